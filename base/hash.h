@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SHA-256, for the names of things by their content (hash_openssl.c). */
+
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+enum { HASH_SIZE = 32, HASH_HEX_SIZE = 2 * HASH_SIZE + 1 };
+
+struct hash; /* One hash being made. */
+
+/* Start one; it is freed by hash_finish() or hash_destroy(). */
+struct hash *hash_new(void);
+void hash_add(struct hash *h, const void *at, size_t size);
+
+/* Write the digest, free *@h and set it to NULL. */
+void hash_finish(struct hash **h, uint8_t out[HASH_SIZE]);
+void hash_destroy(struct hash **h);
+
+/* Hash one run of bytes. */
+void hash_of(struct bytes bytes, uint8_t out[HASH_SIZE]);
+
+/* Write @digest as lower-case hex with its NUL. */
+void hash_hex(const uint8_t digest[HASH_SIZE], char out[HASH_HEX_SIZE]);
+
+/* Fill @out with @size bytes that nobody can guess (nonces, attempt names). */
+void hash_random(void *out, size_t size);
+
+#endif /* BASE_HASH_H */

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A test is a function registered by TEST(). A file is one test program.
+ *
+ * Each test runs in a child process, so that a crash, a CHECK or a leak is
+ * one failed test and not the end of the program. The last line is
+ * `N passed, N failed`. Usage: PROGRAM [NAME-PART…]; TEST_INLINE=1 runs the
+ * tests in the process itself, for a debugger. */
+
+#ifndef TESTS_HARNESS_H
+#define TESTS_HARNESS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct test {
+    const char *name;
+    void (*run)(void);
+    struct test *next;
+};
+
+static struct test *test_list;
+static struct test **test_tail = &test_list;
+
+#define TEST(id)                                                      \
+    static void test_##id(void);                                      \
+    static struct test test_entry_##id = {#id, test_##id, NULL};      \
+    __attribute__((constructor)) static void test_register_##id(void) \
+    {                                                                 \
+        *test_tail = &test_entry_##id;                                \
+        test_tail = &test_entry_##id.next;                            \
+    }                                                                 \
+    static void test_##id(void)
+
+#define EXPECT(cond)                                                      \
+    do {                                                                  \
+        if (!(cond)) {                                                    \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__,    \
+                    #cond);                                               \
+            exit(1);                                                      \
+        }                                                                 \
+    } while (0)
+
+#define EXPECT_EQ(got, want)                                            \
+    do {                                                                \
+        unsigned long long got_ = (unsigned long long)(got);            \
+        unsigned long long want_ = (unsigned long long)(want);          \
+        if (got_ != want_) {                                            \
+            fprintf(stderr, "%s:%d: %s is %llu, want %llu\n", __FILE__, \
+                    __LINE__, #got, got_, want_);                       \
+            exit(1);                                                    \
+        }                                                               \
+    } while (0)
+
+#define EXPECT_STR(got, want)                                              \
+    do {                                                                   \
+        const char *got_ = (got);                                          \
+        const char *want_ = (want);                                        \
+        if (strcmp(got_, want_) != 0) {                                    \
+            fprintf(stderr, "%s:%d: %s is\n  \"%s\", want\n  \"%s\"\n",    \
+                    __FILE__, __LINE__, #got, got_, want_);                \
+            exit(1);                                                       \
+        }                                                                  \
+    } while (0)
+
+/* A test that must see a CHECK fail names it here; it then has to abort. */
+static inline int test_run_one(const struct test *t)
+{
+    int state = 0;
+    pid_t child;
+
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        t->run();
+        exit(0);
+    }
+    if (child < 0 || waitpid(child, &state, 0) != child) {
+        return 1;
+    }
+    if (WIFSIGNALED(state)) {
+        fprintf(stderr, "%s: ended by signal %d\n", t->name, WTERMSIG(state));
+    }
+    return state != 0;
+}
+
+static inline int test_is_wanted(const struct test *t, int argc, char **argv)
+{
+    int wanted = argc < 2;
+
+    for (int i = 1; i < argc; i++) {
+        wanted = wanted || strstr(t->name, argv[i]) != NULL;
+    }
+    return wanted;
+}
+
+int main(int argc, char **argv)
+{
+    int passed = 0;
+    int failed = 0;
+
+    for (const struct test *t = test_list; t != NULL; t = t->next) {
+        if (!test_is_wanted(t, argc, argv)) {
+            continue;
+        }
+        if (getenv("TEST_INLINE") != NULL) {
+            t->run();
+            passed++;
+        } else if (test_run_one(t) == 0) {
+            passed++;
+        } else {
+            fprintf(stderr, "FAILED %s\n", t->name);
+            failed++;
+        }
+    }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}
+
+#endif /* TESTS_HARNESS_H */
