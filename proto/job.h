@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The job as the user described it, checked and in one struct.
+ *
+ * It is put together from the CreateTrainingJob document (or the platform's
+ * echo of it in trainingjobconfig.json, or init-config.json), from
+ * inputdataconfig.json and checkpointconfig.json, from SMSHARD_* variables
+ * and from flags; later ones of "default < document < variable < flag" win,
+ * and every setting remembers where it came from. Our own settings stand
+ * under "Smshard" beside each channel and at the document's top.
+ *
+ * All that the platform's contract knows is read and validated, also where
+ * the part that serves it is not in this version; serving it is refused by
+ * name later, by job_check_served().
+ *
+ * No I/O: texts in, struct out. The job owns all its strings. */
+
+#ifndef PROTO_JOB_H
+#define PROTO_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "proto/settings.h"
+
+enum {
+    JOB_NAME_MAX = 63,
+    JOB_CHANNELS_MAX = 20,
+    JOB_CHANNEL_NAME_MAX = 64,
+    JOB_ATTRIBUTES_MAX = 16,
+    JOB_CHANNEL_GROUPS_MAX = 5,
+    JOB_URI_MAX = 1024,
+    JOB_RANKS_MAX = 64,
+};
+
+enum job_source {
+    JOB_SOURCE_PREFIX,    /* All keys that start with the URI's. */
+    JOB_SOURCE_MANIFEST,  /* A JSON list of keys. */
+    JOB_SOURCE_AUGMENTED, /* JSON lines with attributes. */
+    JOB_SOURCE_FILE_SYSTEM, /* EFS or FSx, mounted by the platform. */
+    JOB_SOURCE_PRESENT,   /* Only inputdataconfig.json names the channel: the
+                             platform has brought it already. */
+};
+
+enum job_mode { JOB_FILE, JOB_FAST_FILE, JOB_PIPE, JOB_RING };
+enum job_distribution { JOB_REPLICATED, JOB_SHARDED };
+enum job_wrapper { JOB_WRAP_NONE, JOB_WRAP_RECORDIO };
+enum job_compression { JOB_PLAIN, JOB_GZIP };
+enum job_even { JOB_EVEN_NONE, JOB_EVEN_PAD, JOB_EVEN_DROP };
+enum job_file_system { JOB_EFS, JOB_FSX_LUSTRE };
+
+/* "Smshard": {"Deal": …}. AUTO: sagemaker when sharded, else replicated. */
+enum job_deal {
+    JOB_DEAL_AUTO,
+    JOB_DEAL_SAGEMAKER,
+    JOB_DEAL_BALANCED,
+    JOB_DEAL_DYNAMIC,
+    JOB_DEAL_REPLICATED,
+};
+
+struct job_channel {
+    char *name;
+    enum job_source source;
+    char *uri; /* S3Uri: s3://, https:// or file://. NULL when PRESENT. */
+    struct {
+        enum job_file_system type;
+        char *id;
+        char *path;
+        bool may_write;
+    } file_system;              /* Of a FILE_SYSTEM source. */
+    enum job_mode mode;         /* The channel's own, else the job's. */
+    enum job_distribution distribution;
+    enum job_wrapper wrapper;
+    enum job_compression compression;
+    bool has_shuffle;
+    uint64_t shuffle_seed;      /* ShuffleConfig.Seed, any 64 bits. */
+    char *content_type;         /* NULL when not given. */
+    char *attributes[JOB_ATTRIBUTES_MAX];
+    uint32_t attribute_count;
+    char *groups[JOB_CHANNEL_GROUPS_MAX];
+    uint32_t group_count;       /* 0: all hosts. */
+
+    enum job_deal deal;         /* "Deal" */
+    enum job_even even;         /* "Even" */
+    bool may_split;             /* "Split" */
+    bool may_be_empty;          /* "AllowEmpty" */
+};
+
+struct job {
+    char *name;                 /* NULL when nobody gave one. */
+    struct job_channel channels[JOB_CHANNELS_MAX]; /* Sorted by name bytes. */
+    uint32_t channel_count;
+
+    char *output_uri;           /* OutputDataConfig.S3OutputPath or NULL. */
+    bool output_is_compressed;  /* CompressionType GZIP (default) or NONE. */
+    char *checkpoint_uri;       /* CheckpointConfig.S3Uri or NULL. */
+    char *checkpoint_path;      /* LocalPath; NULL without checkpoints. */
+
+    struct json_doc *document;  /* As read, or NULL. */
+    const struct json *hyperparameters; /* HyperParameters or NULL. */
+    const struct json *environment;     /* Environment or NULL. */
+
+    uint32_t host_count;        /* ResourceConfig.InstanceCount; 0: not said */
+    char *instance_type;        /* ResourceConfig.InstanceType or NULL. */
+    uint64_t run_seconds_max;   /* StoppingCondition; 0: not said. */
+
+    struct settings settings;   /* Smshard's own, with where each came from. */
+};
+
+/* The texts a job is made from; each may be NULL, `*_name` is what stands in
+ * messages. Variables come by a lookup, so that tests need no environment. */
+typedef const char *job_variable_fn(void *self, const char *name);
+
+struct job_text {
+    const char *name;
+    struct bytes text;
+};
+
+struct job_input {
+    const struct job_text *document;   /* --job, SMSHARD_JOB or
+                                          trainingjobconfig.json. */
+    const struct job_text *init;       /* init-config.json */
+    const struct job_text *channels;   /* inputdataconfig.json */
+    const struct job_text *checkpoint; /* checkpointconfig.json */
+    job_variable_fn *variable;         /* NULL: no variables. */
+    void *variable_self;
+    const struct setting_flag *flags;  /* From the command line. */
+    uint32_t flag_count;
+};
+
+/* Put the job together into *@out, freed by job_destroy().
+ * MALFORMED: not JSON; INVALID: a value or combination is not allowed (named
+ * with file, line and field); CONFLICT: two channels of one name. */
+MUST_USE enum status job_make(const struct job_input *input,
+                              struct fault *why, struct job **out);
+void job_destroy(struct job **job);
+
+const struct job_channel *job_find_channel(const struct job *job,
+                                           const char *name);
+
+/* The names of the enums as the contract spells them: "File", "Pipe", …;
+ * for `plan`, messages and inputdataconfig.json. Never NULL. */
+const char *job_mode_name(enum job_mode m);
+const char *job_distribution_name(enum job_distribution d);
+const char *job_wrapper_name(enum job_wrapper w);
+const char *job_compression_name(enum job_compression c);
+const char *job_source_name(enum job_source s);
+const char *job_deal_name(enum job_deal d);
+const char *job_even_name(enum job_even e);
+
+/* The deal that AUTO stands for on this channel. */
+enum job_deal job_channel_deal(const struct job_channel *c);
+
+/* Say whether this version can run the job.
+ * UNSUPPORTED: names channel and setting, and what to use meanwhile. */
+MUST_USE enum status job_check_served(const struct job *job,
+                                      struct fault *why);
+
+/* A job name as the contract allows it. */
+bool job_name_is_valid(const char *name);
+
+#endif /* PROTO_JOB_H */
