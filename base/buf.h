@@ -33,8 +33,8 @@ void buf_add_text(struct buf *b, const char *text);
 void buf_add_bytes(struct buf *b, struct bytes bytes);
 void buf_add_char(struct buf *b, char c);
 
-__attribute__((format(printf, 2, 3))) void
-buf_print(struct buf *b, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void buf_print(struct buf *b,
+                                                     const char *format, ...);
 
 /* Return a view of what @b holds now; it dies with the next change. */
 struct bytes buf_bytes(const struct buf *b);

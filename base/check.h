@@ -10,11 +10,11 @@
 _Noreturn void check_fail(const char *what, const char *file, int line,
                           const char *func);
 
-#define CHECK(cond)                                          \
-    do {                                                     \
-        if (!(cond)) {                                       \
-            check_fail(#cond, __FILE__, __LINE__, __func__); \
-        }                                                    \
+#define CHECK(cond)                                                            \
+    do {                                                                       \
+        if (!(cond)) {                                                         \
+            check_fail(#cond, __FILE__, __LINE__, __func__);                   \
+        }                                                                      \
     } while (0)
 
 /* If A holds then B must hold. */

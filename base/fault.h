@@ -21,11 +21,13 @@ struct fault {
 /* Write the line into @f and return @s, so that a caller can say
  * `return fault_set(why, STATUS_INVALID, "…")`. Bytes that would break the
  * line or the terminal (control bytes) become '?'. A NULL @f is allowed. */
-__attribute__((format(printf, 3, 4))) enum status
-fault_set(struct fault *f, enum status s, const char *format, ...);
+__attribute__((format(printf, 3, 4))) enum status fault_set(struct fault *f,
+                                                            enum status s,
+                                                            const char *format,
+                                                            ...);
 
 /* Put "<prefix>: " before the line and return @s. */
-__attribute__((format(printf, 3, 4))) enum status
-fault_prefix(struct fault *f, enum status s, const char *format, ...);
+__attribute__((format(printf, 3, 4))) enum status fault_prefix(
+    struct fault *f, enum status s, const char *format, ...);
 
 #endif /* BASE_FAULT_H */

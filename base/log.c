@@ -58,8 +58,7 @@ static size_t log_stamp(char *out, size_t room)
     return used;
 }
 
-void log_event(enum log_level level, const char *event, const char *format,
-               ...)
+void log_event(enum log_level level, const char *event, const char *format, ...)
 {
     char line[LOG_LINE_MAX];
     va_list args;
@@ -96,8 +95,8 @@ const char *log_quote(const char *text, char *out, unsigned out_size)
 
     CHECK(out_size >= 3);
     for (const char *p = text; *p != '\0'; p++) {
-        is_plain = is_plain && (unsigned char)*p > ' ' && *p != '"' &&
-                   *p != 0x7f;
+        is_plain =
+            is_plain && (unsigned char)*p > ' ' && *p != '"' && *p != 0x7f;
     }
     if (is_plain) {
         snprintf(out, out_size, "%s", text);

@@ -31,8 +31,9 @@ MUST_USE enum status log_parse_level(const char *name, enum log_level *out);
 bool log_is_on(enum log_level level);
 
 /* Write one line. @format yields the `key=value` part and may be "". */
-__attribute__((format(printf, 3, 4))) void
-log_event(enum log_level level, const char *event, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void log_event(enum log_level level,
+                                                     const char *event,
+                                                     const char *format, ...);
 
 /* Write @text as a log value into @out: as it is, or quoted if it must be.
  * Returns @out. */

@@ -9,34 +9,34 @@
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
-#define STATUS_MAP(X)                                                     \
-    X(OK, 0, "success")                                                   \
-    X(USAGE, 64, "the command line is not understood")                    \
-    X(MALFORMED, 65, "the bytes are not well formed")                     \
-    X(INVALID, 65, "a value is not allowed")                              \
-    X(CONFLICT, 65, "two things want the same name")                      \
-    X(EMPTY, 66, "the source holds no object")                            \
-    X(NOT_FOUND, 66, "there is no such thing")                            \
-    X(STORE, 69, "the store answered with an error")                      \
-    X(FULL, 70, "a fixed capacity is used up")                            \
-    X(INTERNAL, 70, "a bug in smshard")                                   \
-    X(OS, 71, "the operating system refused a call")                      \
-    X(CLAIMED, 73, "another live job holds this prefix")                  \
-    X(EXISTS, 73, "it exists already")                                    \
-    X(CHANGED, 73, "it was changed by somebody else")                     \
-    X(NO_SPACE, 74, "the disk is full")                                   \
-    X(IO, 74, "reading or writing failed")                                \
-    X(TIMEOUT, 75, "it did not happen in time")                           \
-    X(LOST, 75, "the connection to the coordinator was lost")             \
-    X(SKEW, 75, "the clocks of two hosts differ too much")                \
-    X(VERSION, 76, "the peer speaks another version")                     \
-    X(WRONG_JOB, 76, "the peer belongs to another job")                   \
-    X(REFUSED, 76, "the coordinator refused")                             \
-    X(DENIED, 77, "permission denied")                                    \
-    X(UNSUPPORTED, 78, "this is not served by this version")              \
-    X(PEER_FAILED, 79, "another host of the job failed")                  \
-    X(NOT_EXECUTABLE, 126, "the command can not be executed")             \
-    X(NO_COMMAND, 127, "the command was not found")                       \
+#define STATUS_MAP(X)                                                          \
+    X(OK, 0, "success")                                                        \
+    X(USAGE, 64, "the command line is not understood")                         \
+    X(MALFORMED, 65, "the bytes are not well formed")                          \
+    X(INVALID, 65, "a value is not allowed")                                   \
+    X(CONFLICT, 65, "two things want the same name")                           \
+    X(EMPTY, 66, "the source holds no object")                                 \
+    X(NOT_FOUND, 66, "there is no such thing")                                 \
+    X(STORE, 69, "the store answered with an error")                           \
+    X(FULL, 70, "a fixed capacity is used up")                                 \
+    X(INTERNAL, 70, "a bug in smshard")                                        \
+    X(OS, 71, "the operating system refused a call")                           \
+    X(CLAIMED, 73, "another live job holds this prefix")                       \
+    X(EXISTS, 73, "it exists already")                                         \
+    X(CHANGED, 73, "it was changed by somebody else")                          \
+    X(NO_SPACE, 74, "the disk is full")                                        \
+    X(IO, 74, "reading or writing failed")                                     \
+    X(TIMEOUT, 75, "it did not happen in time")                                \
+    X(LOST, 75, "the connection to the coordinator was lost")                  \
+    X(SKEW, 75, "the clocks of two hosts differ too much")                     \
+    X(VERSION, 76, "the peer speaks another version")                          \
+    X(WRONG_JOB, 76, "the peer belongs to another job")                        \
+    X(REFUSED, 76, "the coordinator refused")                                  \
+    X(DENIED, 77, "permission denied")                                         \
+    X(UNSUPPORTED, 78, "this is not served by this version")                   \
+    X(PEER_FAILED, 79, "another host of the job failed")                       \
+    X(NOT_EXECUTABLE, 126, "the command can not be executed")                  \
+    X(NO_COMMAND, 127, "the command was not found")                            \
     X(STOPPED, 143, "a signal asked to stop")
 
 enum status {

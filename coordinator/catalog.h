@@ -26,7 +26,7 @@
 enum {
     CATALOG_KEY_MAX = 1024,
     CATALOG_ETAG_MAX = 127,
-    CATALOG_NAME_SIZE = 65, /* Hex of the hash, with its NUL. */
+    CATALOG_NAME_SIZE = 65,          /* Hex of the hash, with its NUL. */
     CATALOG_SEGMENT_BYTES = 8 << 20, /* About; a segment ends after this. */
 };
 
@@ -71,8 +71,8 @@ size_t catalog_key_memory(const struct catalog *c);
  * with the next call. */
 struct catalog_cursor {
     const struct catalog *catalog;
-    uint64_t next; /* The index that catalog_next() will yield. */
-    size_t at;     /* Private: where its bytes start. */
+    uint64_t next;  /* The index that catalog_next() will yield. */
+    size_t at;      /* Private: where its bytes start. */
     size_t etag_at; /* Private. */
     char key[CATALOG_KEY_MAX];
     size_t key_size;

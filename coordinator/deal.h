@@ -49,8 +49,8 @@ struct deal_options {
     enum deal_even even;
     const struct deal_host *hosts; /* Copied. */
     uint32_t host_count;           /* 1 to DEAL_HOSTS_MAX. */
-    bool may_split;        /* BALANCED: large objects may become ranges. */
-    uint64_t split_align;  /* Range bounds are multiples of this; 0 for 1. */
+    bool may_split;       /* BALANCED: large objects may become ranges. */
+    uint64_t split_align; /* Range bounds are multiples of this; 0 for 1. */
     const struct order *order; /* Over the catalog's objects; NULL: plain. The
                         sequence of each rank follows it. */
 };
@@ -60,7 +60,7 @@ struct deal_unit {
     uint64_t object; /* Index in the catalog. */
     uint64_t offset;
     uint64_t size;
-    bool is_whole;  /* The whole object, offset 0. */
+    bool is_whole;   /* The whole object, offset 0. */
     bool is_padding; /* Repeated to make the ranks even. */
 };
 
@@ -109,8 +109,7 @@ struct deal_cursor {
     uint64_t next;  /* Private. */
     uint64_t state; /* Private. */
 };
-void deal_seek(const struct deal *d, uint32_t rank,
-               struct deal_cursor *cursor);
+void deal_seek(const struct deal *d, uint32_t rank, struct deal_cursor *cursor);
 bool deal_next(struct deal_cursor *cursor, struct deal_unit *out);
 
 /* Walk what @host brings: the union of its ranks, by catalog index, each

@@ -34,8 +34,7 @@ struct synth_options {
 };
 
 /* Read a distribution's or key shape's name. INVALID: no such one. */
-MUST_USE enum status synth_parse_sizes(const char *name,
-                                       enum synth_sizes *out);
+MUST_USE enum status synth_parse_sizes(const char *name, enum synth_sizes *out);
 MUST_USE enum status synth_parse_keys(const char *name, enum synth_keys *out);
 
 /* Make the catalog. FULL: no memory, or too many objects. */

@@ -28,8 +28,8 @@ enum {
 
 struct hosts_group {
     char *name;
-    char *instance_type;  /* NULL when not said. */
-    uint32_t *hosts;      /* Numbers, ascending. */
+    char *instance_type; /* NULL when not said. */
+    uint32_t *hosts;     /* Numbers, ascending. */
     uint32_t host_count;
 };
 
@@ -45,7 +45,7 @@ struct hosts {
     struct hosts_group groups[HOSTS_GROUPS_MAX];
     uint32_t group_count;
     uint32_t local_ranks; /* Ranks a host as the launcher says; 0: not said. */
-    const char *origin;  /* "SM_HOSTS", "resourceconfig.json", "Slurm", … */
+    const char *origin;   /* "SM_HOSTS", "resourceconfig.json", "Slurm", … */
 };
 
 struct hosts_input {

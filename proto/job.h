@@ -36,12 +36,12 @@ enum {
 };
 
 enum job_source {
-    JOB_SOURCE_PREFIX,    /* All keys that start with the URI's. */
-    JOB_SOURCE_MANIFEST,  /* A JSON list of keys. */
-    JOB_SOURCE_AUGMENTED, /* JSON lines with attributes. */
+    JOB_SOURCE_PREFIX,      /* All keys that start with the URI's. */
+    JOB_SOURCE_MANIFEST,    /* A JSON list of keys. */
+    JOB_SOURCE_AUGMENTED,   /* JSON lines with attributes. */
     JOB_SOURCE_FILE_SYSTEM, /* EFS or FSx, mounted by the platform. */
-    JOB_SOURCE_PRESENT,   /* Only inputdataconfig.json names the channel: the
-                             platform has brought it already. */
+    JOB_SOURCE_PRESENT,     /* Only inputdataconfig.json names the channel: the
+                               platform has brought it already. */
 };
 
 enum job_mode { JOB_FILE, JOB_FAST_FILE, JOB_PIPE, JOB_RING };
@@ -69,44 +69,44 @@ struct job_channel {
         char *id;
         char *path;
         bool may_write;
-    } file_system;              /* Of a FILE_SYSTEM source. */
-    enum job_mode mode;         /* The channel's own, else the job's. */
+    } file_system;      /* Of a FILE_SYSTEM source. */
+    enum job_mode mode; /* The channel's own, else the job's. */
     enum job_distribution distribution;
     enum job_wrapper wrapper;
     enum job_compression compression;
     bool has_shuffle;
-    uint64_t shuffle_seed;      /* ShuffleConfig.Seed, any 64 bits. */
-    char *content_type;         /* NULL when not given. */
+    uint64_t shuffle_seed; /* ShuffleConfig.Seed, any 64 bits. */
+    char *content_type;    /* NULL when not given. */
     char *attributes[JOB_ATTRIBUTES_MAX];
     uint32_t attribute_count;
     char *groups[JOB_CHANNEL_GROUPS_MAX];
-    uint32_t group_count;       /* 0: all hosts. */
+    uint32_t group_count; /* 0: all hosts. */
 
-    enum job_deal deal;         /* "Deal" */
-    enum job_even even;         /* "Even" */
-    bool may_split;             /* "Split" */
-    bool may_be_empty;          /* "AllowEmpty" */
+    enum job_deal deal; /* "Deal" */
+    enum job_even even; /* "Even" */
+    bool may_split;     /* "Split" */
+    bool may_be_empty;  /* "AllowEmpty" */
 };
 
 struct job {
-    char *name;                 /* NULL when nobody gave one. */
+    char *name; /* NULL when nobody gave one. */
     struct job_channel channels[JOB_CHANNELS_MAX]; /* Sorted by name bytes. */
     uint32_t channel_count;
 
-    char *output_uri;           /* OutputDataConfig.S3OutputPath or NULL. */
-    bool output_is_compressed;  /* CompressionType GZIP (default) or NONE. */
-    char *checkpoint_uri;       /* CheckpointConfig.S3Uri or NULL. */
-    char *checkpoint_path;      /* LocalPath; NULL without checkpoints. */
+    char *output_uri;          /* OutputDataConfig.S3OutputPath or NULL. */
+    bool output_is_compressed; /* CompressionType GZIP (default) or NONE. */
+    char *checkpoint_uri;      /* CheckpointConfig.S3Uri or NULL. */
+    char *checkpoint_path;     /* LocalPath; NULL without checkpoints. */
 
-    struct json_doc *document;  /* As read, or NULL. */
+    struct json_doc *document;          /* As read, or NULL. */
     const struct json *hyperparameters; /* HyperParameters or NULL. */
     const struct json *environment;     /* Environment or NULL. */
 
-    uint32_t host_count;        /* ResourceConfig.InstanceCount; 0: not said */
-    char *instance_type;        /* ResourceConfig.InstanceType or NULL. */
-    uint64_t run_seconds_max;   /* StoppingCondition; 0: not said. */
+    uint32_t host_count;      /* ResourceConfig.InstanceCount; 0: not said */
+    char *instance_type;      /* ResourceConfig.InstanceType or NULL. */
+    uint64_t run_seconds_max; /* StoppingCondition; 0: not said. */
 
-    struct settings settings;   /* Smshard's own, with where each came from. */
+    struct settings settings; /* Smshard's own, with where each came from. */
 };
 
 /* The texts a job is made from; each may be NULL, `*_name` is what stands in
@@ -126,15 +126,15 @@ struct job_input {
     const struct job_text *checkpoint; /* checkpointconfig.json */
     job_variable_fn *variable;         /* NULL: no variables. */
     void *variable_self;
-    const struct setting_flag *flags;  /* From the command line. */
+    const struct setting_flag *flags; /* From the command line. */
     uint32_t flag_count;
 };
 
 /* Put the job together into *@out, freed by job_destroy().
  * MALFORMED: not JSON; INVALID: a value or combination is not allowed (named
  * with file, line and field); CONFLICT: two channels of one name. */
-MUST_USE enum status job_make(const struct job_input *input,
-                              struct fault *why, struct job **out);
+MUST_USE enum status job_make(const struct job_input *input, struct fault *why,
+                              struct job **out);
 void job_destroy(struct job **job);
 
 const struct job_channel *job_find_channel(const struct job *job,
@@ -155,8 +155,7 @@ enum job_deal job_channel_deal(const struct job_channel *c);
 
 /* Say whether this version can run the job.
  * UNSUPPORTED: names channel and setting, and what to use meanwhile. */
-MUST_USE enum status job_check_served(const struct job *job,
-                                      struct fault *why);
+MUST_USE enum status job_check_served(const struct job *job, struct fault *why);
 
 /* A job name as the contract allows it. */
 bool job_name_is_valid(const char *name);

@@ -24,40 +24,40 @@ enum setting_kind {
 };
 
 /* X(id, "flag", "Document", kind, "default", low, high, "choices", meaning) */
-#define SETTINGS_MAP(X)                                                       \
-    X(RANKS, "ranks", "Ranks", COUNT, "0", 0, 64, "",                         \
-      "ranks on each host; 0: the number of GPUs, else 1")                    \
-    X(WEIGHT, "weight", "Weight", COUNT, "100", 1, 1000000, "",               \
-      "this host's part of a balanced deal")                                  \
-    X(JOIN_TIMEOUT, "join-timeout", "JoinTimeout", SECONDS, "15m", 1,         \
-      86400000, "", "how long to wait for the other hosts")                   \
-    X(HEARTBEAT, "heartbeat", "Heartbeat", SECONDS, "2s", 50, 60000, "",      \
-      "how often a host reports")                                             \
-    X(HOST_TIMEOUT, "host-timeout", "HostTimeout", SECONDS, "30s", 200,       \
-      3600000, "", "a host is lost after this silence")                       \
-    X(GRACE, "grace", "Grace", SECONDS, "110s", 0, 3600000, "",               \
-      "between SIGTERM and SIGKILL for the command")                          \
-    X(SKEW_MAX, "max-clock-skew", "MaxClockSkew", SECONDS, "60s", 1,          \
-      86400000, "", "hosts whose clocks differ more are refused")             \
-    X(ON_FAILURE, "on-failure", "OnFailure", CHOICE, "end", 0, 0,             \
-      "end keep", "what one host's failure does to the others")               \
-    X(BIND, "bind", "Bind", TEXT, "", 0, 0, "",                               \
-      "address to listen on and to tell the others; default: the address "    \
-      "of the job's network interface")                                       \
-    X(PORT, "port", "Port", COUNT, "0", 0, 65535, "",                         \
-      "the coordinator's port; 0: one that is free")                          \
-    X(STATE, "state", "State", TEXT, "", 0, 0, "",                            \
-      "where the job's hosts meet; default: <output>/<job>/_smshard/")        \
-    X(LANES, "lanes", "Lanes", COUNT, "4", 1, 64, "",                         \
-      "threads that bring a host's share")                                    \
-    X(LOG, "log", "Log", CHOICE, "info", 0, 0, "error warn info debug",       \
+#define SETTINGS_MAP(X)                                                        \
+    X(RANKS, "ranks", "Ranks", COUNT, "0", 0, 64, "",                          \
+      "ranks on each host; 0: the number of GPUs, else 1")                     \
+    X(WEIGHT, "weight", "Weight", COUNT, "100", 1, 1000000, "",                \
+      "this host's part of a balanced deal")                                   \
+    X(JOIN_TIMEOUT, "join-timeout", "JoinTimeout", SECONDS, "15m", 1,          \
+      86400000, "", "how long to wait for the other hosts")                    \
+    X(HEARTBEAT, "heartbeat", "Heartbeat", SECONDS, "2s", 50, 60000, "",       \
+      "how often a host reports")                                              \
+    X(HOST_TIMEOUT, "host-timeout", "HostTimeout", SECONDS, "30s", 200,        \
+      3600000, "", "a host is lost after this silence")                        \
+    X(GRACE, "grace", "Grace", SECONDS, "110s", 0, 3600000, "",                \
+      "between SIGTERM and SIGKILL for the command")                           \
+    X(SKEW_MAX, "max-clock-skew", "MaxClockSkew", SECONDS, "60s", 1, 86400000, \
+      "", "hosts whose clocks differ more are refused")                        \
+    X(ON_FAILURE, "on-failure", "OnFailure", CHOICE, "end", 0, 0, "end keep",  \
+      "what one host's failure does to the others")                            \
+    X(BIND, "bind", "Bind", TEXT, "", 0, 0, "",                                \
+      "address to listen on and to tell the others; default: the address "     \
+      "of the job's network interface")                                        \
+    X(PORT, "port", "Port", COUNT, "0", 0, 65535, "",                          \
+      "the coordinator's port; 0: one that is free")                           \
+    X(STATE, "state", "State", TEXT, "", 0, 0, "",                             \
+      "where the job's hosts meet; default: <output>/<job>/_smshard/")         \
+    X(LANES, "lanes", "Lanes", COUNT, "4", 1, 64, "",                          \
+      "threads that bring a host's share")                                     \
+    X(LOG, "log", "Log", CHOICE, "info", 0, 0, "error warn info debug",        \
       "least urgent log line that is written")
 
 enum setting {
 #define X(id, flag, doc, kind, def, low, high, choices, meaning) SETTING_##id,
     SETTINGS_MAP(X)
 #undef X
-    SETTINGS_COUNT
+        SETTINGS_COUNT
 };
 
 /* What the table says of one setting. */

@@ -24,45 +24,44 @@ struct test {
 static struct test *test_list;
 static struct test **test_tail = &test_list;
 
-#define TEST(id)                                                      \
-    static void test_##id(void);                                      \
-    static struct test test_entry_##id = {#id, test_##id, NULL};      \
-    __attribute__((constructor)) static void test_register_##id(void) \
-    {                                                                 \
-        *test_tail = &test_entry_##id;                                \
-        test_tail = &test_entry_##id.next;                            \
-    }                                                                 \
+#define TEST(id)                                                               \
+    static void test_##id(void);                                               \
+    static struct test test_entry_##id = {#id, test_##id, NULL};               \
+    __attribute__((constructor)) static void test_register_##id(void)          \
+    {                                                                          \
+        *test_tail = &test_entry_##id;                                         \
+        test_tail = &test_entry_##id.next;                                     \
+    }                                                                          \
     static void test_##id(void)
 
-#define EXPECT(cond)                                                      \
-    do {                                                                  \
-        if (!(cond)) {                                                    \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__,    \
-                    #cond);                                               \
-            exit(1);                                                      \
-        }                                                                 \
+#define EXPECT(cond)                                                           \
+    do {                                                                       \
+        if (!(cond)) {                                                         \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
+            exit(1);                                                           \
+        }                                                                      \
     } while (0)
 
-#define EXPECT_EQ(got, want)                                            \
-    do {                                                                \
-        unsigned long long got_ = (unsigned long long)(got);            \
-        unsigned long long want_ = (unsigned long long)(want);          \
-        if (got_ != want_) {                                            \
-            fprintf(stderr, "%s:%d: %s is %llu, want %llu\n", __FILE__, \
-                    __LINE__, #got, got_, want_);                       \
-            exit(1);                                                    \
-        }                                                               \
+#define EXPECT_EQ(got, want)                                                   \
+    do {                                                                       \
+        unsigned long long got_ = (unsigned long long)(got);                   \
+        unsigned long long want_ = (unsigned long long)(want);                 \
+        if (got_ != want_) {                                                   \
+            fprintf(stderr, "%s:%d: %s is %llu, want %llu\n", __FILE__,        \
+                    __LINE__, #got, got_, want_);                              \
+            exit(1);                                                           \
+        }                                                                      \
     } while (0)
 
-#define EXPECT_STR(got, want)                                              \
-    do {                                                                   \
-        const char *got_ = (got);                                          \
-        const char *want_ = (want);                                        \
-        if (strcmp(got_, want_) != 0) {                                    \
-            fprintf(stderr, "%s:%d: %s is\n  \"%s\", want\n  \"%s\"\n",    \
-                    __FILE__, __LINE__, #got, got_, want_);                \
-            exit(1);                                                       \
-        }                                                                  \
+#define EXPECT_STR(got, want)                                                  \
+    do {                                                                       \
+        const char *got_ = (got);                                              \
+        const char *want_ = (want);                                            \
+        if (strcmp(got_, want_) != 0) {                                        \
+            fprintf(stderr, "%s:%d: %s is\n  \"%s\", want\n  \"%s\"\n",        \
+                    __FILE__, __LINE__, #got, got_, want_);                    \
+            exit(1);                                                           \
+        }                                                                      \
     } while (0)
 
 /* A test that must see a CHECK fail names it here; it then has to abort. */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nobody writes where another writes: the claim object of a write prefix.
+ *
+ * Before a host writes below a prefix, the coordinator creates the prefix's
+ * claim with a conditional write. A claim that is there already decides: one
+ * of our own job from an earlier attempt is taken over; one of a job that has
+ * ended or died is taken over; one of a job that lives refuses us. Whether
+ * another job lives is read from its lease object, which a living leader
+ * renews.
+ *
+ * Pure: this core says what to do next with what was read. */
+
+#ifndef COORDINATOR_CLAIM_H
+#define COORDINATOR_CLAIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/status.h"
+
+enum {
+    CLAIM_NAME_MAX = 63,
+    CLAIM_HOST_MAX = 253,
+    CLAIM_URI_MAX = 1100,
+    CLAIM_RUN_SIZE = 32,
+};
+
+struct claim {
+    char job[CLAIM_NAME_MAX + 1];
+    char run[CLAIM_RUN_SIZE + 1];
+    char host[CLAIM_HOST_MAX + 1];
+    char state_uri[CLAIM_URI_MAX + 1]; /* Where the job's lease is. */
+    uint64_t attempt;
+    uint64_t term;
+    uint64_t wall_ms;
+};
+
+void claim_write(const struct claim *claim, struct buf *out);
+MUST_USE enum status claim_read(struct bytes body, struct fault *why,
+                                struct claim *out);
+
+/* What was seen of the other job's lease object. */
+enum claim_lease {
+    CLAIM_LEASE_UNKNOWN, /* Not looked at yet. */
+    CLAIM_LEASE_ABSENT,
+    CLAIM_LEASE_RELEASED, /* That job has ended. */
+    CLAIM_LEASE_HELD,     /* Seen once, not released. */
+    CLAIM_LEASE_RENEWED,  /* Changed while it was watched: it lives. */
+    CLAIM_LEASE_STALE,    /* Unchanged for longer than its ttl. */
+};
+
+enum claim_verdict {
+    CLAIM_MINE,   /* It is exactly this run's claim: nothing to do. */
+    CLAIM_TAKE,   /* Replace it, if it is still unchanged. */
+    CLAIM_LOOK,   /* Read the other job's lease, then ask again. */
+    CLAIM_WATCH,  /* Look at it again until renewed or stale. */
+    CLAIM_REFUSE, /* CLAIMED: @why names the holder. */
+};
+
+/* Decide about @there, found where @mine wants to be. */
+enum claim_verdict claim_decide(const struct claim *there,
+                                const struct claim *mine,
+                                enum claim_lease lease, struct fault *why);
+
+#endif /* COORDINATOR_CLAIM_H */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The coordinator's view of the job: which hosts have come, where each one
+ * stands, what each is told next, and how the job ends.
+ *
+ *   JOINING   until every host has said HELLO, or join_timeout_ms is over
+ *   PREPARING the owner lists, deals and claims (SESSION_DO_PREPARE)
+ *   BRINGING  each host brings its share; a barrier holds the command back
+ *   RUNNING   until every host is DONE
+ *   ENDING    a host failed or was lost: the others stop, save, report
+ *   OVER      everybody has reported, or was given up
+ *
+ * A host counts as lost after host_timeout_ms without a word. The first
+ * failure is the job's reason; unless on_failure is KEEP it ends the job
+ * everywhere. A second HELLO of a host with another incarnation while the
+ * first one lives is refused (CLAIMED), as are a host that is not in the job,
+ * a wrong number of hosts, and a clock too far off (SKEW).
+ *
+ * Pure: one event in, effects out. Every message is answered at most once, so
+ * lost and repeated messages do no harm. Threads: none. */
+
+#ifndef COORDINATOR_SESSION_H
+#define COORDINATOR_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "base/status.h"
+#include "proto/wire.h"
+
+struct session;
+
+struct session_options {
+    const char *job_name;
+    const char *run;    /* WIRE_JOB_SIZE hex digits. */
+    const char *leader; /* The host that leads, for the report. */
+    uint64_t term;
+    const char *const *hosts; /* By number; copied. */
+    uint32_t host_count;
+    uint64_t now_ms;
+    uint64_t join_timeout_ms;
+    uint64_t heartbeat_ms;
+    uint64_t host_timeout_ms;
+    uint64_t grace_ms; /* How long a host may take to stop and save. */
+    uint64_t skew_max_ms;
+    bool keeps_on_failure;
+};
+
+enum session_phase {
+    SESSION_JOINING,
+    SESSION_PREPARING,
+    SESSION_BRINGING,
+    SESSION_RUNNING,
+    SESSION_ENDING,
+    SESSION_OVER,
+};
+const char *session_phase_word(enum session_phase p);
+
+enum session_event_type {
+    SESSION_EVENT_TIMER,
+    SESSION_EVENT_MESSAGE,  /* @peer said @message (decoded for our run). */
+    SESSION_EVENT_BAD,      /* @peer sent what could not be decoded: @status,
+                               @text; answered with REFUSE where it helps. */
+    SESSION_EVENT_PREPARED, /* @status of PREPARE; with OK the shares. */
+};
+
+struct session_event {
+    enum session_event_type type;
+    uint64_t now_ms;
+    uint64_t wall_ms; /* This host's clock, to compare HELLOs with. */
+    uint64_t peer;
+    const struct wire_message *message;
+    enum status status;
+    const char *text;
+    /* PREPARED with OK: by host number; host_count of them. The session
+     * borrows them until it is destroyed. */
+    const struct wire_share_all *shares;
+};
+
+struct session_send {
+    uint64_t peer;
+    struct wire_message message; /* Its views live until the next step. */
+};
+
+struct session_effects {
+    struct session_send *sends; /* Owned by the session; till next step. */
+    uint32_t send_count;
+    bool do_prepare; /* List, deal, claim; then say PREPARED. */
+    bool is_over;
+    uint64_t timer_ms; /* When to send the next TIMER. */
+};
+
+/* What is known of a host once it has come. For PREPARE. */
+struct session_host {
+    const char *name;
+    uint64_t ranks;
+    uint64_t weight;
+    uint64_t attempt;
+    enum wire_phase phase;
+};
+
+struct session *session_new(const struct session_options *options);
+void session_destroy(struct session **s);
+
+void session_step(struct session *s, const struct session_event *event,
+                  struct session_effects *fx);
+
+enum session_phase session_phase(const struct session *s);
+struct session_host session_host(const struct session *s, uint32_t number);
+
+/* How the job ended or will end: OK, or the first failure with its host and
+ * reason. The strings live as long as the session. */
+struct session_outcome {
+    enum status status;
+    int exit_code;
+    const char *host;
+    const char *reason;
+};
+struct session_outcome session_outcome(const struct session *s);
+
+/* Append the state of the whole job as JSON (docs/status.md). */
+void session_report(const struct session *s, struct buf *out);
+
+void session_check(const struct session *s);
+
+#endif /* COORDINATOR_SESSION_H */

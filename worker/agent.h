@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One host's part of the job: what it does next and what it tells.
+ *
+ *   JOINING → WAITING → BRINGING → READY → RUNNING → (STOPPING →) SAVING →
+ *   REPORTING → OVER
+ *
+ * The owner does what an effect asks for (bring the share, start the command,
+ * send a signal, save) and answers with an event; it forwards the
+ * coordinator's messages, signals and the time. Each DO_ is asked for once.
+ *
+ * How it ends: with the command's exit code, 128+n for a signal; with our own
+ * code when bringing or saving failed, the coordinator refused, was lost or
+ * ended the job because of another host. A signal to stop is passed on to the
+ * command; what it wrote is saved all the same.
+ *
+ * Pure. Threads: none. */
+
+#ifndef WORKER_AGENT_H
+#define WORKER_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/status.h"
+#include "proto/wire.h"
+
+struct agent;
+
+struct agent_options {
+    const char *host;
+    const char *run;
+    const char *incarnation;
+    const char *release;
+    uint64_t term;
+    uint64_t attempt;
+    uint64_t ranks;
+    uint64_t weight;
+    uint64_t host_count;
+    uint64_t now_ms;
+    uint64_t heartbeat_ms;    /* Until WELCOME says otherwise. */
+    uint64_t host_timeout_ms; /* As above. */
+    uint64_t join_timeout_ms; /* Waiting for WELCOME, and for the share. */
+    uint64_t grace_ms;        /* SIGTERM to SIGKILL. */
+};
+
+enum agent_state {
+    AGENT_JOINING,
+    AGENT_WAITING,
+    AGENT_BRINGING,
+    AGENT_READY,
+    AGENT_RUNNING,
+    AGENT_STOPPING,
+    AGENT_SAVING,
+    AGENT_REPORTING,
+    AGENT_OVER,
+};
+
+enum agent_event_type {
+    AGENT_EVENT_TIMER,
+    AGENT_EVENT_MESSAGE,
+    AGENT_EVENT_BROUGHT,  /* @status, @text; @units and @bytes with OK. */
+    AGENT_EVENT_STARTED,  /* @status: OK, NO_COMMAND, NOT_EXECUTABLE, OS. */
+    AGENT_EVENT_EXITED,   /* The command ended: @exit_code or @signal. */
+    AGENT_EVENT_SAVED,    /* @status, @text; @units and @bytes saved. */
+    AGENT_EVENT_SIGNAL,   /* smshard got @signal (TERM, INT, HUP, USR1, …). */
+    AGENT_EVENT_PROGRESS, /* @beat holds what the next BEAT shall say. */
+    AGENT_EVENT_LEADER,   /* This host's own coordinator failed: @status. */
+};
+
+struct agent_event {
+    enum agent_event_type type;
+    uint64_t now_ms;
+    uint64_t wall_ms;
+    const struct wire_message *message;
+    const struct wire_beat *beat;
+    enum status status;
+    const char *text;
+    int exit_code;
+    int signal;
+    uint64_t units;
+    uint64_t bytes;
+};
+
+enum { AGENT_SENDS_MAX = 4, AGENT_SIGNALS_MAX = 4 };
+
+struct agent_effects {
+    struct wire_message sends[AGENT_SENDS_MAX]; /* Views till next step. */
+    uint32_t send_count;
+    const struct wire_share_all *do_bring; /* Not NULL: bring these. Lives as
+                                              long as the agent. */
+    bool do_cancel_bring;
+    bool do_start;                  /* Start the command. */
+    int signals[AGENT_SIGNALS_MAX]; /* To the command's group. */
+    uint32_t signal_count;
+    bool do_save;
+    bool is_over; /* Exit now: agent_outcome(). */
+    uint64_t timer_ms;
+};
+
+struct agent *agent_new(const struct agent_options *options);
+void agent_destroy(struct agent **a);
+
+void agent_step(struct agent *a, const struct agent_event *event,
+                struct agent_effects *fx);
+
+enum agent_state agent_state(const struct agent *a);
+
+/* What to exit with and, unless all is well, the one line that says why.
+ * Valid once over. */
+struct agent_outcome {
+    enum status status;
+    int exit_code;
+    const char *text;
+};
+struct agent_outcome agent_outcome(const struct agent *a);
+
+void agent_check(const struct agent *a);
+
+#endif /* WORKER_AGENT_H */
