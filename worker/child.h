@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The user's command as a child process (child_os.c): started with exactly
+ * the given arguments and environment, never through a shell; its stdin,
+ * stdout and stderr are ours, untouched. It runs in a process group of its
+ * own, so that a signal reaches all it has started; on a terminal that group
+ * is put into the foreground.
+ *
+ * As the first process of a container, and as a sub-reaper elsewhere, smshard
+ * collects every orphan. Signals are taken as events from a file descriptor;
+ * child_init() must run before any thread starts, so that all threads block
+ * them. One owner thread. */
+
+#ifndef WORKER_CHILD_H
+#define WORKER_CHILD_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "base/status.h"
+
+struct child;
+
+/* Block the signals that are passed on and make *@out. */
+MUST_USE enum status child_init(struct fault *why, struct child **out);
+void child_destroy(struct child **c);
+
+/* Readable when child_take() has something to say. */
+int child_fd(const struct child *c);
+
+/* Start @argv (found through PATH of @envp when it has no slash).
+ * NO_COMMAND: it is not there; NOT_EXECUTABLE: it can't be run (mode, format,
+ * missing interpreter); OS. The message names the command. */
+MUST_USE enum status child_start(struct child *c, char *const *argv,
+                                 char *const *envp, struct fault *why);
+
+enum child_news {
+    CHILD_NOTHING,
+    CHILD_SIGNALLED, /* smshard got @signal, to be passed on or not. */
+    CHILD_EXITED,    /* The command ended: @exit_code, or by @signal. */
+};
+struct child_event {
+    enum child_news news;
+    int signal;
+    int exit_code; /* 128 + signal when ended by one. */
+};
+
+/* Take what happened, one thing a call, without waiting. */
+struct child_event child_take(struct child *c);
+
+/* Send @signal to the command's whole group. Nothing when none runs. */
+void child_signal(struct child *c, int signal);
+
+#endif /* WORKER_CHILD_H */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bring what the command wrote to the store: every regular file below some
+ * folders to keys below some prefixes (save_fs.c), each file whole or not at
+ * all. Names stay as they are; empty folders are not kept; links to files are
+ * followed while they stay inside the folder, others are named and skipped;
+ * ".sagemaker-ignore", ".sagemaker-uploading" and ".sagemaker-uploaded" files
+ * are not sent.
+ *
+ * Threads: one of its own from save_start() to save_finish(). */
+
+#ifndef WORKER_SAVE_H
+#define WORKER_SAVE_H
+
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/status.h"
+
+enum { SAVE_TREES_MAX = 8 };
+
+/* One folder, or one file, and where it goes. A @path that is not there is
+ * an empty folder. */
+struct save_tree {
+    const char *path;
+    const char *uri; /* "file:///out/job/output/algo-1/model/" */
+};
+
+struct save_progress {
+    uint64_t units;
+    uint64_t bytes;
+};
+
+struct save;
+
+MUST_USE enum status save_start(const struct save_tree *trees,
+                                uint32_t tree_count, struct fault *why,
+                                struct save **out);
+
+/* Readable once it has ended. */
+int save_fd(const struct save *s);
+struct save_progress save_progress(const struct save *s);
+
+/* Wait for the end, free *@s. OK; else the first failure, after all other
+ * files were tried: DENIED, NO_SPACE, STORE, IO; @why names the file and how
+ * many could not be saved. */
+MUST_USE enum status save_finish(struct save **s, struct fault *why);
+
+#endif /* WORKER_SAVE_H */
