@@ -1,62 +1,197 @@
 # SPDX-License-Identifier: Apache-2.0
-# make               the program               make check   all tests
-# MODE=debug|release|asan|tsan|fuzz|cover      each has its own build folder
-# CC=clang picks the compiler; V=1 shows the commands.
+# One program, one Makefile; `make help` lists the targets.
+#
+# MODE=debug|release|asan|tsan|fuzz|cover and CC=gcc|clang: every pair has its
+# own folder, build/MODE-CC. V=1 shows the commands, WERROR=1 makes a warning
+# an error. Sources are found by their folder: a new file needs no line here.
 
-MODE  ?= release
-CC    := $(if $(filter default,$(origin CC)),gcc,$(CC))
-BUILD ?= build
-OUT   := $(BUILD)/$(MODE)-$(notdir $(CC))
+VERSION := 0.1.0
+MODE    ?= $(or $(firstword $(filter fuzz cover,$(MAKECMDGOALS))),release)
+CC      := $(if $(filter-out default,$(origin CC)),$(CC),$(if \
+             $(filter fuzz,$(MODE)),clang,gcc))
+BUILD   ?= build
+OUT     := $(BUILD)/$(MODE)-$(notdir $(CC))
+PREFIX  ?= /usr/local
+SECONDS ?= 10
+
+# ---- Flags -----------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
         -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
         -Wwrite-strings -Wundef -Wvla -Wswitch-enum -Wformat=2 \
         -Wold-style-definition $(if $(WERROR),-Werror)
 
+CPU            := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+HARDEN_x86_64  := -fcf-protection -fstack-clash-protection
+HARDEN_aarch64 := -mbranch-protection=standard
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+          -fPIE $(HARDEN_$(CPU))
+SANE   := -O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer
+
 FLAGS_debug   := -O0 -g
-FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-FLAGS_asan    := -O1 -g -fsanitize=address,undefined \
-                 -fno-sanitize-recover=all -fno-omit-frame-pointer
-FLAGS_tsan    := -O1 -g -fsanitize=thread
+FLAGS_release := -O2 -g $(HARDEN)
+FLAGS_asan    := $(SANE) -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan    := $(SANE) -fsanitize=thread
+FLAGS_fuzz    := $(SANE) -fsanitize=fuzzer-no-link,address,undefined \
+                 -fno-sanitize-recover=all
+FLAGS_cover   := -O0 -g --coverage
 MODE_FLAGS    := $(or $(FLAGS_$(MODE)),$(error MODE=$(MODE) is not known))
+
+ifneq ($(filter fuzz,$(MODE)),)
+$(if $(findstring clang,$(CC)),,$(error MODE=fuzz needs CC=clang))
+endif
+
+# msgpack-c was renamed between distributions; its .pc file knows. Expanded
+# when something is linked, because `make setup` may have to run first.
+MSGPACK = $(shell pkg-config --libs msgpack-c 2>/dev/null || \
+            pkg-config --libs msgpack 2>/dev/null || echo -lmsgpackc)
 
 CPPFLAGS += -D_GNU_SOURCE -I.
 CFLAGS   += -std=c17 $(WARN) $(MODE_FLAGS) -MMD -MP
-LDFLAGS  += $(MODE_FLAGS)
-LDLIBS   += -lczmq -lzmq -lmsgpackc -lcrypto -lpthread
+LDFLAGS  += $(MODE_FLAGS) $(if $(filter release,$(MODE)),-pie \
+              -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+LDLIBS    = -lczmq -lzmq $(MSGPACK) -lcrypto -lpthread -lm
+comma    := ,
 
-CORE  := $(sort $(wildcard base/*.c proto/*.c store/*.c coordinator/*.c \
-           worker/*.c))
-CLI   := $(sort $(wildcard cli/*.c))
-UNITS := $(sort $(wildcard tests/unit/test_*.c))
+# ---- Sources and what they become ------------------------------------------
 
-obj       = $(1:%.c=$(OUT)/%.o)
-LIB       := $(OUT)/libcore.a
-UNIT_BINS := $(UNITS:%.c=$(OUT)/%)
-Q         := $(if $(V),,@)
+CORE     := $(sort $(foreach d,base proto store coordinator worker, \
+              $(wildcard $d/*.c)))
+CLI      := $(sort $(wildcard cli/*.c))
+SIM      := $(sort $(wildcard cluster-sim/*.c))
+TESTLIB  := $(sort $(wildcard tests/conformance/*.c))
+PROGRAMS := $(sort $(wildcard tests/unit/test_*.c tests/tools/*.c \
+              tests/bench/bench_*.c))
+FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+REPLAY   := $(if $(filter fuzz,$(MODE)),,tests/fuzz/replay.c)
+SCRIPTS  := $(sort $(filter-out %/lib.sh,$(wildcard tests/integration/*.sh)))
 
-all: $(if $(CLI),$(OUT)/smshard)
+obj      = $(1:%.c=$(OUT)/obj/%.o)
+SMSHARD := $(if $(CLI),$(OUT)/smshard)
+SIM_BIN := $(if $(SIM),$(OUT)/cluster-sim)
+BINS    := $(PROGRAMS:%.c=$(OUT)/%)
+FUZZ    := $(FUZZERS:%.c=$(OUT)/%)
+OBJS    := $(call obj,$(CORE) $(CLI) $(SIM) $(TESTLIB) $(PROGRAMS) \
+             $(FUZZERS) $(REPLAY))
+LIBS    := $(OUT)/libtest.a $(OUT)/libcli.a $(OUT)/libcore.a
+TOOLS   := $(filter $(OUT)/tests/tools/%,$(BINS))
+UNITS   := $(filter $(OUT)/tests/unit/%,$(BINS))
+BENCHES := $(filter $(OUT)/tests/bench/%,$(BINS))
+ALL     := $(SMSHARD) $(SIM_BIN) $(BINS) $(FUZZ)
 
-$(OUT)/%.o: %.c
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo "  $1")
+ENV := MODE=$(MODE) CC=$(CC) OUT=$(abspath $(OUT)) \
+       SMSHARD=$(abspath $(OUT)/smshard)
+
+all: $(SMSHARD) $(SIM_BIN) ## The program (the default)
+
+$(OUT)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  CC    $<")
+	$(call say,CC    $<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(LIB): $(call obj,$(CORE))
+$(OUT)/obj/cli/version.o: CPPFLAGS += -DSMSHARD_VERSION='"$(VERSION)"'
+
+$(OUT)/libcore.a: $(call obj,$(CORE))
+$(OUT)/libcli.a:  $(call obj,$(CLI))
+$(OUT)/libtest.a: $(call obj,$(TESTLIB))
+$(LIBS):
+	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(OUT)/smshard: $(call obj,$(CLI)) $(LIB)
-$(UNIT_BINS): $(OUT)/%: $(OUT)/%.o $(LIB)
-$(OUT)/smshard $(UNIT_BINS):
-	$(if $(V),,@echo "  LINK  $@")
+$(OUT)/smshard:     $(call obj,$(CLI)) $(OUT)/libcore.a
+$(OUT)/cluster-sim: $(call obj,$(SIM)) $(OUT)/libcore.a
+$(BINS): $(OUT)/%:  $(OUT)/obj/%.o $(LIBS)
+$(FUZZ): $(OUT)/%:  $(OUT)/obj/%.o $(call obj,$(REPLAY)) $(LIBS)
+$(FUZZ): LDFLAGS += $(if $(REPLAY),,-fsanitize=fuzzer)
+$(sort $(ALL)):
+	@mkdir -p $(@D)
+	$(call say,LINK  $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-unit: $(UNIT_BINS)
-	$(Q)set -e; for t in $^; do echo "$$t"; $$t; done
+# ---- Tests and checks ------------------------------------------------------
 
-clean:
+check: setup $(ALL) ## Build, then unit, conformance, corpus, integration tests
+	$(Q)$(ENV) tests/run.sh check $(UNITS) $(if $(REPLAY),$(FUZZ)) $(SCRIPTS)
+
+unit: $(UNITS) ## Unit and conformance tests only
+	$(Q)$(ENV) tests/run.sh unit $^
+
+replay: $(FUZZ) ## Replay the fuzz corpus only
+	$(Q)$(ENV) tests/run.sh replay $^
+
+fuzz: $(FUZZ) ## Fuzz each target for SECONDS=10 with clang
+	$(Q)$(ENV) tests/fuzz/run.sh $(SECONDS) $^
+
+cover: setup $(ALL) ## Run the tests and print the coverage of each folder
+	$(Q)find $(OUT) -name '*.gcda' -delete
+	$(Q)$(ENV) tests/run.sh check $(UNITS) $(FUZZ) $(SCRIPTS)
+	$(Q)$(ENV) tests/cover.sh
+
+bench: $(SMSHARD) $(BENCHES) ## Build and run every benchmark
+	$(Q)set -e; for b in $(BENCHES); do echo "== $${b##*/}"; $(ENV) $$b; done
+
+lint: setup ## Format, clang-tidy, cppcheck, shellcheck, the rules of the house
+	$(Q)OUT=$(OUT) tests/lint/run.sh
+
+fmt: setup ## Format every C file
+	$(Q)tests/lint/run.sh fmt
+
+demo: setup $(SMSHARD) $(BINS) ## A job of three hosts on this machine
+	$(Q)$(ENV) tests/demo/run.sh
+
+cluster: setup $(SMSHARD) $(BINS) ## A job of three hosts in Docker Compose
+	$(Q)$(ENV) cluster-sim/run.sh
+
+# ---- Machine, packages -----------------------------------------------------
+
+wants = $(filter $1,$(MAKECMDGOALS))
+setup: ## Install what is missing (Debian, Ubuntu); names it elsewhere
+	$(Q)tests/setup.sh build check $(if $(findstring clang,$(CC)),clang) \
+	    $(if $(call wants,lint fmt),lint) $(if $(call wants,cluster),cluster)
+
+# Targets that set the machine up do so before they compile.
+ifneq ($(call wants,setup check cover demo cluster),)
+$(OBJS): | setup
+endif
+
+# What is installed: source:place under PREFIX:mode. Uninstall reads the same.
+COMPLETE    := share/bash-completion/completions/smshard
+INSTALLED := $(SMSHARD:%=%:bin/smshard:755) \
+    $(foreach m,$(wildcard docs/man/*.1),$m:share/man/man1/$(notdir $m):644) \
+    $(patsubst %,%:share/doc/smshard/README.md:644,$(wildcard README.md)) \
+    $(patsubst %,%:$(COMPLETE):644,$(wildcard cli/completion.bash))
+part = $(word $1,$(subst :, ,$2))
+dest = "$(DESTDIR)$(PREFIX)/$(call part,2,$1)"
+define put
+	install -D -m $(call part,3,$1) $(call part,1,$1) $(call dest,$1)
+
+endef
+
+install: all ## Install under PREFIX=/usr/local, DESTDIR before it
+	$(foreach f,$(INSTALLED),$(call put,$f))
+
+uninstall: ## Remove exactly what install puts there
+	rm -f $(foreach f,$(INSTALLED),$(call dest,$f))
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/smshard" 2>/dev/null || true
+
+dist: ## Pack the committed tree as build/smshard-VERSION.tar.gz
+	@mkdir -p $(BUILD)
+	$(Q)git archive --format=tar.gz --prefix=smshard-$(VERSION)/ \
+	    -o $(BUILD)/smshard-$(VERSION).tar.gz HEAD
+	@echo $(BUILD)/smshard-$(VERSION).tar.gz
+
+clean: ## Remove everything that was built
 	rm -rf $(BUILD)
 
-.PHONY: all unit clean
+help: ## This list
+	@sed -n 's/^# \(MODE=.*\|own folder.*\|an error.*\)/\1/p' Makefile
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
+	    while read -r t text; do printf '  %-10s %s\n' "$$t" "$$text"; done
+
+.PHONY: all check unit replay fuzz cover bench lint fmt demo cluster \
+        setup install uninstall dist clean help
 .SECONDARY:
--include $(patsubst %.c,$(OUT)/%.d,$(CORE) $(CLI) $(UNITS))
+.DELETE_ON_ERROR:
+-include $(OBJS:.o=.d)

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Install puts its files under DESTDIR and PREFIX, and uninstall removes
+# exactly those.
+set -u
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+unset MAKEFLAGS MAKELEVEL
+passed=0
+failed=0
+
+expect() { # expect WHAT COMMAND…
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED $what"
+    fi
+}
+call() {
+    make -s MODE="$MODE" CC="$CC" PREFIX=/opt/x DESTDIR="$root" "$@" \
+        >"$root/log" 2>&1 || cat "$root/log"
+    rm -f "$root/log"
+}
+files() { find "$root" -type f -printf '%P\n' | sort; }
+
+mkdir -p "$root/opt/x/bin" "$root/opt/x/share/man/man1"
+touch "$root/opt/x/bin/other" "$root/opt/x/share/man/man1/other.1"
+before=$(files)
+call install
+if [ -e "$SMSHARD" ]; then
+    expect "the program is installed and runs" \
+        test -n "$("$root/opt/x/bin/smshard" version)"
+fi
+for page in docs/man/*.1; do
+    [ -e "$page" ] && expect "$page is installed" \
+        cmp "$page" "$root/opt/x/share/man/man1/${page##*/}"
+done
+expect "only files of ours are added" test -z \
+    "$(comm -13 <(echo "$before") <(files) | grep -v smshard)"
+call uninstall
+expect "uninstall leaves what was there" test "$before" = "$(files)"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
