@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Install what the build and its checks need, where it is missing.
+#
+#   tests/setup.sh [GROUP…]     build check clang lint cluster; default: build
+#
+# What counts is whether a program runs or a header is found, not which package
+# it came from; so the second run only looks, and says so in one line. Packages
+# are installed on Debian and Ubuntu, as root or through sudo. Elsewhere their
+# Debian names are printed, and the exit code is 1.
+set -eu
+
+# A line is PROBE PACKAGE[|PACKAGE…]: a command, a <header>, or a function of
+# this file; and the package that brings it, the first one that apt knows.
+declare -A needs
+needs[build]='
+gcc gcc
+make make
+pkg-config pkgconf|pkg-config
+<stdio.h> libc6-dev
+<czmq.h> libczmq-dev
+<zmq.h> libzmq3-dev
+<msgpack.h> libmsgpack-c-dev|libmsgpack-dev
+<openssl/evp.h> libssl-dev'
+needs[check]='
+git git
+jq jq
+ps procps
+ip iproute2
+python3 python3'
+needs[clang]='
+clang clang
+clang_runtime CLANG_RUNTIME
+llvm-cov llvm'
+needs[lint]='
+clang_format clang-format-14|clang-format
+clang_tidy clang-tidy-14|clang-tidy
+cppcheck cppcheck
+shellcheck shellcheck
+git git
+python3 python3'
+needs[cluster]='
+docker docker.io
+compose docker-compose-v2|docker-compose
+debootstrap debootstrap'
+
+has() { command -v "$1" >/dev/null 2>&1; }
+clang_format() { has clang-format-14 || has clang-format; }
+clang_tidy() { has clang-tidy-14 || has clang-tidy; }
+clang_runtime() {
+    has clang && compgen -G \
+        "$(clang -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a" >/dev/null
+}
+compose() {
+    has docker-compose || { has docker && docker compose version; } \
+        >/dev/null 2>&1
+}
+
+# Print the package names of those needs in $1 that are not met.
+missing() {
+    local probe package headers=''
+    while read -r probe package; do
+        case $probe in
+        '') ;;
+        '<'*)
+            headers+="#if !__has_include($probe)"$'\n'
+            headers+="$package"$'\n#endif\n' ;;
+        clang_* | compose) "$probe" || echo "$package" ;;
+        *) has "$probe" || echo "$package" ;;
+        esac
+    done <<<"$1"
+    [ -n "$headers" ] || return 0
+    if has gcc; then
+        gcc -std=c17 -E -P -x c - <<<"$headers" | tr -d ' ' | sed '/^$/d'
+    else
+        sed '/^[#]/d; /^$/d' <<<"$headers"
+    fi
+}
+
+# The sanitizer and fuzzer runtime goes by the version of clang, and lay in
+# another package before there was one of its own.
+runtime_package() {
+    local version
+    version=$(apt-cache depends clang 2>/dev/null |
+        sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+    ! has clang || version=$(clang -dumpversion | cut -d. -f1)
+    echo "libclang-rt-$version-dev|libclang-common-$version-dev"
+}
+
+# Turn each A|B into the first that apt can install, or the last.
+choose() {
+    local names name chosen
+    for names in "$@"; do
+        [ "$names" != CLANG_RUNTIME ] || names=$(runtime_package)
+        chosen=''
+        for name in ${names//|/ }; do
+            chosen=$name
+            ! apt-cache policy "$name" 2>/dev/null |
+                grep -q 'Candidate: [^(]' || break
+        done
+        echo "$chosen"
+    done
+}
+
+become_root=()
+apt() {
+    "${become_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1
+}
+
+# The lock on the lists is not covered by DPkg::Lock::Timeout everywhere.
+apt_update() {
+    local try
+    for try in 1 2 3 4 5 6; do
+        : >"$log"
+        apt update && return 0
+        grep -q 'Could not get lock' "$log" || return 1
+        echo "setup: another program holds apt's lock; waiting ($try)"
+        sleep 10
+    done
+    return 1
+}
+
+apt_install() {
+    apt install --no-install-recommends "$@"
+}
+
+fail() {
+    [ ! -s "$log" ] || sed 's/^/     | /' "$log" >&2
+    echo "setup: $*" >&2
+    exit 1
+}
+
+groups=("${@:-build}")
+wanted=''
+for g in "${groups[@]}"; do
+    if [ -z "${needs[$g]:-}" ]; then
+        echo "setup: no group is called $g" >&2
+        exit 64
+    fi
+    wanted+=${needs[$g]}$'\n'
+done
+mapfile -t list < <(missing "$wanted" | sort -u)
+if [ ${#list[@]} = 0 ]; then
+    echo "setup: nothing is missing (${groups[*]})"
+    exit 0
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! has apt-get; then
+    fail "please install what these Debian packages hold:" "${list[@]}"
+fi
+if [ "$(id -u)" != 0 ]; then
+    has sudo || fail "not root and no sudo; as root: apt-get install" \
+        "$(choose "${list[@]}" | xargs)"
+    become_root=(sudo)
+fi
+
+updated=no
+if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
+    echo "setup: fetching the package lists"
+    apt_update || fail "apt-get update failed"
+    updated=yes
+fi
+mapfile -t packages < <(choose "${list[@]}")
+echo "setup: installing ${packages[*]}"
+if ! apt_install "${packages[@]}"; then
+    [ $updated = no ] || fail "apt-get install failed"
+    echo "setup: the package lists are stale; fetching them"
+    apt_update || fail "apt-get update failed"
+    mapfile -t packages < <(choose "${list[@]}")
+    : >"$log"
+    apt_install "${packages[@]}" || fail "apt-get install failed"
+fi
+: >"$log"
+mapfile -t list < <(missing "$wanted" | sort -u)
+[ ${#list[@]} = 0 ] || fail "still missing after it: ${list[*]}"
+echo "setup: done (${groups[*]})"
