@@ -44,6 +44,13 @@ struct json_doc; /* Owns the values of one text. */
 MUST_USE enum status json_parse(struct bytes text, const char *name,
                                 struct fault *why, struct json_doc **out);
 
+/* Read @text, which came out of a JSON string, as Python's json.loads() does
+ * with a str: lone surrogates are allowed, a byte order mark is not, and an
+ * integer of more than 4,300 digits is MALFORMED. Otherwise json_parse(). */
+MUST_USE enum status json_parse_nested(struct bytes text, const char *name,
+                                       struct fault *why,
+                                       struct json_doc **out);
+
 void json_destroy(struct json_doc **doc);
 
 const struct json *json_root(const struct json_doc *doc);
@@ -90,8 +97,12 @@ void json_write(const struct json *v, enum json_style style, struct buf *out);
 void json_write_python_str(const struct json *v, struct buf *out);
 
 /* Append what Python's repr() makes of the string @text: quotes chosen and
- * escapes written as Python does, for any code point. */
+ * escapes written as Python does (Unicode 14), for any code point. */
 void json_write_python_repr(struct bytes text, struct buf *out);
+
+/* Append @text as json.dumps() writes a string, ASCII only. A byte that is not
+ * UTF-8 becomes \udcXX, as Python reads names and variables of the system. */
+void json_write_ascii(struct bytes text, struct buf *out);
 
 /* Append what Python's repr() makes of a float; json.dumps differs only in
  * NaN and the infinities. */

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who takes part: the job's hosts, which of them this is, and their groups.
  *
- * Looked for in this order, the first that answers wins: SM_HOSTS with
- * SM_CURRENT_HOST; resourceconfig.json; Slurm; Open MPI; torchrun;
- * Kubernetes indexed jobs; else one host. A host's number is its place in
- * the job: for the platform's names "algo-1" … the number in the name, since
- * the platform lists them as text ("algo-10" before "algo-2"); for others
- * its place in the list.
+ * Looked for in this order, the first that answers wins:
+ *   SMSHARD_HOSTS  names with commas between, "node[01-16],gpu7"; this one is
+ *             SMSHARD_CURRENT_HOST, else SM_CURRENT_HOST or the hostname when
+ *             listed, else the JOB_COMPLETION_INDEX-th
+ *   SM_HOSTS with SM_CURRENT_HOST, then resourceconfig.json
+ *   Slurm     the step's nodes, else the job's; SLURMD_NODENAME or SLURM_NODEID
+ *   Open MPI  OMPI_COMM_WORLD_*: hosts of equal LOCAL_SIZE, called "host-K"
+ *   torchrun  GROUP_RANK of GROUP_WORLD_SIZE, or RANK of WORLD_SIZE with
+ *             MASTER_ADDR, called "host-K"
+ *   Kubernetes  an indexed job: JOB_COMPLETION_INDEX of SMSHARD_HOST_COUNT,
+ *             called as its pods are, "<job>-K"
+ * else one host. smshard is started once a host; of the launchers' processes
+ * on one host, any but the first is refused.
+ *
+ * A host's number is its place in the job. The platform lists names as text
+ * ("algo-10" before "algo-2"), so where all names in SM_HOSTS or
+ * resourceconfig.json are one stem and distinct numbers, the number in the
+ * name gives the place; everywhere else the list does.
  *
  * No I/O: texts and a lookup of variables in, struct out. */
 
@@ -45,6 +57,7 @@ struct hosts {
     struct hosts_group groups[HOSTS_GROUPS_MAX];
     uint32_t group_count;
     uint32_t local_ranks; /* Ranks a host as the launcher says; 0: not said. */
+    uint32_t *by_name;    /* Private: numbers, sorted by name. */
     const char *origin;   /* "SM_HOSTS", "resourceconfig.json", "Slurm", … */
 };
 

@@ -23,6 +23,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "proto/job_fields.h"
 #include "proto/settings.h"
 
 enum {
@@ -31,8 +32,11 @@ enum {
     JOB_CHANNEL_NAME_MAX = 64,
     JOB_ATTRIBUTES_MAX = 16,
     JOB_CHANNEL_GROUPS_MAX = 5,
-    JOB_URI_MAX = 1024,
+    JOB_GROUPS_MAX = 5,
+    JOB_URI_MAX = 1024, /* Characters. */
     JOB_RANKS_MAX = 64,
+    JOB_HYPERPARAMETERS_MAX = 100,
+    JOB_ENVIRONMENT_MAX = 100,
 };
 
 enum job_source {
@@ -62,6 +66,8 @@ enum job_deal {
 
 struct job_channel {
     char *name;
+    char *origin;    /* Where it was named: "job.json:7", "--channel". */
+    bool is_present; /* inputdataconfig.json names it. */
     enum job_source source;
     char *uri; /* S3Uri: s3://, https:// or file://. NULL when PRESENT. */
     struct {
@@ -86,6 +92,8 @@ struct job_channel {
     enum job_even even; /* "Even" */
     bool may_split;     /* "Split" */
     bool may_be_empty;  /* "AllowEmpty" */
+
+    struct job_value values[JOB_FIELDS_COUNT]; /* Where each came from. */
 };
 
 struct job {
@@ -106,6 +114,7 @@ struct job {
     char *instance_type;      /* ResourceConfig.InstanceType or NULL. */
     uint64_t run_seconds_max; /* StoppingCondition; 0: not said. */
 
+    struct job_value values[JOB_KEYS_COUNT]; /* Where each came from. */
     struct settings settings; /* Smshard's own, with where each came from. */
 };
 
@@ -131,11 +140,41 @@ struct job_input {
 };
 
 /* Put the job together into *@out, freed by job_destroy().
+ *
+ * Flags: those of settings.h and of job_fields.h, and `channel`, which names
+ * or changes a channel without a document and may stand more than once:
+ *   NAME=URI[,FIELD=VALUE…][,sharded|replicated]
+ * In flags and variables a URI may be a plain absolute path. An empty
+ * variable counts as not given. The one default that is not in a table: with a
+ * checkpoint URI, the path is <SAGEMAKER_BASE_DIR or /opt/ml>/checkpoints.
+ *
  * MALFORMED: not JSON; INVALID: a value or combination is not allowed (named
- * with file, line and field); CONFLICT: two channels of one name. */
+ * with file, line and field); CONFLICT: two channels of one name, or whose
+ * files would meet; UNSUPPORTED: S3DataType "Converse". */
 MUST_USE enum status job_make(const struct job_input *input, struct fault *why,
                               struct job **out);
 void job_destroy(struct job **job);
+
+/* Whether job_make() knows the flag @flag (without dashes): "ranks",
+ * "channel", "mode", "channel.train.mode". */
+bool job_knows_flag(const char *flag);
+
+/* The flags beside those of settings.h, for help and suggestions: the @i-th,
+ * or NULL past the last. *@meaning is set to a phrase. */
+const char *job_flag_at(uint32_t i, const char **meaning);
+
+/* Everything that was said or defaulted, in a fixed order: the job's keys,
+ * the channels' fields ("channel.train.mode"), the settings. */
+struct job_said {
+    char name[JOB_CHANNEL_NAME_MAX + 40]; /* As its flag is called. */
+    const char *value;
+    const char *origin;
+};
+uint32_t job_said_count(const struct job *job);
+void job_said_at(const struct job *job, uint32_t i, struct job_said *out);
+
+/* Where the value of @name came from. NULL: nothing was said. */
+const char *job_origin(const struct job *job, const char *name);
 
 const struct job_channel *job_find_channel(const struct job *job,
                                            const char *name);

@@ -23,7 +23,8 @@ enum setting_kind {
     SETTING_CHOICE, /* One of the words in the row's last column. */
 };
 
-/* X(id, "flag", "Document", kind, "default", low, high, "choices", meaning) */
+/* X(id, "flag", "Document", kind, "default", low, high, "choices", meaning)
+ * The variable is SMSHARD_<id>, so the id is the flag in capitals. */
 #define SETTINGS_MAP(X)                                                        \
     X(RANKS, "ranks", "Ranks", COUNT, "0", 0, 64, "",                          \
       "ranks on each host; 0: the number of GPUs, else 1")                     \
@@ -37,8 +38,8 @@ enum setting_kind {
       3600000, "", "a host is lost after this silence")                        \
     X(GRACE, "grace", "Grace", SECONDS, "110s", 0, 3600000, "",                \
       "between SIGTERM and SIGKILL for the command")                           \
-    X(SKEW_MAX, "max-clock-skew", "MaxClockSkew", SECONDS, "60s", 1, 86400000, \
-      "", "hosts whose clocks differ more are refused")                        \
+    X(MAX_CLOCK_SKEW, "max-clock-skew", "MaxClockSkew", SECONDS, "60s", 1,     \
+      86400000, "", "hosts whose clocks differ more are refused")              \
     X(ON_FAILURE, "on-failure", "OnFailure", CHOICE, "end", 0, 0, "end keep",  \
       "what one host's failure does to the others")                            \
     X(BIND, "bind", "Bind", TEXT, "", 0, 0, "",                                \
@@ -92,8 +93,10 @@ struct setting_flag {
 
 const struct setting_row *settings_row(enum setting id);
 
-/* Find the setting of a flag (without dashes). false: there is none. */
+/* Find the setting of a flag (without dashes), or of its name in the
+ * document. false: there is none. */
 bool settings_find_flag(const char *flag, enum setting *out);
+bool settings_find_document(struct bytes name, enum setting *out);
 
 /* Set every setting to its default. */
 void settings_init(struct settings *s);
