@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/contract.h"
+#include "cli/status_screen.h"
+#include "coordinator/term.h"
+#include "proto/net.h"
+#include "proto/wire.h"
+#include "store/store.h"
+#include "store/store_sync.h"
+
+enum {
+    STATUS_WAIT_MS = 5000,
+    STATUS_ASK_EVERY_MS = 1000,
+    STATUS_WATCH_S = 1,
+    STATUS_ROWS = 40,
+};
+
+static const struct option_row status_rows[] = {
+    {"json", NULL, "print the coordinator's JSON, one line"},
+    {"watch", NULL, "show it again every second until the job is over"},
+    {"wait", "SECONDS", "wait so long for the coordinator to answer [5]"},
+    {NULL, NULL, NULL},
+};
+
+const struct command command_status = {
+    .name = "status",
+    .usage = "[FLAGS]",
+    .summary = "show where a running job stands",
+    .rows = status_rows,
+    .takes_job = true,
+    .more = "The job is found by its state: --state, or --output with "
+            "--job-name, or the\njob's document. Exit code: 0 when the "
+            "coordinator answered, 66 when no job is\nthere, 75 when it does "
+            "not answer.\n",
+    .run = status_main,
+};
+
+struct status_work {
+    struct options options;
+    struct contract contract;
+    char *state_uri;
+    struct term_lease lease;
+    struct net *net;
+    uint64_t wait_ms;
+};
+
+static enum status status_read_lease(struct status_work *w, struct fault *why)
+{
+    struct store *store = NULL;
+    struct buf prefix = {0};
+    struct buf body = {0};
+    char *key = NULL;
+    enum status s =
+        store_open(w->state_uri, STORE_READ, why, &store, &prefix);
+
+    if (s == STATUS_OK) {
+        key = mem_print("%slease", buf_text(&prefix));
+        s = store_sync_get(store,
+                           &(struct store_sync_get){key, TERM_BODY_MAX, NULL},
+                           why, &body);
+    }
+    if (s == STATUS_NOT_FOUND) {
+        s = fault_set(why, s,
+                      "no job has met at %s; check --output and --job-name, "
+                      "or --state",
+                      w->state_uri);
+    }
+    if (s == STATUS_OK) {
+        s = term_lease_read(buf_bytes(&body), why, &w->lease);
+    }
+    if (s == STATUS_OK && w->lease.is_released) {
+        s = fault_set(why, STATUS_NOT_FOUND,
+                      "the job at %s is over (term %" PRIu64
+                      ", last led by %s)",
+                      w->state_uri, w->lease.term, w->lease.host);
+    }
+    store_close(&store);
+    free(key);
+    buf_fini(&prefix);
+    buf_fini(&body);
+    return s;
+}
+
+static void status_ask(struct status_work *w)
+{
+    struct wire_message ask = {.term = w->lease.term, .type = WIRE_ASK};
+    struct buf bytes = {0};
+
+    snprintf(ask.job, sizeof(ask.job), "%s", w->lease.run);
+    wire_encode(&ask, &bytes);
+    /* FULL means that an earlier question still waits to be sent. */
+    if (net_send(w->net, 0, buf_bytes(&bytes)) == STATUS_OK) {
+        ask.ask.number++;
+    }
+    buf_fini(&bytes);
+}
+
+/* Take what has come. OK: @json holds the report. */
+static enum status status_take(struct status_work *w, struct fault *why,
+                               struct buf *json)
+{
+    struct wire_message message;
+    struct buf bytes = {0};
+    uint64_t peer;
+    enum status s = net_receive(w->net, &peer, &bytes);
+
+    if (s == STATUS_OK) {
+        s = wire_decode(buf_bytes(&bytes), w->lease.run, why, &message);
+        if (s == STATUS_OK && message.type == WIRE_REFUSE) {
+            s = fault_set(why, STATUS_REFUSED, "%.*s",
+                          (int)message.refuse.reason.size,
+                          message.refuse.reason.at);
+        } else if (s == STATUS_OK && message.type != WIRE_REPORT) {
+            s = STATUS_NOT_FOUND;
+        } else if (s == STATUS_OK) {
+            buf_clear(json);
+            buf_add_bytes(json, message.report.json);
+        }
+    }
+    buf_fini(&bytes);
+    return s;
+}
+
+static enum status status_fetch(struct status_work *w, struct fault *why,
+                                struct buf *json)
+{
+    uint64_t until_ms = clock_now_ms(&clock_os) + w->wait_ms;
+    enum status s = STATUS_NOT_FOUND;
+
+    while (s == STATUS_NOT_FOUND && clock_now_ms(&clock_os) < until_ms) {
+        status_ask(w);
+        if (net_wait(w->net, STATUS_ASK_EVERY_MS, NULL, 0) & 1U) {
+            s = status_take(w, why, json);
+        }
+    }
+    if (s == STATUS_NOT_FOUND) {
+        s = fault_set(why, STATUS_TIMEOUT,
+                      "the coordinator %s at %s does not answer; the job may "
+                      "have died (%s/lease is not renewed then)",
+                      w->lease.host, w->lease.endpoint, w->state_uri);
+    }
+    return s;
+}
+
+static enum status status_print(struct status_work *w, const struct buf *json,
+                                bool is_watch, struct fault *why)
+{
+    struct status_screen screen = {
+        .with_color = isatty(STDOUT_FILENO) == 1, .rows = STATUS_ROWS};
+    struct json_doc *doc = NULL;
+    struct buf text = {0};
+    enum status s;
+
+    if (options_get(&w->options, "json") != NULL) {
+        printf("%s\n", buf_text(json));
+        return STATUS_OK;
+    }
+    s = json_parse(buf_bytes(json), "status", why, &doc);
+    if (s == STATUS_OK) {
+        if (is_watch && screen.with_color) {
+            buf_add_text(&text, "\033[H\033[J");
+        }
+        status_screen_write(json_root(doc), &screen, &text);
+        fputs(buf_text(&text), stdout);
+    }
+    json_destroy(&doc);
+    buf_fini(&text);
+    return s;
+}
+
+static enum status status_show(struct status_work *w, struct fault *why)
+{
+    bool is_watch = options_get(&w->options, "watch") != NULL;
+    struct timespec pause = {STATUS_WATCH_S, 0};
+    struct buf json = {0};
+    enum status s = status_fetch(w, why, &json);
+
+    while (s == STATUS_OK) {
+        s = status_print(w, &json, is_watch, why);
+        if (s != STATUS_OK || !is_watch || fflush(stdout) != 0) {
+            break;
+        }
+        nanosleep(&pause, NULL);
+        if (status_read_lease(w, why) != STATUS_OK) {
+            break; /* Over: what was shown last is the end. */
+        }
+        s = status_fetch(w, why, &json);
+    }
+    buf_fini(&json);
+    return s;
+}
+
+static enum status status_do(struct status_work *w, struct fault *why)
+{
+    uint64_t wait_s = STATUS_WAIT_MS / 1000;
+    enum status s = options_number(&w->options, "wait",
+                                   (struct options_range){1, 3600}, why,
+                                   &wait_s);
+
+    if (s == STATUS_OK) {
+        s = contract_load(&w->options, why, &w->contract);
+    }
+    if (s != STATUS_OK) {
+        return s;
+    }
+    w->wait_ms = wait_s * 1000;
+    w->state_uri = contract_state_uri(&w->contract);
+    if (w->state_uri == NULL) {
+        return fault_set(why, STATUS_USAGE,
+                         "which job? give --output with --job-name, or "
+                         "--state, or --job");
+    }
+    s = status_read_lease(w, why);
+    if (s == STATUS_OK) {
+        s = net_connect(w->lease.endpoint, WIRE_MESSAGE_MAX, why, &w->net);
+    }
+    return s == STATUS_OK ? status_show(w, why) : s;
+}
+
+int status_main(int argc, char **argv)
+{
+    struct status_work *w = mem_new(1, sizeof(*w));
+    struct fault why = {.text = ""};
+    enum status s =
+        options_parse(&command_status, argv + 1, &why, &w->options);
+
+    (void)argc;
+    if (s == STATUS_OK) {
+        s = status_do(w, &why);
+    }
+    net_close(&w->net, 0);
+    free(w->state_uri);
+    contract_fini(&w->contract);
+    options_fini(&w->options);
+    free(w);
+    return s == STATUS_OK ? 0 : command_fail(s, &why);
+}

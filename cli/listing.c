@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/listing.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "cli/listing_manifest.h"
+#include "proto/keypath.h"
+#include "store/store.h"
+#include "store/store_sync.h"
+
+enum { LISTING_PROGRESS_EVERY = 100000 };
+
+/* What is being filled while the store lists. */
+struct listing_work {
+    const struct listing_options *options;
+    struct listing *listing;
+    struct catalog_builder *builder;
+    uint64_t objects;
+};
+
+static enum status listing_add(struct listing_work *w,
+                               const struct catalog_object *object,
+                               struct fault *why)
+{
+    enum status s;
+
+    if (keypath_is_folder(object->key)) {
+        w->listing->folder_marks++;
+        return STATUS_OK;
+    }
+    s = catalog_builder_add(w->builder, object, why);
+    w->objects++;
+    if (w->options->progress != NULL &&
+        w->objects % LISTING_PROGRESS_EVERY == 0) {
+        w->options->progress(w->options->progress_self, w->options->channel,
+                             w->objects);
+    }
+    return s;
+}
+
+static enum status listing_add_listed(void *self,
+                                      const struct store_object *object,
+                                      struct fault *why)
+{
+    return listing_add(
+        self,
+        &(struct catalog_object){object->key, object->size, object->etag},
+        why);
+}
+
+static enum status listing_from_prefix(struct listing_work *w,
+                                       struct store *store, struct fault *why)
+{
+    return store_sync_list(store, buf_text(&w->listing->prefix),
+                           listing_add_listed, w, why);
+}
+
+/* A manifest names its objects one by one, in any order. */
+static enum status listing_from_manifest(struct listing_work *w,
+                                         struct store *store,
+                                         struct fault *why)
+{
+    struct listing_manifest found = {0};
+    const char *key = buf_text(&w->listing->prefix);
+    enum status s = listing_manifest_read(store, key, why, &found);
+
+    for (size_t i = 0; s == STATUS_OK && i < found.count; i++) {
+        s = listing_add(w, &found.objects[i], why);
+    }
+    if (s == STATUS_OK) {
+        free(w->listing->root_uri);
+        w->listing->root_uri = mem_copy(found.root_uri);
+        buf_clear(&w->listing->prefix);
+        buf_add_text(&w->listing->prefix, found.prefix);
+    }
+    listing_manifest_fini(&found);
+    return s;
+}
+
+static enum status listing_fill(struct listing_work *w, struct fault *why)
+{
+    const struct job_channel *c = w->options->channel;
+    struct store *store = NULL;
+    enum status s =
+        store_open(c->uri, STORE_READ, why, &store, &w->listing->prefix);
+
+    if (s != STATUS_OK) {
+        return s;
+    }
+    w->listing->root_uri = mem_copy(store_root_uri(store));
+    if (c->source == JOB_SOURCE_MANIFEST) {
+        s = listing_from_manifest(w, store, why);
+    } else {
+        s = listing_from_prefix(w, store, why);
+    }
+    store_close(&store);
+    return s;
+}
+
+static bool listing_next_key(void *walk, struct bytes *out)
+{
+    struct catalog_object object;
+
+    if (!catalog_next(walk, &object)) {
+        return false;
+    }
+    *out = object.key;
+    return true;
+}
+
+/* In File mode every object must have a place of its own on disk. */
+static enum status listing_check_names(const struct listing *l,
+                                       const struct job_channel *c,
+                                       struct fault *why)
+{
+    struct catalog_cursor first;
+    struct catalog_cursor second;
+
+    if (c->mode != JOB_FILE) {
+        return STATUS_OK;
+    }
+    catalog_seek(l->catalog, 0, &first);
+    catalog_seek(l->catalog, 0, &second);
+    return keypath_check_walk(buf_bytes(&l->prefix), listing_next_key, &first,
+                              &second, why);
+}
+
+static enum status listing_check_empty(const struct listing *l,
+                                       const struct job_channel *c,
+                                       struct fault *why)
+{
+    if (catalog_count(l->catalog) > 0 || c->may_be_empty) {
+        return STATUS_OK;
+    }
+    return fault_set(why, STATUS_EMPTY,
+                     "%s: no object is there; check the URI, or set "
+                     "\"AllowEmpty\": true if that is meant",
+                     c->uri);
+}
+
+enum status listing_make(const struct listing_options *options,
+                         struct fault *why, struct listing *out)
+{
+    struct listing_work w = {.options = options, .listing = out};
+    const struct job_channel *c = options->channel;
+    enum status s;
+
+    CHECK(c->source == JOB_SOURCE_PREFIX || c->source == JOB_SOURCE_MANIFEST);
+    *out = (struct listing){0};
+    s = catalog_builder_new(&w.builder);
+    if (s == STATUS_OK) {
+        s = listing_fill(&w, why);
+    }
+    if (s == STATUS_OK) {
+        s = catalog_builder_finish(&w.builder, &out->catalog);
+    }
+    if (s == STATUS_OK) {
+        s = listing_check_empty(out, c, why);
+    }
+    if (s == STATUS_OK) {
+        s = listing_check_names(out, c, why);
+    }
+    catalog_builder_destroy(&w.builder);
+    if (s != STATUS_OK) {
+        listing_fini(out);
+        return fault_prefix(why, s, "channel %s", c->name);
+    }
+    return s;
+}
+
+void listing_fini(struct listing *l)
+{
+    catalog_destroy(&l->catalog);
+    free(l->root_uri);
+    buf_fini(&l->prefix);
+    *l = (struct listing){0};
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A channel's source, listed once into a catalog. Blocking. */
+
+#ifndef CLI_LISTING_H
+#define CLI_LISTING_H
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "base/status.h"
+#include "coordinator/catalog.h"
+#include "proto/job.h"
+
+struct listing {
+    struct catalog *catalog;
+    char *root_uri;        /* Keys are below it. */
+    struct buf prefix;     /* Of the source, in keys. */
+    uint64_t folder_marks; /* Keys that end with "/": left out. */
+};
+
+/* How far a long listing is, told now and then; may be NULL. */
+typedef void listing_progress_fn(void *self, const struct job_channel *c,
+                                 uint64_t objects);
+
+struct listing_options {
+    const struct job_channel *channel;
+    listing_progress_fn *progress;
+    void *progress_self;
+};
+
+/* List the channel's source into *@out, freed by listing_fini().
+ * EMPTY: no object, and that is not allowed; CONFLICT, INVALID: names that
+ * can't lie in one folder (File mode); NOT_FOUND, DENIED, STORE, UNSUPPORTED,
+ * FULL. @why names channel, source and key. */
+MUST_USE enum status listing_make(const struct listing_options *options,
+                                  struct fault *why, struct listing *out);
+void listing_fini(struct listing *l);
+
+#endif /* CLI_LISTING_H */

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { PLAN_HOSTS_SHOWN = 32 }; /* As text; JSON has all. */
+
+static char *plan_below(const char *uri, const char *rest)
+{
+    size_t size = strlen(uri);
+
+    return mem_print("%s%s%s", uri,
+                     size > 0 && uri[size - 1] == '/' ? "" : "/", rest);
+}
+
+char *plan_output_uri(const struct plan *plan, const char *host)
+{
+    char *rest;
+    char *uri;
+
+    if (plan->contract->job->output_uri == NULL) {
+        return NULL;
+    }
+    rest = mem_print("%s/output/%s/", plan->contract->job_name, host);
+    uri = plan_below(plan->contract->job->output_uri, rest);
+    free(rest);
+    return uri;
+}
+
+char *plan_checkpoint_uri(const struct plan *plan, const char *host)
+{
+    char *rest;
+    char *uri;
+
+    if (plan->contract->job->checkpoint_uri == NULL) {
+        return NULL;
+    }
+    rest = mem_print("%s/", host);
+    uri = plan_below(plan->contract->job->checkpoint_uri, rest);
+    free(rest);
+    return uri;
+}
+
+void plan_write_size(uint64_t bytes, struct buf *out)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB",
+                                        "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    unsigned unit = 0;
+
+    while (value >= 1024 && unit < 6) {
+        value /= 1024;
+        unit++;
+    }
+    buf_print(out, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
+
+static void plan_write_head(const struct plan *plan, struct buf *out)
+{
+    uint64_t ranks = 0;
+
+    for (uint32_t i = 0; i < plan->hosts->count; i++) {
+        ranks += plan->ranks[i];
+    }
+    buf_print(out, "job %s: %u host%s, %" PRIu64 " rank%s (hosts from %s)\n",
+              plan->contract->job_name, plan->hosts->count,
+              plan->hosts->count == 1 ? "" : "s", ranks,
+              ranks == 1 ? "" : "s", plan->hosts->origin);
+    buf_print(out, "state: %s\n",
+              plan->state_uri != NULL
+                  ? plan->state_uri
+                  : "none; give --output or --state to run on many hosts");
+}
+
+static void plan_write_row(struct buf *out, const char *host, const char *rank,
+                           struct deal_sum sum, bool is_split)
+{
+    struct buf size = {0};
+
+    plan_write_size(sum.bytes, &size);
+    buf_print(out, "    %-20s %6s %12" PRIu64 " %s %12s\n", host, rank,
+              sum.units, is_split ? "units  " : "objects", buf_text(&size));
+    buf_fini(&size);
+}
+
+static void plan_write_objects(const struct dealing *d, uint32_t rank,
+                               struct buf *out)
+{
+    struct catalog_cursor at;
+    struct catalog_object object;
+    struct deal_cursor cursor;
+    struct deal_unit unit;
+
+    deal_seek(d->deal, rank, &cursor);
+    while (deal_next(&cursor, &unit)) {
+        catalog_seek(d->listing.catalog, unit.object, &at);
+        if (!catalog_next(&at, &object)) {
+            return;
+        }
+        buf_add_text(out, "        ");
+        buf_add_text(out, d->listing.root_uri);
+        buf_add_bytes(out, object.key);
+        if (!unit.is_whole) {
+            buf_print(out, " [%" PRIu64 "+%" PRIu64 "]", unit.offset,
+                      unit.size);
+        }
+        buf_add_text(out, unit.is_padding ? " (padding)\n" : "\n");
+    }
+}
+
+static void plan_write_host(const struct plan *plan, const struct dealing *d,
+                            uint32_t i, struct buf *out)
+{
+    const char *host = plan->hosts->names[d->numbers[i]];
+    uint32_t first = deal_host_rank(d->deal, i);
+    uint32_t ranks = plan->ranks[d->numbers[i]];
+    bool is_split = d->channel->may_split;
+
+    if (ranks > 1) {
+        plan_write_row(out, host, "all", deal_host_sum(d->deal, i), is_split);
+    }
+    for (uint32_t r = 0; r < ranks; r++) {
+        char *name = mem_print("%u", first + r);
+
+        plan_write_row(out, ranks > 1 ? "" : host, name,
+                       deal_rank_sum(d->deal, first + r), is_split);
+        free(name);
+        if (plan->with_objects) {
+            plan_write_objects(d, first + r, out);
+        }
+    }
+}
+
+static void plan_write_deal(const struct plan *plan, const struct dealing *d,
+                            struct buf *out)
+{
+    uint32_t shown = d->host_count;
+
+    if (!plan->with_objects && shown > PLAN_HOSTS_SHOWN) {
+        shown = PLAN_HOSTS_SHOWN;
+    }
+    buf_print(out, "    %-20s %6s\n", "host", "rank");
+    for (uint32_t i = 0; i < shown; i++) {
+        plan_write_host(plan, d, i, out);
+    }
+    if (shown < d->host_count) {
+        buf_print(out, "    ... and %u more hosts (--json has all)\n",
+                  d->host_count - shown);
+    }
+    buf_print(out, "    fullest rank / mean by bytes: %.3f\n",
+              deal_skew(d->deal));
+    if (deal_dropped(d->deal) > 0) {
+        buf_print(out, "    left out to make the ranks even: %" PRIu64 "\n",
+                  deal_dropped(d->deal));
+    }
+    if (deal_padded(d->deal) > 0) {
+        buf_print(out, "    repeated to make the ranks even: %" PRIu64 "\n",
+                  deal_padded(d->deal));
+    }
+}
+
+static void plan_write_dealing(const struct plan *plan,
+                               const struct dealing *d, struct buf *out)
+{
+    const struct job_channel *c = d->channel;
+
+    buf_print(out, "\nchannel %s: %s, deal %s, even %s\n    from %s: %" PRIu64
+                   " objects, ",
+              c->name, job_mode_name(c->mode),
+              job_deal_name(job_channel_deal(c)), job_even_name(c->even),
+              c->uri, catalog_count(d->listing.catalog));
+    plan_write_size(catalog_bytes(d->listing.catalog), out);
+    buf_add_char(out, '\n');
+    if (c->mode == JOB_FILE) {
+        buf_print(out, "    to %s/%s\n", plan->contract->data, c->name);
+    }
+    plan_write_deal(plan, d, out);
+}
+
+static void plan_write_writes(const struct plan *plan, struct buf *out)
+{
+    uint32_t shown = plan->hosts->count < PLAN_HOSTS_SHOWN
+                         ? plan->hosts->count
+                         : PLAN_HOSTS_SHOWN;
+
+    buf_add_text(out, "\nwrites\n");
+    for (uint32_t i = 0; i < shown; i++) {
+        const char *host = plan->hosts->names[i];
+        char *output = plan_output_uri(plan, host);
+        char *checkpoint = plan_checkpoint_uri(plan, host);
+
+        buf_print(out, "    %-20s outputs      %s\n", host,
+                  output != NULL ? output : "stay on the host (no --output)");
+        buf_print(out, "    %-20s checkpoints  %s\n", "",
+                  checkpoint != NULL ? checkpoint
+                                     : "stay on the host (no --checkpoint)");
+        free(output);
+        free(checkpoint);
+    }
+    if (shown < plan->hosts->count) {
+        buf_print(out, "    ... and %u more hosts\n",
+                  plan->hosts->count - shown);
+    }
+}
+
+static void plan_write_settings(const struct plan *plan, struct buf *out)
+{
+    const struct job *job = plan->contract->job;
+
+    buf_add_text(out, "\nsettings\n");
+    for (uint32_t i = 0; i < job_said_count(job); i++) {
+        struct job_said said;
+
+        job_said_at(job, i, &said);
+        buf_print(out, "    %-28s %-24s %s\n", said.name,
+                  said.value != NULL && said.value[0] != '\0' ? said.value
+                                                              : "-",
+                  said.origin != NULL ? said.origin : "default");
+    }
+}
+
+void plan_write_text(const struct plan *plan, struct buf *out)
+{
+    plan_write_head(plan, out);
+    for (uint32_t i = 0; i < plan->dealings->count; i++) {
+        plan_write_dealing(plan, &plan->dealings->channels[i], out);
+    }
+    for (uint32_t i = 0; i < plan->contract->job->channel_count; i++) {
+        const struct job_channel *c = &plan->contract->job->channels[i];
+
+        if (!dealing_is_brought(c)) {
+            buf_print(out, "\nchannel %s: %s, already in its place\n",
+                      c->name, job_source_name(c->source));
+        }
+    }
+    plan_write_writes(plan, out);
+    plan_write_settings(plan, out);
+}

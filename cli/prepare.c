@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/prepare.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/claims.h"
+#include "cli/dealing.h"
+#include "cli/share.h"
+#include "store/store.h"
+
+struct prepare {
+    struct prepare_options options;
+    int fd;
+    atomic_bool stop;
+    pthread_t thread;
+    bool is_joined;
+
+    /* The thread's until it is joined, then the owner's. */
+    struct dealings dealings;
+    struct buf state_prefix; /* What every key of the state starts with. */
+    struct wire_share_all *shares;
+    char **texts; /* What the shares' views point to. */
+    size_t text_count;
+    enum status status;
+    struct fault why;
+};
+
+static struct bytes prepare_keep(struct prepare *p, char *text)
+{
+    p->texts = mem_grow(p->texts, p->text_count + 1, sizeof(p->texts[0]));
+    p->texts[p->text_count++] = text;
+    return bytes_of(text);
+}
+
+static void prepare_log_progress(void *self, const struct job_channel *c,
+                                 uint64_t objects)
+{
+    (void)self;
+    log_event(LOG_INFO, "listing.progress", "channel=%s objects=%" PRIu64,
+              c->name, objects);
+}
+
+/* A URI and a folder below it, with one slash between. */
+static char *prepare_join_uri(const char *uri, const char *rest)
+{
+    size_t size = strlen(uri);
+    const char *slash = size > 0 && uri[size - 1] == '/' ? "" : "/";
+
+    return mem_print("%s%s%s", uri, slash, rest);
+}
+
+/* The share of the deal's host @i, written to the store and described. */
+static enum status prepare_share(struct prepare *p, struct store *state,
+                                 const struct dealing *d, uint32_t i,
+                                 struct wire_share *out)
+{
+    struct deal_sum sum = deal_host_sum(d->deal, i);
+    struct catalog *share = NULL;
+    enum status s;
+
+    *out = (struct wire_share){
+        .channel = bytes_of(d->channel->name),
+        .root_uri = bytes_of(d->listing.root_uri),
+        .prefix = buf_bytes(&d->listing.prefix),
+        .units = sum.units,
+        .bytes = sum.bytes,
+    };
+    out->catalog = prepare_keep(
+        p, mem_print("%scatalog/%s", buf_text(&p->state_prefix),
+                     catalog_name(d->listing.catalog)));
+    if (sum.units == catalog_count(d->listing.catalog)) {
+        out->share = out->catalog;
+        return STATUS_OK;
+    }
+    s = share_of_host(d->listing.catalog, d->deal, i, &p->why, &share);
+    if (s == STATUS_OK) {
+        out->share = prepare_keep(
+            p, mem_print("%sshares/%s", buf_text(&p->state_prefix),
+                         catalog_name(share)));
+        s = share_write(state, (const char *)out->share.at, share, &p->why);
+    }
+    catalog_destroy(&share);
+    return s;
+}
+
+static enum status prepare_channel(struct prepare *p, struct store *state,
+                                   const struct dealing *d)
+{
+    const struct catalog *catalog = d->listing.catalog;
+    char *key = mem_print("%scatalog/%s", buf_text(&p->state_prefix),
+                          catalog_name(catalog));
+    enum status s = share_write(state, key, catalog, &p->why);
+
+    free(key);
+    log_event(LOG_INFO, "channel.dealt",
+              "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
+              " hosts=%u deal=%s skew=%.3f dropped=%" PRIu64
+              " padded=%" PRIu64,
+              d->channel->name, catalog_count(catalog),
+              catalog_bytes(catalog), d->host_count,
+              job_deal_name(job_channel_deal(d->channel)), deal_skew(d->deal),
+              deal_dropped(d->deal), deal_padded(d->deal));
+    for (uint32_t i = 0; s == STATUS_OK && i < d->host_count; i++) {
+        struct wire_share_all *all = &p->shares[d->numbers[i]];
+
+        s = prepare_share(p, state, d, i, &all->shares[all->share_count]);
+        all->share_count++;
+    }
+    return s == STATUS_OK
+               ? s
+               : fault_prefix(&p->why, s, "channel %s", d->channel->name);
+}
+
+static enum status prepare_channels(struct prepare *p)
+{
+    struct store *state = NULL;
+    enum status s = store_open(p->options.state_uri, STORE_WRITE, &p->why,
+                               &state, &p->state_prefix);
+
+    for (uint32_t i = 0; s == STATUS_OK && i < p->dealings.count; i++) {
+        s = prepare_channel(p, state, &p->dealings.channels[i]);
+    }
+    store_close(&state);
+    return s;
+}
+
+static enum status prepare_deal(struct prepare *p)
+{
+    return dealings_make(
+        &(struct dealing_options){
+            .job = p->options.contract->job,
+            .hosts = &p->options.contract->hosts,
+            .ranks = p->options.ranks,
+            .weights = p->options.weights,
+            .progress = prepare_log_progress,
+        },
+        &p->why, &p->dealings);
+}
+
+/* Claim every host's folder below @uri, and tell each host its own. */
+static enum status prepare_claim(struct prepare *p, const char *uri,
+                                 const char *what, bool is_checkpoint)
+{
+    const struct contract *c = p->options.contract;
+    struct claim mine = {
+        .term = p->options.term,
+        .wall_ms = clock_wall_ms(&clock_os),
+    };
+
+    snprintf(mine.job, sizeof(mine.job), "%s", c->job_name);
+    snprintf(mine.run, sizeof(mine.run), "%s", p->options.run);
+    snprintf(mine.state_uri, sizeof(mine.state_uri), "%s",
+             p->options.state_uri);
+    for (uint32_t i = 0; i < c->hosts.count; i++) {
+        char *folder = mem_print("%s/", c->hosts.names[i]);
+        struct bytes full = prepare_keep(p, prepare_join_uri(uri, folder));
+
+        *(is_checkpoint ? &p->shares[i].checkpoint : &p->shares[i].output) =
+            full;
+        free(folder);
+    }
+    return claims_take(
+        &(struct claims_options){
+            .uri = uri,
+            .what = what,
+            .hosts = (const char *const *)c->hosts.names,
+            .attempts = p->options.attempts,
+            .host_count = c->hosts.count,
+            .mine = &mine,
+            .stop = &p->stop,
+        },
+        &p->why);
+}
+
+static enum status prepare_claims(struct prepare *p)
+{
+    const struct job *job = p->options.contract->job;
+    enum status s = STATUS_OK;
+
+    if (job->output_uri != NULL) {
+        char *rest =
+            mem_print("%s/output/", p->options.contract->job_name);
+        char *uri = prepare_join_uri(job->output_uri, rest);
+
+        s = prepare_claim(p, prepare_keep(p, uri).at,
+                          "OutputDataConfig.S3OutputPath", false);
+        free(rest);
+    }
+    if (s == STATUS_OK && job->checkpoint_uri != NULL) {
+        s = prepare_claim(p, job->checkpoint_uri, "CheckpointConfig.S3Uri",
+                          true);
+    }
+    return s;
+}
+
+static void *prepare_main(void *self)
+{
+    struct prepare *p = self;
+    uint64_t one = 1;
+
+    p->status = prepare_claims(p);
+    if (p->status == STATUS_OK) {
+        p->status = prepare_deal(p);
+    }
+    if (p->status == STATUS_OK) {
+        p->status = prepare_channels(p);
+    }
+    CHECK(write(p->fd, &one, sizeof(one)) == sizeof(one));
+    return NULL;
+}
+
+enum status prepare_start(const struct prepare_options *options,
+                          struct fault *why, struct prepare **out)
+{
+    struct prepare *p = mem_new(1, sizeof(*p));
+
+    p->options = *options;
+    p->shares = mem_new(options->contract->hosts.count, sizeof(p->shares[0]));
+    p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    p->is_joined = true;
+    *out = p;
+    if (p->fd < 0 || pthread_create(&p->thread, NULL, prepare_main, p) != 0) {
+        return fault_set(why, STATUS_OS, "no thread to list and deal with");
+    }
+    p->is_joined = false;
+    return STATUS_OK;
+}
+
+int prepare_fd(const struct prepare *p)
+{
+    return p->fd;
+}
+
+enum status prepare_join(struct prepare *p, struct fault *why)
+{
+    if (!p->is_joined) {
+        CHECK(pthread_join(p->thread, NULL) == 0);
+        p->is_joined = true;
+    }
+    if (p->status != STATUS_OK) {
+        *why = p->why;
+    }
+    return p->status;
+}
+
+const struct wire_share_all *prepare_shares(const struct prepare *p)
+{
+    CHECK(p->is_joined && p->status == STATUS_OK);
+    return p->shares;
+}
+
+void prepare_destroy(struct prepare **p)
+{
+    struct prepare *old = *p;
+
+    if (old == NULL) {
+        return;
+    }
+    atomic_store(&old->stop, true);
+    if (!old->is_joined) {
+        CHECK(pthread_join(old->thread, NULL) == 0);
+    }
+    if (old->fd >= 0) {
+        close(old->fd);
+    }
+    dealings_fini(&old->dealings);
+    for (size_t i = 0; i < old->text_count; i++) {
+        free(old->texts[i]);
+    }
+    free(old->texts);
+    buf_fini(&old->state_prefix);
+    free(old->shares);
+    free(old->options.ranks);
+    free(old->options.weights);
+    free(old->options.attempts);
+    free(old);
+    *p = NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The coordinator's long work once every host has come: list, deal, write
+ * the shares, claim the prefixes. It runs on a thread of its own, so that
+ * heartbeats go on meanwhile. */
+
+#ifndef CLI_PREPARE_H
+#define CLI_PREPARE_H
+
+#include "base/fault.h"
+#include "base/status.h"
+#include "cli/contract.h"
+#include "proto/wire.h"
+
+struct prepare;
+
+struct prepare_options {
+    const struct contract *contract; /* Read only while it runs. */
+    const char *state_uri;
+    const char *run;
+    uint64_t term;
+    uint32_t *ranks;    /* By host number, as each host said it; with */
+    uint32_t *weights;  /* mem_new(), taken over by the prepare. */
+    uint64_t *attempts;
+};
+
+/* Start the thread. OS: the system has none left. */
+MUST_USE enum status prepare_start(const struct prepare_options *options,
+                                   struct fault *why, struct prepare **out);
+
+/* Readable once it has ended. */
+int prepare_fd(const struct prepare *p);
+
+/* Wait for the end and say how it went: a listing's, deal's, store's status,
+ * or CLAIMED. With OK prepare_shares() may be called. */
+MUST_USE enum status prepare_join(struct prepare *p, struct fault *why);
+
+/* What each host gets, by number; they live until prepare_destroy(). */
+const struct wire_share_all *prepare_shares(const struct prepare *p);
+
+/* Stop waiting for other jobs, end the thread and free *@p. */
+void prepare_destroy(struct prepare **p);
+
+#endif /* CLI_PREPARE_H */

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `smshard run`, in parts: run.c puts it together and loops; run_meet.c finds
+ * or becomes the coordinator; run_bring.c and run_save.c start what the agent
+ * asks for; run_child.c makes the command's environment. Main thread only. */
+
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "base/status.h"
+#include "cli/contract.h"
+#include "cli/lead.h"
+#include "coordinator/catalog.h"
+#include "coordinator/term.h"
+#include "proto/net.h"
+#include "proto/wire.h"
+#include "store/store.h"
+#include "worker/agent.h"
+#include "worker/bring.h"
+#include "worker/child.h"
+#include "worker/save.h"
+
+/* What one channel's bring reads from. */
+struct run_share {
+    struct catalog *share;
+    struct catalog *all;
+    struct catalog_cursor share_at;
+    struct catalog_cursor all_at;
+    char *name;
+    char *root_uri;
+    char *prefix;
+    char *stamp;
+};
+
+struct run {
+    struct contract contract;
+    struct options options;
+    const char *host;     /* This host's name. */
+    char *state_uri;
+    struct store *state;
+    struct buf state_prefix;
+    char *lease_key;
+
+    char incarnation[WIRE_JOB_SIZE + 1];
+    char run_id[WIRE_JOB_SIZE + 1]; /* Of the run that this host would lead. */
+    uint64_t attempt;
+    uint32_t ranks;
+    char endpoint[NET_ENDPOINT_MAX];
+    struct net *listener;           /* Until it leads. */
+    struct term *term;              /* The same. */
+    uint64_t term_timer_ms;
+    uint64_t started_ms;
+    struct lead *lead;
+
+    struct net *net;                /* To the coordinator. */
+    struct agent *agent;
+    struct term_lease lease;        /* What net and agent were made for. */
+    uint64_t agent_timer_ms;
+    uint64_t progress_ms;           /* When progress was last told. */
+
+    struct child *child;
+    bool was_signalled;             /* Before there was an agent. */
+    int signal;
+
+    struct run_share shares[WIRE_CHANNELS_MAX];
+    struct bring_channel channels[WIRE_CHANNELS_MAX];
+    uint32_t share_count;
+    struct bring *bring;
+    bool is_brought;                /* The bring has ended well. */
+    char *output_uri;               /* Where to write below, or NULL. */
+    char *checkpoint_uri;
+    uint64_t first_rank;
+    uint64_t rank_count;
+
+    struct save *save;
+    char *save_texts[2 * SAVE_TREES_MAX];
+    struct save_tree save_trees[SAVE_TREES_MAX];
+    uint32_t save_count;
+
+    struct buf encoded;
+    bool is_over;
+};
+
+/* Write this host's file, listen, and get ready to meet.
+ * DENIED, STORE, OS (the port is taken), … */
+MUST_USE enum status run_meet_start(struct run *r, struct fault *why);
+
+/* Look at the lease if it is time; lead, or connect to who leads, as long as
+ * the agent has not joined. */
+MUST_USE enum status run_meet(struct run *r, struct fault *why);
+void run_meet_fini(struct run *r);
+
+/* Start bringing the shares that the coordinator named. */
+MUST_USE enum status run_bring_start(struct run *r,
+                                     const struct wire_share_all *all,
+                                     struct fault *why);
+
+/* Fill @beat's progress from the running or finished bring. */
+void run_bring_progress(const struct run *r, struct wire_beat *beat);
+void run_bring_fini(struct run *r);
+
+/* Write the platform's files that are missing, make the environment, start
+ * the command. */
+MUST_USE enum status run_child_start(struct run *r, struct fault *why);
+
+/* Start saving outputs and checkpoints. */
+MUST_USE enum status run_save_start(struct run *r, struct fault *why);
+void run_save_fini(struct run *r);
+
+uint64_t run_setting(const struct run *r, enum setting id);
+
+#endif /* CLI_RUN_H */

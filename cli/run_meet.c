@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/run.h"
+#include "cli/term_store.h"
+#include "cli/version.h"
+#include "store/store_sync.h"
+
+enum {
+    RUN_HOST_FILE_MAX = 4096,
+    RUN_TTL_BEATS = 5,  /* The lease lives for so many heartbeats. */
+    RUN_TTL_MIN_MS = 2000,
+    RUN_STAGGER_MS = 500,
+};
+
+static void run_random_hex(char out[WIRE_JOB_SIZE + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[WIRE_JOB_SIZE / 2];
+
+    hash_random(bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[WIRE_JOB_SIZE] = '\0';
+}
+
+/* The attempt after the one that the last host file tells of. */
+static uint64_t run_next_attempt(struct bytes text)
+{
+    struct json_doc *doc = NULL;
+    int64_t attempt = 0;
+
+    if (json_parse(text, "host file", NULL, &doc) == STATUS_OK &&
+        !json_int64(json_get(json_root(doc), "attempt"), &attempt)) {
+        attempt = 0;
+    }
+    json_destroy(&doc);
+    return attempt > 0 ? (uint64_t)attempt + 1 : 1;
+}
+
+static void run_host_file_text(const struct run *r, struct buf *out)
+{
+    buf_add_text(out, "{\"host\": ");
+    json_write_string(bytes_of(r->host), out);
+    buf_print(out,
+              ", \"incarnation\": \"%s\", \"attempt\": %" PRIu64
+              ", \"wall_ms\": %" PRIu64 ", \"release\": \"%s\"}\n",
+              r->incarnation, r->attempt, clock_wall_ms(&clock_os),
+              version_text());
+}
+
+/* Say in the store that this host is here. It is also the first write, so
+ * that a store that can't be written is found before anything else. */
+static enum status run_write_host_file(struct run *r, struct fault *why)
+{
+    char *key = mem_print("%shosts/%s", buf_text(&r->state_prefix), r->host);
+    struct buf text = {0};
+    enum status s = store_sync_get(
+        r->state, &(struct store_sync_get){key, RUN_HOST_FILE_MAX, NULL}, why,
+        &text);
+
+    if (s == STATUS_OK || s == STATUS_NOT_FOUND) {
+        r->attempt = run_next_attempt(buf_bytes(&text));
+        buf_clear(&text);
+        run_host_file_text(r, &text);
+        s = store_sync_put(
+            r->state,
+            &(struct store_sync_put){key, buf_bytes(&text), STORE_ALWAYS,
+                                     NULL},
+            why);
+    }
+    buf_fini(&text);
+    free(key);
+    return s == STATUS_OK
+               ? s
+               : fault_prefix(why, s, "the job's state %s", r->state_uri);
+}
+
+/* Listen where the others can reach this host, should it lead. */
+static enum status run_listen(struct run *r, struct fault *why)
+{
+    const char *bind = settings_text(&r->contract.job->settings, SETTING_BIND);
+    const char *interface = r->contract.hosts.interface;
+    struct net_listen options = {
+        .address = bind,
+        .port = (uint16_t)run_setting(r, SETTING_PORT),
+        .message_max = WIRE_MESSAGE_MAX,
+    };
+
+    if (bind[0] == '\0' && r->contract.hosts.count == 1) {
+        options.address = "127.0.0.1";
+    } else if (bind[0] == '\0') {
+        options.address = interface != NULL ? interface : "";
+        options.told = interface != NULL ? NULL : r->host;
+    }
+    return net_listen(&options, why, &r->listener, r->endpoint);
+}
+
+static struct term *run_new_term(struct run *r)
+{
+    uint64_t ttl_ms = RUN_TTL_BEATS * run_setting(r, SETTING_HEARTBEAT);
+    struct term_options options = {
+        .host = r->host,
+        .endpoint = r->endpoint,
+        .run = r->run_id,
+        .number = r->contract.hosts.current,
+        .ttl_ms = ttl_ms > RUN_TTL_MIN_MS ? ttl_ms : RUN_TTL_MIN_MS,
+        .stagger_ms = RUN_STAGGER_MS,
+    };
+
+    hash_random(&options.nonce_seed, sizeof(options.nonce_seed));
+    return term_new(&options);
+}
+
+enum status run_meet_start(struct run *r, struct fault *why)
+{
+    enum status s;
+
+    run_random_hex(r->incarnation);
+    run_random_hex(r->run_id);
+    r->started_ms = clock_now_ms(&clock_os);
+    s = store_open(r->state_uri, STORE_WRITE, why, &r->state,
+                   &r->state_prefix);
+    if (s != STATUS_OK) {
+        return fault_prefix(why, s, "the job's state %s", r->state_uri);
+    }
+    r->lease_key = mem_print("%slease", buf_text(&r->state_prefix));
+    s = run_write_host_file(r, why);
+    if (s == STATUS_OK) {
+        s = run_listen(r, why);
+    }
+    if (s == STATUS_OK) {
+        r->term = run_new_term(r);
+    }
+    return s;
+}
+
+/* Give listener and term to a coordinator's thread on this host. */
+static enum status run_lead(struct run *r, struct fault *why)
+{
+    struct lead_options options = {&r->contract, r->state_uri, r->listener,
+                                   r->term};
+
+    log_event(LOG_INFO, "lease.taken", "term=%" PRIu64 " endpoint=%s",
+              r->lease.term, r->endpoint);
+    r->listener = NULL;
+    r->term = NULL;
+    return lead_start(&options, why, &r->lead);
+}
+
+static void run_new_agent(struct run *r)
+{
+    const struct hosts *hosts = &r->contract.hosts;
+
+    agent_destroy(&r->agent);
+    r->agent = agent_new(&(struct agent_options){
+        .host = r->host,
+        .run = r->lease.run,
+        .incarnation = r->incarnation,
+        .release = version_text(),
+        .term = r->lease.term,
+        .attempt = r->attempt,
+        .ranks = r->ranks,
+        .weight = run_setting(r, SETTING_WEIGHT),
+        .host_count = hosts->count,
+        .now_ms = clock_now_ms(&clock_os),
+        .heartbeat_ms = run_setting(r, SETTING_HEARTBEAT),
+        .host_timeout_ms = run_setting(r, SETTING_HOST_TIMEOUT),
+        .join_timeout_ms = run_setting(r, SETTING_JOIN_TIMEOUT),
+        .grace_ms = run_setting(r, SETTING_GRACE),
+    });
+    r->agent_timer_ms = 0;
+}
+
+/* Turn to the coordinator that the lease names, unless that is done. */
+static enum status run_connect(struct run *r, const struct term_lease *lease,
+                               struct fault *why)
+{
+    if (r->agent != NULL && strcmp(r->lease.run, lease->run) == 0 &&
+        strcmp(r->lease.endpoint, lease->endpoint) == 0 &&
+        r->lease.term == lease->term) {
+        return STATUS_OK;
+    }
+    r->lease = *lease;
+    log_event(LOG_INFO, "coordinator.found",
+              "host=%s endpoint=%s term=%" PRIu64, lease->host,
+              lease->endpoint, lease->term);
+    net_close(&r->net, 0);
+    run_new_agent(r);
+    return net_connect(lease->endpoint, WIRE_MESSAGE_MAX, why, &r->net);
+}
+
+enum status run_meet(struct run *r, struct fault *why)
+{
+    enum term_state state;
+    enum status s = STATUS_OK;
+
+    if (r->term == NULL || clock_now_ms(&clock_os) < r->term_timer_ms ||
+        (r->agent != NULL && agent_state(r->agent) != AGENT_JOINING)) {
+        return STATUS_OK;
+    }
+    r->term_timer_ms =
+        term_store_step(r->term, r->state, r->lease_key, TERM_EVENT_TIMER);
+    state = term_state(r->term);
+    if (state == TERM_FOLLOWING || state == TERM_LEADING) {
+        s = run_connect(r, term_lease(r->term), why);
+    }
+    if (s == STATUS_OK && state == TERM_LEADING) {
+        s = run_lead(r, why);
+    }
+    return s;
+}
+
+void run_meet_fini(struct run *r)
+{
+    net_close(&r->listener, 0);
+    net_close(&r->net, 1000);
+    agent_destroy(&r->agent);
+    term_destroy(&r->term);
+    store_close(&r->state);
+    buf_fini(&r->state_prefix);
+    free(r->lease_key);
+}

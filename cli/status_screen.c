@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/status_screen.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/plan.h"
+#include "proto/wire.h"
+
+enum { STATUS_BAR = 20, STATUS_PERCENT = 100 };
+
+static uint64_t status_number(const struct json *v, const char *key)
+{
+    int64_t value;
+
+    return json_int64(json_get(v, key), &value) && value > 0 ? (uint64_t)value
+                                                             : 0;
+}
+
+static void status_screen_text(const struct json *v, const char *key,
+                        struct buf *out)
+{
+    struct bytes text = json_string(json_get(v, key));
+
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.at[i];
+
+        buf_add_char(out, (unsigned char)c < ' ' || c == 0x7f ? '?' : c);
+    }
+}
+
+static const char *status_color(const struct status_screen *screen,
+                                struct bytes phase)
+{
+    if (!screen->with_color) {
+        return "";
+    }
+    if (bytes_is(phase, "lost") || bytes_is(phase, "absent")) {
+        return "\033[31m";
+    }
+    if (bytes_is(phase, "running") || bytes_is(phase, "done")) {
+        return "\033[32m";
+    }
+    return "\033[33m";
+}
+
+/* A sum over the channels of one host. */
+struct status_sum {
+    uint64_t units_done;
+    uint64_t units;
+    uint64_t bytes_done;
+    uint64_t bytes;
+};
+
+static struct status_sum status_add(const struct json *channels)
+{
+    struct status_sum sum = {0};
+
+    for (size_t i = 0; i < json_count(channels); i++) {
+        const struct json *c = json_at(channels, i);
+
+        sum.units_done += status_number(c, "units_done");
+        sum.units += status_number(c, "units");
+        sum.bytes_done += status_number(c, "bytes_done");
+        sum.bytes += status_number(c, "bytes");
+    }
+    return sum;
+}
+
+/* Part in whole as percent; a share of nothing is all there. */
+static uint64_t status_percent(const struct status_sum *sum)
+{
+    if (sum->bytes > 0) {
+        return (uint64_t)((double)sum->bytes_done / (double)sum->bytes *
+                          STATUS_PERCENT);
+    }
+    return sum->units > 0 ? sum->units_done * STATUS_PERCENT / sum->units
+                          : STATUS_PERCENT;
+}
+
+static void status_bar(const struct status_sum *sum, struct buf *out)
+{
+    uint64_t full = status_percent(sum) * STATUS_BAR / STATUS_PERCENT;
+
+    for (uint64_t i = 0; i < STATUS_BAR; i++) {
+        buf_add_text(out, i < full ? "\xe2\x96\x88" : "\xe2\x96\x91");
+    }
+}
+
+static void status_head(const struct json *report, struct buf *out)
+{
+    buf_add_text(out, "job ");
+    status_screen_text(report, "job", out);
+    buf_add_text(out, "   ");
+    status_screen_text(report, "phase", out);
+    buf_print(out, " for %" PRIu64 " s   led by ",
+              status_number(report, "since_ms") / 1000);
+    status_screen_text(report, "leader", out);
+    buf_print(out, " (term %" PRIu64 ")\n", status_number(report, "term"));
+}
+
+static void status_host(const struct json *host,
+                        const struct status_screen *screen, struct buf *out)
+{
+    struct bytes phase = json_string(json_get(host, "phase"));
+    struct bytes name = json_string(json_get(host, "name"));
+    struct status_sum sum = status_add(json_get(host, "channels"));
+    struct buf done = {0};
+
+    plan_write_size(sum.bytes_done, &done);
+    buf_print(out, "%-20.*s %s%-9.*s%s ", (int)name.size, name.at,
+              status_color(screen, phase), (int)phase.size, phase.at,
+              screen->with_color ? "\033[0m" : "");
+    status_bar(&sum, out);
+    buf_print(out, " %3" PRIu64 "%% %8" PRIu64 "/%-8" PRIu64 " %10s %5" PRIu64
+                   " %6.1f s",
+              status_percent(&sum), sum.units_done, sum.units,
+              buf_text(&done), status_number(host, "ranks"),
+              (double)status_number(host, "silent_ms") / 1000);
+    buf_fini(&done);
+    if (json_string(json_get(host, "reason")).size > 0) {
+        buf_add_text(out, "  ");
+        status_screen_text(host, "reason", out);
+    }
+    buf_add_char(out, '\n');
+}
+
+/* How much a host deserves to be seen when not all can be. */
+static int status_worth(const struct json *host)
+{
+    struct bytes phase = json_string(json_get(host, "phase"));
+
+    if (bytes_is(phase, "lost")) {
+        return 0;
+    }
+    if (bytes_is(phase, "absent")) {
+        return 1;
+    }
+    return bytes_is(phase, "bringing") || bytes_is(phase, "saving") ? 2 : 3;
+}
+
+static void status_hosts(const struct json *hosts,
+                         const struct status_screen *screen, struct buf *out)
+{
+    size_t count = json_count(hosts);
+    bool has_all = screen->rows == 0 || count <= screen->rows;
+    size_t shown = 0;
+
+    buf_print(out, "%-20s %-9s %-20s      %17s %10s %5s %8s\n", "host", "phase",
+              "share", "objects", "bytes", "ranks", "silent");
+    for (int worth = 0; worth < 4; worth++) {
+        for (size_t i = 0; i < count; i++) {
+            const struct json *host = json_at(hosts, i);
+
+            if ((has_all ? worth == 0 : status_worth(host) == worth) &&
+                (has_all || shown < screen->rows)) {
+                status_host(host, screen, out);
+                shown++;
+            }
+        }
+    }
+    if (shown < count) {
+        buf_print(out, "... and %zu more hosts\n", count - shown);
+    }
+}
+
+static void status_totals(const struct json *report, struct buf *out)
+{
+    const struct json *totals = json_get(report, "totals");
+
+    for (size_t i = 0; i < json_count(totals); i++) {
+        const struct json *row = json_at(totals, i);
+
+        buf_add_text(out, "channel ");
+        status_screen_text(row, "name", out);
+        buf_print(out, ": %" PRIu64 " of %" PRIu64 " objects, ",
+                  status_number(row, "units_done"),
+                  status_number(row, "units"));
+        plan_write_size(status_number(row, "bytes_done"), out);
+        buf_add_text(out, " of ");
+        plan_write_size(status_number(row, "bytes"), out);
+        buf_add_char(out, '\n');
+    }
+}
+
+static void status_end(const struct json *report, struct buf *out)
+{
+    const struct json *outcome = json_get(report, "outcome");
+    uint64_t refused = status_number(report, "refused");
+    uint64_t bad = status_number(report, "bad_messages");
+
+    if (refused > 0 || bad > 0) {
+        buf_print(out, "refused: %" PRIu64 ", malformed messages: %" PRIu64
+                       "\n",
+                  refused, bad);
+    }
+    if (json_is(outcome, JSON_OBJECT)) {
+        buf_add_text(out, "outcome: ");
+        status_screen_text(outcome, "status", out);
+        buf_add_text(out, json_string(json_get(outcome, "reason")).size > 0
+                              ? ", "
+                              : "");
+        status_screen_text(outcome, "reason", out);
+        buf_add_char(out, '\n');
+    }
+}
+
+void status_screen_write(const struct json *report,
+                         const struct status_screen *screen, struct buf *out)
+{
+    status_head(report, out);
+    status_hosts(json_get(report, "hosts"), screen, out);
+    status_totals(report, out);
+    status_end(report, out);
+}

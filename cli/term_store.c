@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/term_store.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/store_sync.h"
+
+/* Read or write the lease as @fx says and put the outcome into @event. */
+static void term_store_do(struct store *store, const char *key,
+                          struct term_effects *fx, struct term_event *event,
+                          struct buf *body)
+{
+    struct fault why = {.text = ""};
+
+    if (fx->request == TERM_DO_READ) {
+        buf_clear(body);
+        event->type = TERM_EVENT_READ;
+        event->status = store_sync_get(
+            store, &(struct store_sync_get){key, TERM_BODY_MAX, fx->etag},
+            &why, body);
+        event->body = buf_bytes(body);
+    } else {
+        event->type = TERM_EVENT_WRITTEN;
+        event->status = store_sync_put(
+            store,
+            &(struct store_sync_put){key,
+                                     {fx->body, fx->body_size},
+                                     fx->is_create ? STORE_IF_ABSENT
+                                                   : STORE_IF_MATCH,
+                                     fx->etag},
+            &why);
+    }
+    if (event->status != STATUS_OK && event->status != STATUS_NOT_FOUND &&
+        event->status != STATUS_EXISTS && event->status != STATUS_CHANGED) {
+        char quoted[FAULT_TEXT_MAX];
+
+        log_event(LOG_WARN, "lease.trouble", "reason=%s",
+                  log_quote(why.text, quoted, sizeof(quoted)));
+    }
+    event->etag = event->status == STATUS_OK ? fx->etag : NULL;
+}
+
+uint64_t term_store_step(struct term *t, struct store *store, const char *key,
+                         enum term_event_type type)
+{
+    struct term_event event = {.type = type};
+    struct term_effects fx = {.request = TERM_DO_NOTHING};
+    struct term_effects asked;
+    struct buf body = {0};
+
+    event.now_ms = clock_now_ms(&clock_os);
+    term_step(t, &event, &fx);
+    while (fx.request != TERM_DO_NOTHING) {
+        asked = fx;
+        term_store_do(store, key, &asked, &event, &body);
+        event.now_ms = clock_now_ms(&clock_os);
+        term_step(t, &event, &fx);
+    }
+    buf_fini(&body);
+    return fx.timer_ms;
+}
