@@ -60,7 +60,8 @@ def value(rng, depth=2):
 def key(rng):
     if rng.random() < 0.25:
         return rng.choice(["", "a", "A", "é", "ß", "ŉ", "ǆ", "Σς",
-                           "ﬃ", "ı", "batch-size", "a.b", "_tuning_objective_metric",
+                           "ﬃ", "ı", "batch-size", "a.b",
+                           "_tuning_objective_metric",
                            "default_user_module_name", "中", "x y", "😀",
                            "sagemaker", "SAGEMAKER_X", "ᾳ", "ա", "𐐨"])
     return "".join(rng.choice(string.ascii_letters + "_-.0")
