@@ -7,7 +7,8 @@
 # One line a program, the full output only of one that failed, and at the end
 # `TITLE: N passed, N failed`. A program passes if its last line is
 # `N passed, 0 failed` with N > 0 and it exits with 0; one that crashed, hung
-# or printed no such line counts as one failure more. Programs run two at a
+# or printed no such line counts as one failure more; one whose last line is
+# `skipped: WHY` and that exits with 0 is shown, and not counted. Programs run two at a
 # time (JOBS), scripts (.sh) after them and one by one, since they start whole
 # jobs. Each has TEST_LIMIT_S (300) seconds. fuzz_x is given tests/fuzz/corpus/x.
 set -u
@@ -42,7 +43,9 @@ run_one() {
     [ $rc = 124 ] && echo "no end after $TEST_LIMIT_S s" >>"$log"
     line=$(grep -Eo '[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
     read -r passed _ failed _ <<<"${line:-0 passed, 1 failed}"
-    if [ "$failed" = 0 ] && { [ $rc != 0 ] || [ "$passed" = 0 ]; }; then
+    if [ $rc = 0 ] && [[ $(tail -n 1 "$log") == skipped:* ]]; then
+        passed=0 failed=0 word=skip
+    elif [ "$failed" = 0 ] && { [ $rc != 0 ] || [ "$passed" = 0 ]; }; then
         failed=1
     fi
     echo "$passed $failed" >"$results/$name.count"
@@ -51,9 +54,9 @@ run_one() {
         -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {
             printf "%-4s %-32s %6d passed %3d failed %7.1f s\n",
                 w, n, p, f, b - a }'
-    [ "$failed" = 0 ] && return
+    [ "$word" = ok ] && return
     sed 's/^/     | /' "$log"
-    [ -n "$line" ] || echo "     | (exit code $rc and no count line)"
+    [ -n "$line" ] || [ $word = skip ] || echo "     | (exit code $rc and no count line)"
 }
 
 if [ "$1" = --one ]; then

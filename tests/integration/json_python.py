@@ -17,15 +17,20 @@ VALUES = 4000
 DAMAGED = 8000
 FLOATS = 20000
 
-ODD = ["", "x", "'", '"', "'\"", "\\", "\n\r\t\b\f", "\x00\x1f\x7f\x80\xa0\xad",
-       "é", "ß", "\u2028", "\ufeff", "\uffff", "😀", "\ud800", "\udc80",
+ODD = ["", "x", "'", '"', "'\"", "\\", "\n\r\t\b\f",
+       "\x00\x1f\x7f\x80\xa0\xad", "é", "ß", "\u2028", "\ufeff", "\uffff",
+       "😀", "\ud800", "\udc80",
        "\ue000", "\U000e0001", "\U0010ffff", "中文", "\u0378", "\u00ff"]
+
+# Of another version of Unicode repr() may differ on code points new in it.
+SAME_UNICODE = unicodedata.unidata_version == "14.0.0"
 
 
 def random_text(rng):
     if rng.random() < 0.5:
         return "".join(rng.choice(ODD) for _ in range(rng.randrange(4)))
-    points = [rng.choice([128, 0x300, 0x3000, 0x10000, 0x110000])
+    tops = [128, 0x300] + ([0x3000, 0x10000, 0x110000] if SAME_UNICODE else [])
+    points = [rng.choice(tops)
               for _ in range(rng.randrange(6))]
     return "".join(chr(rng.randrange(top)) for top in points)
 
@@ -139,7 +144,7 @@ def compare(texts, wants, lines):
 
 def every_code_point():
     """What repr() and the escapes do with each, where Unicode is ours."""
-    if unicodedata.unidata_version != "14.0.0":
+    if not SAME_UNICODE:
         return []
     return [json.dumps(["".join(map(chr, range(at, at + 2048)))])
             for at in range(0, 0x110000, 2048)]
@@ -148,8 +153,9 @@ def every_code_point():
 def nested_texts(rng):
     """Texts of str that no file can hold, and the limit of digits."""
     texts = ['"\ud800"', '["\udcff\\udc00"]', '"\ud83d\\ude00"', "\ufeff1",
-             "1" * 4300, "-" + "1" * 4300, "1" * 4301, "[0.%s]" % ("1" * 5000),
-             "[%s1]" % ("1" * 4300)]
+             "1" * 4300, "-" + "1" * 4300, "[0.%s]" % ("1" * 5000)]
+    if hasattr(sys, "get_int_max_str_digits"):
+        texts += ["1" * 4301, "[%s1]" % ("1" * 4300)]
     for _ in range(300):
         value = random_value(rng, 2)
         texts.append(json.dumps(value, ensure_ascii=False))
@@ -170,13 +176,15 @@ def main():
     wants = [want(t) for t in texts]
     refused = wants.count(None)
     assert 1000 < refused < len(texts) - 1000
-    bad = compare(texts, wants, run(program, texts, []))
     inner = nested_texts(rng)
-    bad += compare(inner, [want_nested(t) for t in inner],
-                   run(program, inner, ["nested"]))
+    bad = [compare(texts, wants, run(program, texts, [])),
+           compare(inner, [want_nested(t) for t in inner],
+                   run(program, inner, ["nested"]))]
     print("%d texts, %d of them refused, %d differ (seed %d)"
-          % (len(texts) + len(inner), refused, bad, seed))
-    return 1 if bad else 0
+          % (len(texts) + len(inner), refused, sum(bad), seed))
+    failed = sum(count > 0 for count in bad)
+    print("%d passed, %d failed" % (len(bad) - failed, failed))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -35,8 +35,15 @@ program crash <<<'kill -SEGV $$'
 program mute <<<'exit 0'
 program none <<<'echo 0 passed, 0 failed'
 program hang <<<'echo 1 passed, 0 failed; exec sleep 60'
+program skip <<<'echo "skipped: no such thing here"'
+program early <<<'echo "skipped: a part"; echo 1 passed, 1 failed; exit 1'
+program broken <<<'echo "skipped: not really"; exit 1'
 
 expect 'try: 3 passed, 0 failed' 0 good
+expect 'try: 3 passed, 0 failed' 0 good skip
+expect 'try: 0 passed, 0 failed' 1 skip
+expect 'try: 4 passed, 1 failed' 1 good early
+expect 'try: 3 passed, 1 failed' 1 good broken
 expect 'try: 5 passed, 0 failed' 0 good also.sh
 expect 'try: 6 passed, 2 failed' 1 good bad
 expect 'try: 3 passed, 1 failed' 1 liar

@@ -36,7 +36,8 @@ ODD = ["\ud800", "\udc80", "\udcc3\udca9", "a\x00b", '"\ud83d\\ude00"',
 VARIABLES = {
     "TRAINING_JOB_NAME": ["job-1", "", "jöb"],
     "SAGEMAKER_TRAINING_MODULE": ["a.b:main", ""],
-    "SAGEMAKER_PROGRAM": ["train.py", "", "x/y.py", "mod", ".py", "tr\udcff.py"],
+    "SAGEMAKER_PROGRAM": ["train.py", "", "x/y.py", "mod", ".py",
+                          "tr\udcff.py"],
     "AWS_DEFAULT_REGION": ["us-west-2"],
     "SAGEMAKER_SUBMIT_DIRECTORY": ["/somewhere"],
     "SAGEMAKER_CONTAINER_LOG_LEVEL": ["10"],
@@ -58,8 +59,9 @@ def value(rng, depth=2):
 
 def key(rng):
     if rng.random() < 0.25:
-        return rng.choice(["", "a", "A", "é", "ß", "ŉ", "ǆ", "Σς", "ﬃ", "ı",
-                           "batch-size", "a.b", "_tuning_objective_metric",
+        return rng.choice(["", "a", "A", "é", "ß", "ŉ", "ǆ", "Σς",
+                           "ﬃ", "ı", "batch-size", "a.b",
+                           "_tuning_objective_metric",
                            "default_user_module_name", "中", "x y", "😀",
                            "sagemaker", "SAGEMAKER_X", "ᾳ", "ա", "𐐨"])
     return "".join(rng.choice(string.ascii_letters + "_-.0")
@@ -143,8 +145,9 @@ def resource(rng):
         config["network_interface_name"] = rng.choice(["eth0", "ethwe", "é"])
     if rng.random() < 0.4:
         config["topology"] = rng.choice(
-            [None, [], {}, "", "x", 0, [{"hostName": h, "capacityUnitId": "u%d" % i}
-                                        for i, h in enumerate(hosts)]])
+            [None, [], {}, "", "x", 0,
+             [{"hostName": h, "capacityUnitId": "u%d" % i}
+              for i, h in enumerate(hosts)]])
     if rng.random() < 0.04:
         del config[rng.choice(list(config))]
     if rng.random() < 0.04:
