@@ -117,9 +117,10 @@ static enum status job_fill(struct job_maker *m)
 enum status job_make(const struct job_input *input, struct fault *why,
                      struct job **out)
 {
-    struct job_maker m = {mem_new(1, sizeof(*m.job)), input, why};
+    struct job_maker m = {.input = input, .why = why};
     enum status s;
 
+    m.job = mem_new(1, sizeof(*m.job));
     settings_init(&m.job->settings);
     s = job_fill(&m);
     if (s != STATUS_OK) {

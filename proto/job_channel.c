@@ -139,13 +139,13 @@ static enum status job_read_member(struct job_maker *m, const char *file,
                            job_style_layers[style]};
     const struct json *member;
     struct bytes text = {0};
-    enum status s = job_json_find(m, file, v, path, JSON_NULL, &member);
+    enum status s;
 
-    if (s != STATUS_OK) {
-        return fault_prefix(m->why, s, "channel %s", c->name);
-    }
-    if (member == NULL) {
-        return STATUS_OK;
+    m->channel = c->name;
+    s = job_json_find(m, file, v, path, JSON_NULL, &member);
+    m->channel = NULL;
+    if (s != STATUS_OK || member == NULL) {
+        return s;
     }
     job_origin_of(file, member, origin);
     if (kind == JOB_KIND_LIST) {
@@ -166,13 +166,14 @@ static enum status job_check_sources(struct job_maker *m, const char *file,
     const struct json *s3 = json_get(source, "S3DataSource");
     const struct json *files = json_get(source, "FileSystemDataSource");
 
-    if (!json_is(s3, JSON_NULL) && !json_is(files, JSON_NULL)) {
+    if (json_type(s3) != JSON_NULL && json_type(files) != JSON_NULL) {
         job_origin_of(file, source, origin);
         return job_refuse(m->why, &at,
                           "DataSource has both S3DataSource and "
                           "FileSystemDataSource; one is allowed");
     }
-    if (!json_is(s3, JSON_NULL) && json_is(json_get(s3, "S3Uri"), JSON_NULL)) {
+    if (json_type(s3) != JSON_NULL &&
+        json_type(json_get(s3, "S3Uri")) == JSON_NULL) {
         job_origin_of(file, s3, origin);
         return job_refuse(m->why, &at, "S3DataSource has no S3Uri");
     }

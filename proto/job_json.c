@@ -48,9 +48,11 @@ static enum status job_json_refuse(struct job_maker *m, const char *file,
                                    const struct json *v, const char *what,
                                    enum json_type wanted)
 {
-    return fault_set(m->why, STATUS_INVALID, "%s:%u: %s is %s, not %s", file,
-                     json_line(v), what, job_json_type(json_type(v)),
-                     job_json_type(wanted));
+    return fault_set(m->why, STATUS_INVALID, "%s:%u: %s%s%s%s is %s, not %s",
+                     file, json_line(v), m->channel != NULL ? "channel " : "",
+                     m->channel != NULL ? m->channel : "",
+                     m->channel != NULL ? ": " : "", what,
+                     job_json_type(json_type(v)), job_json_type(wanted));
 }
 
 /* Copy the first part of @path. */
@@ -78,7 +80,7 @@ enum status job_json_find(struct job_maker *m, const char *file,
         rest += strlen(part);
         rest += *rest == '.';
         v = json_get(v, part);
-        if (json_is(v, JSON_NULL)) {
+        if (json_type(v) == JSON_NULL) {
             return STATUS_OK;
         }
     }

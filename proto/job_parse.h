@@ -60,6 +60,7 @@ struct job_maker {
     struct job *job;
     const struct job_input *input;
     struct fault *why;
+    const char *channel; /* The one that is being read, or NULL. */
 };
 
 /* Where a value stands, as messages say it: "job.json:12: channel train:

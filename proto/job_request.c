@@ -283,7 +283,7 @@ static enum status job_request_settings(struct job_request *r)
         enum setting id;
 
         if (settings_find_document(json_key_at(ours, i), &id) &&
-            !json_is(json_at(ours, i), JSON_NULL)) {
+            json_type(json_at(ours, i)) != JSON_NULL) {
             s = job_request_setting(r, id, json_at(ours, i));
         }
     }
@@ -301,7 +301,7 @@ static enum status job_request_needs(struct job_request *r, const char *path,
         job_json_find(r->m, r->file, r->root, path, JSON_OBJECT, &v);
 
     if (s != STATUS_OK || v == NULL ||
-        !json_is(json_get(v, member), JSON_NULL)) {
+        json_type(json_get(v, member)) != JSON_NULL) {
         return s;
     }
     job_origin_of(r->file, v, origin);
