@@ -135,8 +135,9 @@ static enum status claims_settle(struct claims_one *o,
         case CLAIM_MINE:
             return STATUS_OK;
         case CLAIM_TAKE:
-            log_event(LOG_INFO, "claim.taken_over", "key=%s job=%s attempt=%llu",
-                      o->key, there->job, (unsigned long long)there->attempt);
+            log_event(LOG_INFO, "claim.taken_over",
+                      "key=%s job=%s attempt=%llu", o->key, there->job,
+                      (unsigned long long)there->attempt);
             return claims_put(o, STORE_IF_MATCH, etag, why);
         case CLAIM_REFUSE:
             return STATUS_CLAIMED;
@@ -195,8 +196,7 @@ static enum status claims_take_one(struct claims_one *o, struct fault *why)
     return s;
 }
 
-enum status claims_take(const struct claims_options *options,
-                        struct fault *why)
+enum status claims_take(const struct claims_options *options, struct fault *why)
 {
     struct claims_one one = {.mine = *options->mine, .stop = options->stop};
     struct buf prefix = {0};
@@ -204,8 +204,7 @@ enum status claims_take(const struct claims_options *options,
         store_open(options->uri, STORE_WRITE, why, &one.store, &prefix);
 
     for (uint32_t i = 0; s == STATUS_OK && i < options->host_count; i++) {
-        snprintf(one.mine.host, sizeof(one.mine.host), "%s",
-                 options->hosts[i]);
+        snprintf(one.mine.host, sizeof(one.mine.host), "%s", options->hosts[i]);
         one.mine.attempt = options->attempts[i];
         one.key = mem_print("%s_smshard/claims/%s", buf_text(&prefix),
                             options->hosts[i]);

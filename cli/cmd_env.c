@@ -66,8 +66,7 @@ static enum status env_count(const struct options *options, const char *flag,
     return s;
 }
 
-static enum status env_counts(const struct options *options,
-                              struct fault *why,
+static enum status env_counts(const struct options *options, struct fault *why,
                               struct environment_counts *out)
 {
     enum status s;

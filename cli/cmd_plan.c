@@ -16,11 +16,13 @@ static const struct option_row plan_rows[] = {
     {"json", NULL, "print JSON"},
     {"objects", NULL, "list every key of every rank"},
     {"synthetic", "N", "deal N made-up objects instead of listing a source"},
-    {"sizes", "KIND", "of made-up objects: equal, uniform, lognormal, zipf "
-                      "[lognormal]"},
+    {"sizes", "KIND",
+     "of made-up objects: equal, uniform, lognormal, zipf "
+     "[lognormal]"},
     {"mean", "BYTES", "of made-up objects [1000000]"},
-    {"keys", "SHAPE", "of made-up objects: numbered, dated, hashed "
-                      "[numbered]"},
+    {"keys", "SHAPE",
+     "of made-up objects: numbered, dated, hashed "
+     "[numbered]"},
     {"seed", "N", "of made-up objects [1]"},
     {NULL, NULL, NULL},
 };
@@ -41,7 +43,7 @@ const struct command command_plan = {
 struct plan_work {
     struct options options;
     struct contract contract;
-    struct hosts made;     /* With --hosts. */
+    struct hosts made; /* With --hosts. */
     struct hosts *hosts;
     uint32_t *ranks;
     uint32_t *weights;
@@ -52,9 +54,9 @@ struct plan_work {
 static enum status plan_make_hosts(struct plan_work *w, struct fault *why)
 {
     uint64_t count = 0;
-    enum status s = options_number(&w->options, "hosts",
-                                   (struct options_range){1, HOSTS_MAX}, why,
-                                   &count);
+    enum status s =
+        options_number(&w->options, "hosts",
+                       (struct options_range){1, HOSTS_MAX}, why, &count);
 
     w->hosts = &w->contract.hosts;
     if (s != STATUS_OK || count == 0) {
@@ -93,10 +95,9 @@ static enum status plan_synth_options(const struct options *options,
     const struct options_range any = {0, UINT64_MAX / 2};
     const char *sizes = options_get(options, "sizes");
     const char *keys = options_get(options, "keys");
-    enum status s =
-        options_number(options, "synthetic",
-                       (struct options_range){0, CATALOG_OBJECTS_MAX}, why,
-                       &out->count);
+    enum status s = options_number(
+        options, "synthetic", (struct options_range){0, CATALOG_OBJECTS_MAX},
+        why, &out->count);
 
     if (s == STATUS_OK) {
         s = options_number(options, "mean", any, why, &out->mean_bytes);
@@ -108,7 +109,8 @@ static enum status plan_synth_options(const struct options *options,
         synth_parse_sizes(sizes, &out->sizes) != STATUS_OK) {
         s = fault_set(why, STATUS_USAGE,
                       "--sizes: '%s' is not one of equal, uniform, "
-                      "lognormal, zipf", sizes);
+                      "lognormal, zipf",
+                      sizes);
     }
     if (s == STATUS_OK && keys != NULL &&
         synth_parse_keys(keys, &out->keys) != STATUS_OK) {
@@ -141,7 +143,7 @@ static enum status plan_synth_word(const struct options *options,
 /* One channel of made-up objects, dealt as the flags say. */
 static enum status plan_synthesize(struct plan_work *w, struct fault *why)
 {
-    static const char *const deals[] = {"auto", "sagemaker", "balanced",
+    static const char *const deals[] = {"auto",    "sagemaker",  "balanced",
                                         "dynamic", "replicated", NULL};
     static const char *const evens[] = {"none", "pad", "drop", NULL};
     static char name[] = "synthetic";
@@ -170,20 +172,19 @@ static enum status plan_synthesize(struct plan_work *w, struct fault *why)
         .uri = uri,
         .mode = JOB_RING,
         .distribution = JOB_SHARDED,
-        .deal = deal == JOB_DEAL_DYNAMIC ? JOB_DEAL_BALANCED
-                                         : (enum job_deal)deal,
+        .deal =
+            deal == JOB_DEAL_DYNAMIC ? JOB_DEAL_BALANCED : (enum job_deal)deal,
         .even = (enum job_even)even,
         .may_split = true,
     };
     d->listing.root_uri = mem_copy(uri);
     d->channel = &w->channel;
     w->dealings.count = 1;
-    return dealing_deal(
-        d,
-        &(struct dealing_options){.hosts = w->hosts,
-                                  .ranks = w->ranks,
-                                  .weights = w->weights},
-        why);
+    return dealing_deal(d,
+                        &(struct dealing_options){.hosts = w->hosts,
+                                                  .ranks = w->ranks,
+                                                  .weights = w->weights},
+                        why);
 }
 
 static void plan_tell_progress(void *self, const struct job_channel *c,

@@ -62,8 +62,7 @@ static enum status status_read_lease(struct status_work *w, struct fault *why)
     struct buf prefix = {0};
     struct buf body = {0};
     char *key = NULL;
-    enum status s =
-        store_open(w->state_uri, STORE_READ, why, &store, &prefix);
+    enum status s = store_open(w->state_uri, STORE_READ, why, &store, &prefix);
 
     if (s == STATUS_OK) {
         key = mem_print("%slease", buf_text(&prefix));
@@ -157,8 +156,8 @@ static enum status status_fetch(struct status_work *w, struct fault *why,
 static enum status status_print(struct status_work *w, const struct buf *json,
                                 bool is_watch, struct fault *why)
 {
-    struct status_screen screen = {
-        .with_color = isatty(STDOUT_FILENO) == 1, .rows = STATUS_ROWS};
+    struct status_screen screen = {.with_color = isatty(STDOUT_FILENO) == 1,
+                                   .rows = STATUS_ROWS};
     struct json_doc *doc = NULL;
     struct buf text = {0};
     enum status s;
@@ -205,9 +204,8 @@ static enum status status_show(struct status_work *w, struct fault *why)
 static enum status status_do(struct status_work *w, struct fault *why)
 {
     uint64_t wait_s = STATUS_WAIT_MS / 1000;
-    enum status s = options_number(&w->options, "wait",
-                                   (struct options_range){1, 3600}, why,
-                                   &wait_s);
+    enum status s = options_number(
+        &w->options, "wait", (struct options_range){1, 3600}, why, &wait_s);
 
     if (s == STATUS_OK) {
         s = contract_load(&w->options, why, &w->contract);
@@ -233,8 +231,7 @@ int status_main(int argc, char **argv)
 {
     struct status_work *w = mem_new(1, sizeof(*w));
     struct fault why = {.text = ""};
-    enum status s =
-        options_parse(&command_status, argv + 1, &why, &w->options);
+    enum status s = options_parse(&command_status, argv + 1, &why, &w->options);
 
     (void)argc;
     if (s == STATUS_OK) {

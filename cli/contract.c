@@ -269,8 +269,7 @@ char *contract_state_uri(const struct contract *c)
     return NULL;
 }
 
-enum status contract_check_runnable(const struct contract *c,
-                                    struct fault *why)
+enum status contract_check_runnable(const struct contract *c, struct fault *why)
 {
     char *state = contract_state_uri(c);
     bool has_state = state != NULL;

@@ -23,11 +23,11 @@ struct contract_file {
 };
 
 struct contract {
-    char *base;       /* "/opt/ml", without a closing slash. */
-    char *config;     /* <base>/input/config */
-    char *data;       /* <base>/input/data */
-    char *model;      /* <base>/model */
-    char *output;     /* <base>/output */
+    char *base;        /* "/opt/ml", without a closing slash. */
+    char *config;      /* <base>/input/config */
+    char *data;        /* <base>/input/data */
+    char *model;       /* <base>/model */
+    char *output;      /* <base>/output */
     char *checkpoints; /* Where checkpoints are locally, or NULL. */
 
     struct contract_file document; /* Also inline JSON. */

@@ -47,8 +47,7 @@ static struct deal_host *dealing_hosts(struct dealing *d,
     struct deal_host *hosts;
 
     d->numbers = mem_new(options->hosts->count, sizeof(d->numbers[0]));
-    d->host_count =
-        hosts_of_channel(options->hosts, d->channel, d->numbers);
+    d->host_count = hosts_of_channel(options->hosts, d->channel, d->numbers);
     hosts = mem_new(d->host_count, sizeof(hosts[0]));
     for (uint32_t i = 0; i < d->host_count; i++) {
         uint32_t number = d->numbers[i];
@@ -108,10 +107,10 @@ enum status dealings_make(const struct dealing_options *options,
         }
         out->count++;
         d->channel = &job->channels[i];
-        s = listing_make(
-            &(struct listing_options){d->channel, options->progress,
-                                      options->progress_self},
-            why, &d->listing);
+        s = listing_make(&(struct listing_options){d->channel,
+                                                   options->progress,
+                                                   options->progress_self},
+                         why, &d->listing);
         if (s == STATUS_OK) {
             s = dealing_deal(d, options, why);
         }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cli/machine.h"
 #include "proto/platform.h"
 
 /* The names of the job's hosts as the contract lists them. */
@@ -127,14 +128,24 @@ static enum status environment_parse(const struct environment_texts *texts,
                                "resourceconfig.json", why, &out->resource);
 
     if (s == STATUS_OK) {
-        s = json_parse(buf_bytes(&texts->channels), "inputdataconfig.json",
-                       why, &out->channels);
+        s = json_parse(buf_bytes(&texts->channels), "inputdataconfig.json", why,
+                       &out->channels);
     }
     if (s == STATUS_OK) {
         s = json_parse(buf_bytes(&texts->hyperparameters),
                        "hyperparameters.json", why, &out->hyperparameters);
     }
     return s;
+}
+
+/* The container's own framework adds variables; NCCL_IB_DISABLE among them,
+ * which would hurt where nobody has asked for that container. */
+static enum toolkit_framework environment_framework(void)
+{
+    const char *module = getenv("SAGEMAKER_TRAINING_MODULE");
+
+    return module != NULL && strstr(module, "pytorch") != NULL ? TOOLKIT_PYTORCH
+                                                               : TOOLKIT_PLAIN;
 }
 
 static enum status environment_run(const struct contract *c,
@@ -150,7 +161,9 @@ static enum status environment_run(const struct contract *c,
         .cpus = counts->cpus,
         .gpus = counts->gpus,
         .neurons = counts->neurons,
-        .framework = TOOLKIT_PYTORCH,
+        .has_smddprun = machine_has_program("smddprun"),
+        .has_smddpmprun = machine_has_program("smddpmprun"),
+        .framework = environment_framework(),
         .job_name = c->job != NULL ? c->job->name : getenv("TRAINING_JOB_NAME"),
         .framework_module = getenv("SAGEMAKER_TRAINING_MODULE"),
         .program = getenv("SAGEMAKER_PROGRAM"),
@@ -254,8 +267,7 @@ static enum status environment_make_folders(const struct contract *c,
     return s;
 }
 
-enum status environment_write_files(const struct contract *c,
-                                    struct fault *why)
+enum status environment_write_files(const struct contract *c, struct fault *why)
 {
     struct environment_texts texts;
     enum status s = environment_make_texts(c, why, &texts);

@@ -139,11 +139,10 @@ static void lead_take_message(struct lead *l, uint64_t peer,
     struct fault why = {.text = ""};
     struct session_event event = {.peer = peer, .message = &message};
 
-    event.status = wire_decode(buf_bytes(bytes),
-                               term_lease(l->options.term)->run, &why,
-                               &message);
-    event.type = event.status == STATUS_OK ? SESSION_EVENT_MESSAGE
-                                           : SESSION_EVENT_BAD;
+    event.status = wire_decode(
+        buf_bytes(bytes), term_lease(l->options.term)->run, &why, &message);
+    event.type =
+        event.status == STATUS_OK ? SESSION_EVENT_MESSAGE : SESSION_EVENT_BAD;
     event.text = why.text;
     lead_step(l, &event);
 }
@@ -178,8 +177,8 @@ static void lead_take_prepared(struct lead *l)
 
 static void lead_do_term(struct lead *l)
 {
-    l->term_timer_ms = term_store_step(l->options.term, l->state,
-                                       l->lease_key, TERM_EVENT_TIMER);
+    l->term_timer_ms = term_store_step(l->options.term, l->state, l->lease_key,
+                                       TERM_EVENT_TIMER);
     if (term_state(l->options.term) != TERM_LEADING) {
         l->status = fault_set(&l->why, STATUS_LOST,
                               "the lease was not renewed in time, or another "
@@ -212,8 +211,8 @@ static void lead_turn(struct lead *l)
     if (l->is_preparing) {
         fds[0] = prepare_fd(l->prepare);
     }
-    ready = net_wait(l->options.net, lead_wait_ms(l), fds,
-                     l->is_preparing ? 1 : 0);
+    ready =
+        net_wait(l->options.net, lead_wait_ms(l), fds, l->is_preparing ? 1 : 0);
     if (ready & 1U) {
         lead_drain(l);
     }

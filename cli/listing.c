@@ -47,8 +47,7 @@ static enum status listing_add_listed(void *self,
                                       struct fault *why)
 {
     return listing_add(
-        self,
-        &(struct catalog_object){object->key, object->size, object->etag},
+        self, &(struct catalog_object){object->key, object->size, object->etag},
         why);
 }
 
@@ -61,8 +60,7 @@ static enum status listing_from_prefix(struct listing_work *w,
 
 /* A manifest names its objects one by one, in any order. */
 static enum status listing_from_manifest(struct listing_work *w,
-                                         struct store *store,
-                                         struct fault *why)
+                                         struct store *store, struct fault *why)
 {
     struct listing_manifest found = {0};
     const char *key = buf_text(&w->listing->prefix);

@@ -58,11 +58,9 @@ static enum status listing_answer(struct listing_lookup *l,
     return STATUS_OK;
 }
 
-static enum status listing_look_up(struct listing_lookup *l,
-                                   struct fault *why)
+static enum status listing_look_up(struct listing_lookup *l, struct fault *why)
 {
-    struct store_event *events =
-        mem_new(STORE_EVENTS_MAX, sizeof(events[0]));
+    struct store_event *events = mem_new(STORE_EVENTS_MAX, sizeof(events[0]));
     uint64_t done = 0;
     enum status s = STATUS_OK;
 
@@ -88,8 +86,8 @@ static enum status listing_fill_manifest(const struct manifest *m,
                                          struct listing_manifest *out)
 {
     struct listing_lookup lookup = {.out = out, .manifest = m};
-    enum status s = store_open(m->prefix, STORE_READ, why, &lookup.store,
-                               &lookup.prefix);
+    enum status s =
+        store_open(m->prefix, STORE_READ, why, &lookup.store, &lookup.prefix);
 
     if (s == STATUS_OK) {
         out->objects = mem_new(m->count, sizeof(out->objects[0]));

@@ -23,8 +23,8 @@ struct listing_manifest {
 /* Read the manifest that is the object @key and look up all it names.
  * MALFORMED, INVALID: the manifest; NOT_FOUND: an object of it is missing, or
  * the manifest; DENIED, STORE. @why names the object. */
-MUST_USE enum status listing_manifest_read(struct store *store,
-                                           const char *key, struct fault *why,
+MUST_USE enum status listing_manifest_read(struct store *store, const char *key,
+                                           struct fault *why,
                                            struct listing_manifest *out);
 void listing_manifest_fini(struct listing_manifest *m);
 

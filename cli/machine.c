@@ -5,9 +5,12 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/mem.h"
 
 extern char **environ;
 
@@ -82,4 +85,20 @@ uint32_t machine_gpus(void)
         known = machine_count_gpus();
     }
     return (uint32_t)known;
+}
+
+bool machine_has_program(const char *name)
+{
+    const char *at = getenv("PATH");
+    bool is_there = false;
+
+    while (at != NULL && *at != '\0' && !is_there) {
+        size_t size = strcspn(at, ":");
+        char *path = mem_print("%.*s/%s", (int)size, at, name);
+
+        is_there = access(path, X_OK) == 0;
+        free(path);
+        at += size + (at[size] == ':');
+    }
+    return is_there;
 }

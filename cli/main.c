@@ -6,8 +6,8 @@
 #include "cli/version.h"
 
 static const struct command *const main_commands[] = {
-    &command_run, &command_plan, &command_status, &command_env,
-    &command_version,
+    &command_run, &command_plan,    &command_status,
+    &command_env, &command_version,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
@@ -22,10 +22,9 @@ int command_fail(enum status s, const struct fault *why)
 
 static void main_help(FILE *out)
 {
-    fprintf(out,
-            "usage: smshard COMMAND [FLAGS] [-- ARGS]\n\n"
-            "Gives every host of a training job its share of the data and "
-            "its own place\nto write.\n\nCommands:\n");
+    fprintf(out, "usage: smshard COMMAND [FLAGS] [-- ARGS]\n\n"
+                 "Gives every host of a training job its share of the data and "
+                 "its own place\nto write.\n\nCommands:\n");
     for (unsigned i = 0; i < MAIN_COMMANDS; i++) {
         fprintf(out, "  %-10s%s\n", main_commands[i]->name,
                 main_commands[i]->summary);

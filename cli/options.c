@@ -72,8 +72,8 @@ static unsigned options_distance(const char *a, const char *b)
         row[0] = i + 1;
         for (unsigned j = 0; j < width; j++) {
             unsigned swap = corner + (a[i] != b[j]);
-            unsigned best = row[j + 1] + 1 < row[j] + 1 ? row[j + 1] + 1
-                                                        : row[j] + 1;
+            unsigned best =
+                row[j + 1] + 1 < row[j] + 1 ? row[j + 1] + 1 : row[j] + 1;
 
             corner = row[j + 1];
             row[j + 1] = swap < best ? swap : best;
@@ -127,8 +127,7 @@ static enum status options_unknown(const struct command *c, const char *flag,
     }
     if (n.best != NULL) {
         return fault_set(why, STATUS_USAGE,
-                         "unknown flag --%s; did you mean --%s?", flag,
-                         n.best);
+                         "unknown flag --%s; did you mean --%s?", flag, n.best);
     }
     return fault_set(why, STATUS_USAGE,
                      "unknown flag --%s; see 'smshard %s --help'", flag,
@@ -231,10 +230,11 @@ enum status options_number(const struct options *o, const char *flag,
     value = strtoull(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || text[0] == '-' ||
         value < range.low || value > range.high) {
-        return fault_set(
-            why, STATUS_USAGE, "--%s: '%s' is not a whole number from %llu to "
-            "%llu", flag, text, (unsigned long long)range.low,
-            (unsigned long long)range.high);
+        return fault_set(why, STATUS_USAGE,
+                         "--%s: '%s' is not a whole number from %llu to "
+                         "%llu",
+                         flag, text, (unsigned long long)range.low,
+                         (unsigned long long)range.high);
     }
     *out = value;
     return STATUS_OK;

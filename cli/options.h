@@ -19,8 +19,8 @@
 enum { OPTIONS_FLAGS_MAX = 256 };
 
 struct option_row {
-    const char *flag;    /* Without dashes; NULL ends a table. */
-    const char *value;   /* What stands for its value; NULL: a switch. */
+    const char *flag;  /* Without dashes; NULL ends a table. */
+    const char *value; /* What stands for its value; NULL: a switch. */
     const char *meaning;
 };
 
@@ -29,9 +29,9 @@ struct command {
     const char *usage;   /* What follows "smshard NAME". */
     const char *summary; /* One line. */
     const struct option_row *rows;
-    bool takes_job;      /* Job and settings flags too. */
-    bool takes_words;    /* Words after the flags (or after "--"). */
-    const char *more;    /* Paragraphs after the flags; may be NULL. */
+    bool takes_job;   /* Job and settings flags too. */
+    bool takes_words; /* Words after the flags (or after "--"). */
+    const char *more; /* Paragraphs after the flags; may be NULL. */
     int (*run)(int argc, char **argv);
 };
 

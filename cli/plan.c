@@ -13,8 +13,8 @@ static char *plan_below(const char *uri, const char *rest)
 {
     size_t size = strlen(uri);
 
-    return mem_print("%s%s%s", uri,
-                     size > 0 && uri[size - 1] == '/' ? "" : "/", rest);
+    return mem_print("%s%s%s", uri, size > 0 && uri[size - 1] == '/' ? "" : "/",
+                     rest);
 }
 
 char *plan_output_uri(const struct plan *plan, const char *host)
@@ -47,7 +47,7 @@ char *plan_checkpoint_uri(const struct plan *plan, const char *host)
 
 void plan_write_size(uint64_t bytes, struct buf *out)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB",
+    static const char *const units[] = {"B",   "KiB", "MiB", "GiB",
                                         "TiB", "PiB", "EiB"};
     double value = (double)bytes;
     unsigned unit = 0;
@@ -68,8 +68,8 @@ static void plan_write_head(const struct plan *plan, struct buf *out)
     }
     buf_print(out, "job %s: %u host%s, %" PRIu64 " rank%s (hosts from %s)\n",
               plan->contract->job_name, plan->hosts->count,
-              plan->hosts->count == 1 ? "" : "s", ranks,
-              ranks == 1 ? "" : "s", plan->hosts->origin);
+              plan->hosts->count == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s",
+              plan->hosts->origin);
     buf_print(out, "state: %s\n",
               plan->state_uri != NULL
                   ? plan->state_uri
@@ -163,13 +163,14 @@ static void plan_write_deal(const struct plan *plan, const struct dealing *d,
     }
 }
 
-static void plan_write_dealing(const struct plan *plan,
-                               const struct dealing *d, struct buf *out)
+static void plan_write_dealing(const struct plan *plan, const struct dealing *d,
+                               struct buf *out)
 {
     const struct job_channel *c = d->channel;
 
-    buf_print(out, "\nchannel %s: %s, deal %s, even %s\n    from %s: %" PRIu64
-                   " objects, ",
+    buf_print(out,
+              "\nchannel %s: %s, deal %s, even %s\n    from %s: %" PRIu64
+              " objects, ",
               c->name, job_mode_name(c->mode),
               job_deal_name(job_channel_deal(c)), job_even_name(c->even),
               c->uri, catalog_count(d->listing.catalog));
@@ -183,9 +184,8 @@ static void plan_write_dealing(const struct plan *plan,
 
 static void plan_write_writes(const struct plan *plan, struct buf *out)
 {
-    uint32_t shown = plan->hosts->count < PLAN_HOSTS_SHOWN
-                         ? plan->hosts->count
-                         : PLAN_HOSTS_SHOWN;
+    uint32_t shown = plan->hosts->count < PLAN_HOSTS_SHOWN ? plan->hosts->count
+                                                           : PLAN_HOSTS_SHOWN;
 
     buf_add_text(out, "\nwrites\n");
     for (uint32_t i = 0; i < shown; i++) {
@@ -233,8 +233,8 @@ void plan_write_text(const struct plan *plan, struct buf *out)
         const struct job_channel *c = &plan->contract->job->channels[i];
 
         if (!dealing_is_brought(c)) {
-            buf_print(out, "\nchannel %s: %s, already in its place\n",
-                      c->name, job_source_name(c->source));
+            buf_print(out, "\nchannel %s: %s, already in its place\n", c->name,
+                      job_source_name(c->source));
         }
     }
     plan_write_writes(plan, out);

@@ -13,11 +13,11 @@
 
 struct plan {
     const struct contract *contract;
-    const struct hosts *hosts;   /* Those planned for. */
-    const uint32_t *ranks;       /* By number. */
+    const struct hosts *hosts; /* Those planned for. */
+    const uint32_t *ranks;     /* By number. */
     const struct dealings *dealings;
-    const char *state_uri;       /* NULL: none. */
-    bool with_objects;           /* List every key. */
+    const char *state_uri; /* NULL: none. */
+    bool with_objects;     /* List every key. */
 };
 
 void plan_write_text(const struct plan *plan, struct buf *out);

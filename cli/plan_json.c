@@ -52,15 +52,13 @@ static void plan_json_host(const struct plan *plan, const struct dealing *d,
     buf_add_text(out, "{");
     plan_json_text(out, "host", plan->hosts->names[d->numbers[i]]);
     buf_print(out,
-              ", \"units\": %" PRIu64 ", \"bytes\": %" PRIu64
-              ", \"ranks\": [",
+              ", \"units\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"ranks\": [",
               sum.units, sum.bytes);
     for (uint32_t r = 0; r < ranks; r++) {
         sum = deal_rank_sum(d->deal, first + r);
-        buf_print(out,
-                  "%s{\"rank\": %u, \"units\": %" PRIu64
-                  ", \"bytes\": %" PRIu64,
-                  r > 0 ? ", " : "", first + r, sum.units, sum.bytes);
+        buf_print(
+            out, "%s{\"rank\": %u, \"units\": %" PRIu64 ", \"bytes\": %" PRIu64,
+            r > 0 ? ", " : "", first + r, sum.units, sum.bytes);
         if (plan->with_objects) {
             plan_json_objects(d, first + r, out);
         }
@@ -92,8 +90,7 @@ static void plan_json_dealing(const struct plan *plan, const struct dealing *d,
               ", \"padded\": %" PRIu64 ", \"hosts\": [",
               catalog_count(d->listing.catalog),
               catalog_bytes(d->listing.catalog), deal_unit_count(d->deal),
-              deal_skew(d->deal), deal_dropped(d->deal),
-              deal_padded(d->deal));
+              deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
     for (uint32_t i = 0; i < d->host_count; i++) {
         buf_add_text(out, i > 0 ? ", " : "");
         plan_json_host(plan, d, i, out);
@@ -110,8 +107,7 @@ static void plan_json_hosts(const struct plan *plan, struct buf *out)
 
         buf_add_text(out, i > 0 ? ", {" : "{");
         plan_json_text(out, "name", host);
-        buf_print(out, ", \"number\": %u, \"ranks\": %u, ", i,
-                  plan->ranks[i]);
+        buf_print(out, ", \"number\": %u, \"ranks\": %u, ", i, plan->ranks[i]);
         plan_json_text(out, "output", output);
         buf_add_text(out, ", ");
         plan_json_text(out, "checkpoint", checkpoint);

@@ -76,18 +76,18 @@ static enum status prepare_share(struct prepare *p, struct store *state,
         .units = sum.units,
         .bytes = sum.bytes,
     };
-    out->catalog = prepare_keep(
-        p, mem_print("%scatalog/%s", buf_text(&p->state_prefix),
-                     catalog_name(d->listing.catalog)));
+    out->catalog =
+        prepare_keep(p, mem_print("%scatalog/%s", buf_text(&p->state_prefix),
+                                  catalog_name(d->listing.catalog)));
     if (sum.units == catalog_count(d->listing.catalog)) {
         out->share = out->catalog;
         return STATUS_OK;
     }
     s = share_of_host(d->listing.catalog, d->deal, i, &p->why, &share);
     if (s == STATUS_OK) {
-        out->share = prepare_keep(
-            p, mem_print("%sshares/%s", buf_text(&p->state_prefix),
-                         catalog_name(share)));
+        out->share =
+            prepare_keep(p, mem_print("%sshares/%s", buf_text(&p->state_prefix),
+                                      catalog_name(share)));
         s = share_write(state, (const char *)out->share.at, share, &p->why);
     }
     catalog_destroy(&share);
@@ -105,12 +105,10 @@ static enum status prepare_channel(struct prepare *p, struct store *state,
     free(key);
     log_event(LOG_INFO, "channel.dealt",
               "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
-              " hosts=%u deal=%s skew=%.3f dropped=%" PRIu64
-              " padded=%" PRIu64,
-              d->channel->name, catalog_count(catalog),
-              catalog_bytes(catalog), d->host_count,
-              job_deal_name(job_channel_deal(d->channel)), deal_skew(d->deal),
-              deal_dropped(d->deal), deal_padded(d->deal));
+              " hosts=%u deal=%s skew=%.3f dropped=%" PRIu64 " padded=%" PRIu64,
+              d->channel->name, catalog_count(catalog), catalog_bytes(catalog),
+              d->host_count, job_deal_name(job_channel_deal(d->channel)),
+              deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
     for (uint32_t i = 0; s == STATUS_OK && i < d->host_count; i++) {
         struct wire_share_all *all = &p->shares[d->numbers[i]];
 
@@ -189,8 +187,7 @@ static enum status prepare_claims(struct prepare *p)
     enum status s = STATUS_OK;
 
     if (job->output_uri != NULL) {
-        char *rest =
-            mem_print("%s/output/", p->options.contract->job_name);
+        char *rest = mem_print("%s/output/", p->options.contract->job_name);
         char *uri = prepare_join_uri(job->output_uri, rest);
 
         s = prepare_claim(p, prepare_keep(p, uri).at,

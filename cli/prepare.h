@@ -18,8 +18,8 @@ struct prepare_options {
     const char *state_uri;
     const char *run;
     uint64_t term;
-    uint32_t *ranks;    /* By host number, as each host said it; with */
-    uint32_t *weights;  /* mem_new(), taken over by the prepare. */
+    uint32_t *ranks;   /* By host number, as each host said it; with */
+    uint32_t *weights; /* mem_new(), taken over by the prepare. */
     uint64_t *attempts;
 };
 

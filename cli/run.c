@@ -161,8 +161,8 @@ static void run_take_child(struct run *r)
         bool is_exit = news.news == CHILD_EXITED;
 
         if (r->agent == NULL) {
-            r->was_signalled = !is_exit && (news.signal == SIGTERM ||
-                                            news.signal == SIGINT);
+            r->was_signalled =
+                !is_exit && (news.signal == SIGTERM || news.signal == SIGINT);
             r->signal = news.signal;
         } else {
             run_step(r, (struct agent_event){
@@ -232,8 +232,8 @@ static void run_tell_progress(struct run *r)
         beat.saved_units = done.units;
         beat.saved_bytes = done.bytes;
     }
-    run_step(r, (struct agent_event){.type = AGENT_EVENT_PROGRESS,
-                                     .beat = &beat});
+    run_step(r,
+             (struct agent_event){.type = AGENT_EVENT_PROGRESS, .beat = &beat});
 }
 
 static int run_wait_ms(const struct run *r)
@@ -261,9 +261,9 @@ static void run_turn(struct run *r)
         r->save != NULL ? save_fd(r->save) : -1,
         r->lead != NULL ? lead_fd(r->lead) : -1,
     };
-    unsigned ready = net_wait(r->net != NULL ? r->net : r->listener,
-                              run_wait_ms(r), fds,
-                              sizeof(fds) / sizeof(fds[0]));
+    unsigned ready =
+        net_wait(r->net != NULL ? r->net : r->listener, run_wait_ms(r), fds,
+                 sizeof(fds) / sizeof(fds[0]));
 
     if (r->net != NULL && (ready & 1U)) {
         run_take_messages(r);
@@ -287,8 +287,7 @@ static void run_turn(struct run *r)
 
 static enum status run_loop(struct run *r, struct fault *why)
 {
-    uint64_t until_ms =
-        r->started_ms + run_setting(r, SETTING_JOIN_TIMEOUT);
+    uint64_t until_ms = r->started_ms + run_setting(r, SETTING_JOIN_TIMEOUT);
     enum status s = STATUS_OK;
 
     while (s == STATUS_OK && !r->is_over) {
@@ -303,8 +302,7 @@ static enum status run_loop(struct run *r, struct fault *why)
         if (s == STATUS_OK && r->agent == NULL &&
             clock_now_ms(&clock_os) > until_ms) {
             s = fault_set(why, STATUS_TIMEOUT,
-                          "no coordinator was found at %s within %" PRIu64
-                          " s",
+                          "no coordinator was found at %s within %" PRIu64 " s",
                           r->state_uri,
                           run_setting(r, SETTING_JOIN_TIMEOUT) / 1000);
         }

@@ -39,7 +39,7 @@ struct run_share {
 struct run {
     struct contract contract;
     struct options options;
-    const char *host;     /* This host's name. */
+    const char *host; /* This host's name. */
     char *state_uri;
     struct store *state;
     struct buf state_prefix;
@@ -50,28 +50,28 @@ struct run {
     uint64_t attempt;
     uint32_t ranks;
     char endpoint[NET_ENDPOINT_MAX];
-    struct net *listener;           /* Until it leads. */
-    struct term *term;              /* The same. */
+    struct net *listener; /* Until it leads. */
+    struct term *term;    /* The same. */
     uint64_t term_timer_ms;
     uint64_t started_ms;
     struct lead *lead;
 
-    struct net *net;                /* To the coordinator. */
+    struct net *net; /* To the coordinator. */
     struct agent *agent;
-    struct term_lease lease;        /* What net and agent were made for. */
+    struct term_lease lease; /* What net and agent were made for. */
     uint64_t agent_timer_ms;
-    uint64_t progress_ms;           /* When progress was last told. */
+    uint64_t progress_ms; /* When progress was last told. */
 
     struct child *child;
-    bool was_signalled;             /* Before there was an agent. */
+    bool was_signalled; /* Before there was an agent. */
     int signal;
 
     struct run_share shares[WIRE_CHANNELS_MAX];
     struct bring_channel channels[WIRE_CHANNELS_MAX];
     uint32_t share_count;
     struct bring *bring;
-    bool is_brought;                /* The bring has ended well. */
-    char *output_uri;               /* Where to write below, or NULL. */
+    bool is_brought;  /* The bring has ended well. */
+    char *output_uri; /* Where to write below, or NULL. */
     char *checkpoint_uri;
     uint64_t first_rank;
     uint64_t rank_count;

@@ -38,8 +38,8 @@ static enum status run_read_share(struct run *r, const struct wire_share *from,
 {
     char *all_key = run_copy_bytes(from->catalog);
     char *share_key = run_copy_bytes(from->share);
-    enum status s = share_read(
-        r->state, &(struct share_want){all_key, NULL}, why, &to->all);
+    enum status s = share_read(r->state, &(struct share_want){all_key, NULL},
+                               why, &to->all);
 
     if (s == STATUS_OK) {
         s = share_read(r->state, &(struct share_want){share_key, NULL}, why,

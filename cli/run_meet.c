@@ -16,7 +16,7 @@
 
 enum {
     RUN_HOST_FILE_MAX = 4096,
-    RUN_TTL_BEATS = 5,  /* The lease lives for so many heartbeats. */
+    RUN_TTL_BEATS = 5, /* The lease lives for so many heartbeats. */
     RUN_TTL_MIN_MS = 2000,
     RUN_STAGGER_MS = 500,
 };
@@ -75,8 +75,7 @@ static enum status run_write_host_file(struct run *r, struct fault *why)
         run_host_file_text(r, &text);
         s = store_sync_put(
             r->state,
-            &(struct store_sync_put){key, buf_bytes(&text), STORE_ALWAYS,
-                                     NULL},
+            &(struct store_sync_put){key, buf_bytes(&text), STORE_ALWAYS, NULL},
             why);
     }
     buf_fini(&text);
@@ -129,8 +128,7 @@ enum status run_meet_start(struct run *r, struct fault *why)
     run_random_hex(r->incarnation);
     run_random_hex(r->run_id);
     r->started_ms = clock_now_ms(&clock_os);
-    s = store_open(r->state_uri, STORE_WRITE, why, &r->state,
-                   &r->state_prefix);
+    s = store_open(r->state_uri, STORE_WRITE, why, &r->state, &r->state_prefix);
     if (s != STATUS_OK) {
         return fault_prefix(why, s, "the job's state %s", r->state_uri);
     }
@@ -193,8 +191,8 @@ static enum status run_connect(struct run *r, const struct term_lease *lease,
     }
     r->lease = *lease;
     log_event(LOG_INFO, "coordinator.found",
-              "host=%s endpoint=%s term=%" PRIu64, lease->host,
-              lease->endpoint, lease->term);
+              "host=%s endpoint=%s term=%" PRIu64, lease->host, lease->endpoint,
+              lease->term);
     net_close(&r->net, 0);
     run_new_agent(r);
     return net_connect(lease->endpoint, WIRE_MESSAGE_MAX, why, &r->net);

@@ -27,8 +27,7 @@ enum status run_save_start(struct run *r, struct fault *why)
                      mem_print("%sfailure", r->output_uri));
     }
     if (r->checkpoint_uri != NULL && c->checkpoints != NULL) {
-        run_add_tree(r, mem_copy(c->checkpoints),
-                     mem_copy(r->checkpoint_uri));
+        run_add_tree(r, mem_copy(c->checkpoints), mem_copy(r->checkpoint_uri));
     }
     return save_start(r->save_trees, r->save_count, why, &r->save);
 }

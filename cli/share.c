@@ -24,10 +24,10 @@ enum status share_write(struct store *store, const char *key,
         buf_clear(&segment);
         catalog_segment_write(catalog, i, &segment);
         CHECK(segment.size <= SHARE_SEGMENT_MAX);
-        s = store_sync_put(
-            store, &(struct store_sync_put){name, buf_bytes(&segment),
-                                            STORE_ALWAYS, NULL},
-            why);
+        s = store_sync_put(store,
+                           &(struct store_sync_put){name, buf_bytes(&segment),
+                                                    STORE_ALWAYS, NULL},
+                           why);
         free(name);
     }
     buf_fini(&segment);
@@ -42,8 +42,7 @@ struct share_reader {
     size_t key_count;
 };
 
-static enum status share_note_key(void *self,
-                                  const struct store_object *object,
+static enum status share_note_key(void *self, const struct store_object *object,
                                   struct fault *why)
 {
     struct share_reader *r = self;
@@ -64,8 +63,8 @@ static enum status share_read_segments(struct share_reader *r,
         buf_clear(&segment);
         s = store_sync_get(
             r->store,
-            &(struct store_sync_get){r->keys[i], SHARE_SEGMENT_MAX, NULL},
-            why, &segment);
+            &(struct store_sync_get){r->keys[i], SHARE_SEGMENT_MAX, NULL}, why,
+            &segment);
         if (s == STATUS_OK) {
             s = catalog_builder_add_segment(r->builder, buf_bytes(&segment),
                                             why);
@@ -79,8 +78,7 @@ static enum status share_check_name(const struct catalog *catalog,
                                     const struct share_want *want,
                                     struct fault *why)
 {
-    if (want->name == NULL ||
-        strcmp(catalog_name(catalog), want->name) == 0) {
+    if (want->name == NULL || strcmp(catalog_name(catalog), want->name) == 0) {
         return STATUS_OK;
     }
     return fault_set(why, STATUS_MALFORMED,

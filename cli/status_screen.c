@@ -20,7 +20,7 @@ static uint64_t status_number(const struct json *v, const char *key)
 }
 
 static void status_screen_text(const struct json *v, const char *key,
-                        struct buf *out)
+                               struct buf *out)
 {
     struct bytes text = json_string(json_get(v, key));
 
@@ -114,10 +114,11 @@ static void status_host(const struct json *host,
               status_color(screen, phase), (int)phase.size, phase.at,
               screen->with_color ? "\033[0m" : "");
     status_bar(&sum, out);
-    buf_print(out, " %3" PRIu64 "%% %8" PRIu64 "/%-8" PRIu64 " %10s %5" PRIu64
-                   " %6.1f s",
-              status_percent(&sum), sum.units_done, sum.units,
-              buf_text(&done), status_number(host, "ranks"),
+    buf_print(out,
+              " %3" PRIu64 "%% %8" PRIu64 "/%-8" PRIu64 " %10s %5" PRIu64
+              " %6.1f s",
+              status_percent(&sum), sum.units_done, sum.units, buf_text(&done),
+              status_number(host, "ranks"),
               (double)status_number(host, "silent_ms") / 1000);
     buf_fini(&done);
     if (json_string(json_get(host, "reason")).size > 0) {
@@ -192,16 +193,15 @@ static void status_end(const struct json *report, struct buf *out)
     uint64_t bad = status_number(report, "bad_messages");
 
     if (refused > 0 || bad > 0) {
-        buf_print(out, "refused: %" PRIu64 ", malformed messages: %" PRIu64
-                       "\n",
+        buf_print(out,
+                  "refused: %" PRIu64 ", malformed messages: %" PRIu64 "\n",
                   refused, bad);
     }
     if (json_is(outcome, JSON_OBJECT)) {
         buf_add_text(out, "outcome: ");
         status_screen_text(outcome, "status", out);
-        buf_add_text(out, json_string(json_get(outcome, "reason")).size > 0
-                              ? ", "
-                              : "");
+        buf_add_text(
+            out, json_string(json_get(outcome, "reason")).size > 0 ? ", " : "");
         status_screen_text(outcome, "reason", out);
         buf_add_char(out, '\n');
     }

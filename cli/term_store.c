@@ -18,19 +18,19 @@ static void term_store_do(struct store *store, const char *key,
         buf_clear(body);
         event->type = TERM_EVENT_READ;
         event->status = store_sync_get(
-            store, &(struct store_sync_get){key, TERM_BODY_MAX, fx->etag},
-            &why, body);
+            store, &(struct store_sync_get){key, TERM_BODY_MAX, fx->etag}, &why,
+            body);
         event->body = buf_bytes(body);
     } else {
         event->type = TERM_EVENT_WRITTEN;
-        event->status = store_sync_put(
-            store,
-            &(struct store_sync_put){key,
-                                     {fx->body, fx->body_size},
-                                     fx->is_create ? STORE_IF_ABSENT
-                                                   : STORE_IF_MATCH,
-                                     fx->etag},
-            &why);
+        event->status =
+            store_sync_put(store,
+                           &(struct store_sync_put){
+                               key,
+                               {fx->body, fx->body_size},
+                               fx->is_create ? STORE_IF_ABSENT : STORE_IF_MATCH,
+                               fx->etag},
+                           &why);
     }
     if (event->status != STATUS_OK && event->status != STATUS_NOT_FOUND &&
         event->status != STATUS_EXISTS && event->status != STATUS_CHANGED) {
