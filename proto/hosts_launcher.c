@@ -296,7 +296,7 @@ static void hosts_pod_stem(const struct hosts_maker *m, uint32_t index,
 
     pod = pod != NULL ? pod : m->input->hostname;
     size = pod != NULL ? strlen(pod) : 0;
-    if (size > tail_size && size <= 240 &&
+    if (pod != NULL && size > tail_size && size <= 240 &&
         strcmp(pod + size - tail_size, tail) == 0) {
         snprintf(out, HOSTS_NAME_MAX + 1, "%.*s-", (int)(size - tail_size),
                  pod);

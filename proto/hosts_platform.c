@@ -180,9 +180,9 @@ enum status hosts_from_resource(struct hosts_maker *m, bool *out)
     return s;
 }
 
-/* Run @read over the JSON in the variable @name. */
+/* Run @fill over the JSON in the variable @name. */
 static enum status hosts_read_variable(struct hosts_maker *m, const char *name,
-                                       enum status (*read)(struct hosts_maker *,
+                                       enum status (*fill)(struct hosts_maker *,
                                                            const char *,
                                                            const struct json *))
 {
@@ -195,7 +195,7 @@ static enum status hosts_read_variable(struct hosts_maker *m, const char *name,
     }
     s = json_parse(bytes_of(value), name, m->why, &doc);
     if (s == STATUS_OK) {
-        s = read(m, name, json_root(doc));
+        s = fill(m, name, json_root(doc));
     }
     json_destroy(&doc);
     return s;

@@ -118,18 +118,17 @@ struct job {
     struct settings settings; /* Smshard's own, with where each came from. */
 };
 
-/* The texts a job is made from; each may be NULL, `*_name` is what stands in
- * messages. Variables come by a lookup, so that tests need no environment. */
+/* What a job is made from. Variables come by a lookup, so that tests need no
+ * environment. */
 typedef const char *job_variable_fn(void *self, const char *name);
 
 struct job_text {
-    const char *name;
+    const char *name; /* Stands in messages. */
     struct bytes text;
 };
 
-struct job_input {
-    const struct job_text *document;   /* --job, SMSHARD_JOB or
-                                          trainingjobconfig.json. */
+struct job_input {                     /* Each text may be NULL. */
+    const struct job_text *document;   /* Or trainingjobconfig.json. */
     const struct job_text *init;       /* init-config.json */
     const struct job_text *channels;   /* inputdataconfig.json */
     const struct job_text *checkpoint; /* checkpointconfig.json */
@@ -196,7 +195,6 @@ enum job_deal job_channel_deal(const struct job_channel *c);
  * UNSUPPORTED: names channel and setting, and what to use meanwhile. */
 MUST_USE enum status job_check_served(const struct job *job, struct fault *why);
 
-/* A job name as the contract allows it. */
 bool job_name_is_valid(const char *name);
 
 #endif /* PROTO_JOB_H */

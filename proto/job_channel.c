@@ -124,30 +124,29 @@ static enum status job_read_list(struct job_maker *m, const struct json *v,
         }
         items[i] = json_string(json_at(v, i));
     }
-    return job_set_list(c, f, items, count, at, m->why);
+    return job_set_list(c, f, (struct job_items){items, count}, at, m->why);
 }
 
-static enum status job_read_member(struct job_maker *m, const char *file,
-                                   const struct json *v, size_t i,
-                                   enum job_style style, struct job_channel *c)
+static enum status job_read_member(struct job_maker *m, const struct json *v,
+                                   size_t i, struct job_channel *c)
 {
     char origin[JOB_ORIGIN_MAX];
-    const char *path = job_members[i].path[style];
+    const char *path = job_members[i].path[m->style];
     enum job_field field = job_members[i].field;
     enum job_kind kind = job_field_row(field)->kind;
     struct job_place at = {origin, c->name, job_json_label(path),
-                           job_style_layers[style]};
+                           job_style_layers[m->style]};
     const struct json *member;
     struct bytes text = {0};
     enum status s;
 
     m->channel = c->name;
-    s = job_json_find(m, file, v, path, JSON_NULL, &member);
+    s = job_json_find(m, v, path, JSON_NULL, &member);
     m->channel = NULL;
     if (s != STATUS_OK || member == NULL) {
         return s;
     }
-    job_origin_of(file, member, origin);
+    job_origin_of(m->file, member, origin);
     if (kind == JOB_KIND_LIST) {
         return job_read_list(m, member, &at, c, field);
     }
@@ -156,8 +155,7 @@ static enum status job_read_member(struct job_maker *m, const char *file,
 }
 
 /* The request has exactly one source of each channel. */
-static enum status job_check_sources(struct job_maker *m, const char *file,
-                                     const struct json *v,
+static enum status job_check_sources(struct job_maker *m, const struct json *v,
                                      const struct job_channel *c)
 {
     char origin[JOB_ORIGIN_MAX];
@@ -167,43 +165,45 @@ static enum status job_check_sources(struct job_maker *m, const char *file,
     const struct json *files = json_get(source, "FileSystemDataSource");
 
     if (json_type(s3) != JSON_NULL && json_type(files) != JSON_NULL) {
-        job_origin_of(file, source, origin);
+        job_origin_of(m->file, source, origin);
         return job_refuse(m->why, &at,
                           "DataSource has both S3DataSource and "
                           "FileSystemDataSource; one is allowed");
     }
     if (json_type(s3) != JSON_NULL &&
         json_type(json_get(s3, "S3Uri")) == JSON_NULL) {
-        job_origin_of(file, s3, origin);
+        job_origin_of(m->file, s3, origin);
         return job_refuse(m->why, &at, "S3DataSource has no S3Uri");
     }
     return STATUS_OK;
 }
 
-enum status job_read_channel(struct job_maker *m, const char *file,
-                             enum job_style style, const struct json *v,
+enum status job_read_channel(struct job_maker *m, const struct json *v,
                              struct job_channel *c)
 {
     static const char *const words[] = {"Deal", "Even", "Split", "AllowEmpty"};
     enum status s = STATUS_OK;
 
     for (size_t i = 0; i < sizeof(job_members) / sizeof(*job_members); i++) {
-        if (job_members[i].path[style] != NULL) {
-            s = job_read_member(m, file, v, i, style, c);
+        if (job_members[i].path[m->style] != NULL) {
+            s = job_read_member(m, v, i, c);
         }
         if (s != STATUS_OK) {
             return s;
         }
     }
-    if (style != JOB_STYLE_REQUEST) {
+    if (m->style != JOB_STYLE_REQUEST) {
         return STATUS_OK;
     }
-    s = job_check_sources(m, file, v, c);
+    s = job_check_sources(m, v, c);
     if (s != STATUS_OK) {
         return s;
     }
-    return job_check_words(m, file, json_get(v, "Smshard"), words,
-                           sizeof(words) / sizeof(*words), c->name);
+    m->channel = c->name;
+    s = job_check_words(m, json_get(v, "Smshard"), words,
+                        sizeof(words) / sizeof(*words));
+    m->channel = NULL;
+    return s;
 }
 
 enum status job_set_all(struct job_maker *m, enum job_field f,

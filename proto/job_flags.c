@@ -154,14 +154,12 @@ static enum status job_flag_option(struct job_maker *m, struct job_channel *c,
     size_t name_size =
         equals != NULL ? (size_t)(equals - option.at) : option.size;
     struct bytes name = {option.at, name_size};
-    struct bytes value = {option.at + name_size, 0};
+    struct bytes value = name;
     enum job_field field = JOB_FIELD_DISTRIBUTION;
 
     at.channel = c->name;
     if (equals != NULL) {
         value = (struct bytes){equals + 1, option.size - name_size - 1};
-    } else {
-        value = name;
     }
     if ((equals != NULL && !job_find_field(name, &field)) ||
         (equals == NULL && !bytes_is(name, "sharded") &&
@@ -237,12 +235,13 @@ static enum status job_flag_of_channel(struct job_maker *m, struct bytes name,
     enum status s;
 
     for (uint32_t i = 0; i < m->job->channel_count; i++) {
-        struct job_channel *c = &m->job->channels[i];
-
-        if (bytes_is(name, c->name)) {
-            return job_say_field(m, c, f, bytes_of(value), at);
+        if (bytes_is(name, m->job->channels[i].name)) {
+            return job_say_field(m, &m->job->channels[i], f, bytes_of(value),
+                                 at);
         }
-        buf_print(&known, "%s%s", i > 0 ? ", " : "", c->name);
+    }
+    for (uint32_t i = 0; i < m->job->channel_count; i++) {
+        buf_print(&known, "%s%s", i > 0 ? ", " : "", m->job->channels[i].name);
     }
     s = job_refuse(m->why, at, "there is no channel \"%.*s\"; there is %s",
                    (int)(name.size < 80 ? name.size : 80), name.at,

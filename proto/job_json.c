@@ -44,15 +44,14 @@ const char *job_json_label(const char *path)
     return dot != NULL ? dot + 1 : path;
 }
 
-static enum status job_json_refuse(struct job_maker *m, const char *file,
-                                   const struct json *v, const char *what,
-                                   enum json_type wanted)
+static enum status job_json_refuse(struct job_maker *m, const struct json *v,
+                                   const char *what, enum json_type wanted)
 {
-    return fault_set(m->why, STATUS_INVALID, "%s:%u: %s%s%s%s is %s, not %s",
-                     file, json_line(v), m->channel != NULL ? "channel " : "",
-                     m->channel != NULL ? m->channel : "",
-                     m->channel != NULL ? ": " : "", what,
-                     job_json_type(json_type(v)), job_json_type(wanted));
+    return fault_set(
+        m->why, STATUS_INVALID, "%s:%u: %s%s%s%s is %s, not %s", m->file,
+        json_line(v), m->channel != NULL ? "channel " : "",
+        m->channel != NULL ? m->channel : "", m->channel != NULL ? ": " : "",
+        what, job_json_type(json_type(v)), job_json_type(wanted));
 }
 
 /* Copy the first part of @path. */
@@ -65,16 +64,16 @@ static void job_json_part(const char *path, char out[JOB_JSON_PART_MAX])
     out[size] = '\0';
 }
 
-enum status job_json_find(struct job_maker *m, const char *file,
-                          const struct json *v, const char *path,
-                          enum json_type type, const struct json **out)
+enum status job_json_find(struct job_maker *m, const struct json *v,
+                          const char *path, enum json_type type,
+                          const struct json **out)
 {
     char part[JOB_JSON_PART_MAX] = "";
 
     *out = NULL;
     for (const char *rest = path; *rest != '\0';) {
         if (!json_is(v, JSON_OBJECT)) {
-            return job_json_refuse(m, file, v, part, JSON_OBJECT);
+            return job_json_refuse(m, v, part, JSON_OBJECT);
         }
         job_json_part(rest, part);
         rest += strlen(part);
@@ -85,7 +84,7 @@ enum status job_json_find(struct job_maker *m, const char *file,
         }
     }
     if (type != JSON_NULL && !json_is(v, type)) {
-        return job_json_refuse(m, file, v, part, type);
+        return job_json_refuse(m, v, part, type);
     }
     *out = v;
     return STATUS_OK;
@@ -118,41 +117,39 @@ enum status job_json_read(struct job_maker *m, const struct job_text *text,
 {
     enum status s = json_parse(text->text, text->name, m->why, out);
 
+    m->file = text->name;
     if (s != STATUS_OK) {
         return s;
     }
     if (!json_is(json_root(*out), JSON_OBJECT)) {
-        s = job_json_refuse(m, text->name, json_root(*out), "the document",
-                            JSON_OBJECT);
+        s = job_json_refuse(m, json_root(*out), "the document", JSON_OBJECT);
         json_destroy(out);
     }
     return s;
 }
 
-enum status job_read_key(struct job_maker *m, const char *file,
-                         const struct json *v, const char *path, enum job_key k,
-                         enum job_layer layer)
+enum status job_read_key(struct job_maker *m, const struct json *v,
+                         const char *path, enum job_key k, enum job_layer layer)
 {
     char origin[JOB_ORIGIN_MAX];
     struct job_place at = {origin, NULL, job_json_label(path), layer};
     const struct json *member;
     struct bytes text = {0};
-    enum status s = job_json_find(m, file, v, path, JSON_NULL, &member);
+    enum status s = job_json_find(m, v, path, JSON_NULL, &member);
 
     if (s != STATUS_OK || member == NULL) {
         return s;
     }
-    job_origin_of(file, member, origin);
+    job_origin_of(m->file, member, origin);
     s = job_json_text(m, member, job_key_row(k)->kind, &at, &text);
     return s == STATUS_OK ? job_set_key(m->job, k, text, &at, m->why) : s;
 }
 
-enum status job_check_words(struct job_maker *m, const char *file,
-                            const struct json *v, const char *const *words,
-                            size_t count, const char *channel)
+enum status job_check_words(struct job_maker *m, const struct json *v,
+                            const char *const *words, size_t count)
 {
     char origin[JOB_ORIGIN_MAX];
-    struct job_place at = {origin, channel, "Smshard", JOB_LAYER_DOCUMENT};
+    struct job_place at = {origin, m->channel, "Smshard", JOB_LAYER_DOCUMENT};
 
     for (size_t i = 0; i < json_count(v); i++) {
         struct bytes key = json_key_at(v, i);
@@ -165,7 +162,7 @@ enum status job_check_words(struct job_maker *m, const char *file,
         if (is_known) {
             continue;
         }
-        job_origin_of(file, json_at(v, i), origin);
+        job_origin_of(m->file, json_at(v, i), origin);
         near = suggest_nearest(key, words, count);
         return job_refuse(m->why, &at, "has no setting \"%.*s\"%s%s%s",
                           (int)(key.size < 64 ? key.size : 64), key.at,

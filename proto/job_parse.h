@@ -56,11 +56,17 @@ struct job_row {
 const struct job_row *job_field_row(enum job_field f);
 const struct job_row *job_key_row(enum job_key k);
 
+/* How one of the four documents spells a channel. */
+enum job_style { JOB_STYLE_REQUEST, JOB_STYLE_INIT, JOB_STYLE_INPUT };
+
 struct job_maker {
     struct job *job;
     const struct job_input *input;
     struct fault *why;
-    const char *channel; /* The one that is being read, or NULL. */
+    /* Of what is being read now: */
+    const char *file;
+    enum job_style style;
+    const char *channel; /* Or NULL. */
 };
 
 /* Where a value stands, as messages say it: "job.json:12: channel train:
@@ -112,9 +118,14 @@ MUST_USE enum status job_set_key(struct job *job, enum job_key k,
                                  struct bytes text, const struct job_place *at,
                                  struct fault *why);
 
-/* The same for a LIST of @count items. */
+struct job_items {
+    const struct bytes *at;
+    size_t count;
+};
+
+/* The same for a LIST. */
 MUST_USE enum status job_set_list(struct job_channel *c, enum job_field f,
-                                  const struct bytes *items, size_t count,
+                                  struct job_items items,
                                   const struct job_place *at,
                                   struct fault *why);
 
@@ -123,21 +134,15 @@ MUST_USE enum status job_need_channel(struct job_maker *m, struct bytes name,
                                       const struct job_place *at,
                                       struct job_channel **out);
 
-/* How one of the four documents spells a channel. */
-enum job_style { JOB_STYLE_REQUEST, JOB_STYLE_INIT, JOB_STYLE_INPUT };
-
-/* Read the fields of the channel @c from @v. */
-MUST_USE enum status job_read_channel(struct job_maker *m, const char *file,
-                                      enum job_style style,
-                                      const struct json *v,
+/* Read the fields of the channel @c from @v, in the style of @m. */
+MUST_USE enum status job_read_channel(struct job_maker *m, const struct json *v,
                                       struct job_channel *c);
 
 /* Set *@out to the member at the dotted @path below @v, or to NULL when it, or
  * one on the way to it, is absent or null. INVALID: one on the way is no
  * object, or the last is not of @type (JSON_NULL: any). */
-MUST_USE enum status job_json_find(struct job_maker *m, const char *file,
-                                   const struct json *v, const char *path,
-                                   enum json_type type,
+MUST_USE enum status job_json_find(struct job_maker *m, const struct json *v,
+                                   const char *path, enum json_type type,
                                    const struct json **out);
 
 /* Set *@out to the text of the scalar @v: a string, or for a NUMBER digits,
@@ -150,21 +155,21 @@ MUST_USE enum status job_json_text(struct job_maker *m, const struct json *v,
 /* The last part of a dotted path. */
 const char *job_json_label(const char *path);
 
-/* Read @text into *@out; its root is an object. MALFORMED; INVALID; FULL. */
+/* Read @text into *@out; its root is an object, and @m now speaks of it.
+ * MALFORMED; INVALID; FULL. */
 MUST_USE enum status job_json_read(struct job_maker *m,
                                    const struct job_text *text,
                                    struct json_doc **out);
 
-/* Refuse a member of the "Smshard" object @v that is not in @words. */
-MUST_USE enum status job_check_words(struct job_maker *m, const char *file,
-                                     const struct json *v,
-                                     const char *const *words, size_t count,
-                                     const char *channel);
+/* Refuse a member of the "Smshard" object @v that is not in @words, of the
+ * channel of @m if there is one. */
+MUST_USE enum status job_check_words(struct job_maker *m, const struct json *v,
+                                     const char *const *words, size_t count);
 
 /* Read key @k of the job from the dotted @path below @v, when it is there. */
-MUST_USE enum status job_read_key(struct job_maker *m, const char *file,
-                                  const struct json *v, const char *path,
-                                  enum job_key k, enum job_layer layer);
+MUST_USE enum status job_read_key(struct job_maker *m, const struct json *v,
+                                  const char *path, enum job_key k,
+                                  enum job_layer layer);
 
 /* Give every channel that has not said it the field @f. */
 MUST_USE enum status job_set_all(struct job_maker *m, enum job_field f,

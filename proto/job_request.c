@@ -18,7 +18,6 @@ enum {
 
 struct job_request {
     struct job_maker *m;
-    const char *file;
     const struct json *root;
 };
 
@@ -60,7 +59,7 @@ static enum status job_request_pair(struct job_request *r,
     int size = (int)(key.size < 64 ? key.size : 64);
     struct bytes value = json_string(v);
 
-    job_origin_of(r->file, v, origin);
+    job_origin_of(r->m->file, v, origin);
     if (!map->key_is_valid(key)) {
         return job_refuse(r->m->why, &at, "\"%.*s\" is not allowed as a name%s",
                           size, key.at, map->key_rule);
@@ -94,14 +93,13 @@ static enum status job_request_map(struct job_request *r,
 {
     char origin[JOB_ORIGIN_MAX];
     struct job_place at = {origin, NULL, map->name, JOB_LAYER_DOCUMENT};
-    enum status s =
-        job_json_find(r->m, r->file, r->root, map->name, JSON_OBJECT, out);
+    enum status s = job_json_find(r->m, r->root, map->name, JSON_OBJECT, out);
 
     if (s != STATUS_OK) {
         return s;
     }
     if (json_count(*out) > map->count_max) {
-        job_origin_of(r->file, *out, origin);
+        job_origin_of(r->m->file, *out, origin);
         return job_refuse(r->m->why, &at, "has %zu entries, %zu are allowed",
                           json_count(*out), map->count_max);
     }
@@ -158,19 +156,19 @@ static enum status job_request_channel(struct job_request *r,
     uint32_t seen;
     enum status s;
 
-    job_origin_of(r->file, v, origin);
+    job_origin_of(r->m->file, v, origin);
     if (!json_is(v, JSON_OBJECT)) {
         at.label = NULL;
         return job_refuse(r->m->why, &at, "a channel is not an object");
     }
-    s = job_json_find(r->m, r->file, v, "ChannelName", JSON_STRING, &name);
+    s = job_json_find(r->m, v, "ChannelName", JSON_STRING, &name);
     if (s != STATUS_OK) {
         return s;
     }
     if (name == NULL) {
         return job_refuse(r->m->why, &at, "is missing");
     }
-    job_origin_of(r->file, name, origin);
+    job_origin_of(r->m->file, name, origin);
     s = job_need_channel(r->m, json_string(name), &at, &c);
     if (s != STATUS_OK) {
         return s;
@@ -181,7 +179,7 @@ static enum status job_request_channel(struct job_request *r,
                          "%s: channel %s: is named twice, first in line %u",
                          origin, c->name, seen);
     }
-    return job_read_channel(r->m, r->file, JOB_STYLE_REQUEST, v, c);
+    return job_read_channel(r->m, v, c);
 }
 
 static enum status job_request_channels(struct job_request *r)
@@ -189,11 +187,11 @@ static enum status job_request_channels(struct job_request *r)
     char origin[JOB_ORIGIN_MAX];
     struct job_place at = {origin, NULL, "InputDataConfig", JOB_LAYER_DOCUMENT};
     const struct json *list;
-    enum status s = job_json_find(r->m, r->file, r->root, "InputDataConfig",
-                                  JSON_ARRAY, &list);
+    enum status s =
+        job_json_find(r->m, r->root, "InputDataConfig", JSON_ARRAY, &list);
 
     if (s == STATUS_OK && json_count(list) > JOB_CHANNELS_MAX) {
-        job_origin_of(r->file, list, origin);
+        job_origin_of(r->m->file, list, origin);
         return job_refuse(r->m->why, &at, "has %zu channels, %d are allowed",
                           json_count(list), JOB_CHANNELS_MAX);
     }
@@ -220,11 +218,11 @@ static enum status job_request_all(struct job_request *r)
         struct job_place at = {origin, NULL, job_json_label(rows[i].path),
                                JOB_LAYER_DOCUMENT_ALL};
         const struct json *v;
-        enum status s = job_json_find(r->m, r->file, r->root, rows[i].path,
-                                      JSON_STRING, &v);
+        enum status s =
+            job_json_find(r->m, r->root, rows[i].path, JSON_STRING, &v);
 
         if (s == STATUS_OK && v != NULL) {
-            job_origin_of(r->file, v, origin);
+            job_origin_of(r->m->file, v, origin);
             s = job_set_all(r->m, rows[i].field, json_string(v), &at);
         }
         if (s != STATUS_OK) {
@@ -245,7 +243,7 @@ static enum status job_request_setting(struct job_request *r, enum setting id,
     char *copy;
     enum status s;
 
-    job_origin_of(r->file, v, origin);
+    job_origin_of(r->m->file, v, origin);
     s = job_json_text(r->m, v,
                       kind == SETTING_COUNT || kind == SETTING_SECONDS
                           ? JOB_KIND_NUMBER
@@ -267,8 +265,7 @@ static enum status job_request_settings(struct job_request *r)
 {
     const char *words[SETTINGS_COUNT + 2];
     const struct json *ours;
-    enum status s =
-        job_json_find(r->m, r->file, r->root, "Smshard", JSON_OBJECT, &ours);
+    enum status s = job_json_find(r->m, r->root, "Smshard", JSON_OBJECT, &ours);
 
     for (int i = 0; i < SETTINGS_COUNT; i++) {
         words[i] = settings_row((enum setting)i)->document;
@@ -276,8 +273,7 @@ static enum status job_request_settings(struct job_request *r)
     words[SETTINGS_COUNT] = job_field_row(JOB_FIELD_DEAL)->document;
     words[SETTINGS_COUNT + 1] = job_field_row(JOB_FIELD_EVEN)->document;
     if (s == STATUS_OK) {
-        s = job_check_words(r->m, r->file, ours, words, SETTINGS_COUNT + 2,
-                            NULL);
+        s = job_check_words(r->m, ours, words, SETTINGS_COUNT + 2);
     }
     for (size_t i = 0; s == STATUS_OK && i < json_count(ours); i++) {
         enum setting id;
@@ -297,14 +293,13 @@ static enum status job_request_needs(struct job_request *r, const char *path,
     char origin[JOB_ORIGIN_MAX];
     struct job_place at = {origin, NULL, path, JOB_LAYER_DOCUMENT};
     const struct json *v;
-    enum status s =
-        job_json_find(r->m, r->file, r->root, path, JSON_OBJECT, &v);
+    enum status s = job_json_find(r->m, r->root, path, JSON_OBJECT, &v);
 
     if (s != STATUS_OK || v == NULL ||
         json_type(json_get(v, member)) != JSON_NULL) {
         return s;
     }
-    job_origin_of(r->file, v, origin);
+    job_origin_of(r->m->file, v, origin);
     return job_refuse(r->m->why, &at, "has no %s", member);
 }
 
@@ -313,11 +308,11 @@ static enum status job_request_kms(struct job_request *r)
     char origin[JOB_ORIGIN_MAX];
     struct job_place at = {origin, NULL, "KmsKeyId", JOB_LAYER_DOCUMENT};
     const struct json *v;
-    enum status s = job_json_find(r->m, r->file, r->root,
-                                  "OutputDataConfig.KmsKeyId", JSON_STRING, &v);
+    enum status s = job_json_find(r->m, r->root, "OutputDataConfig.KmsKeyId",
+                                  JSON_STRING, &v);
 
     if (s == STATUS_OK && job_characters(json_string(v)) > JOB_KMS_MAX) {
-        job_origin_of(r->file, v, origin);
+        job_origin_of(r->m->file, v, origin);
         return job_refuse(r->m->why, &at, "has %zu characters, %d are allowed",
                           job_characters(json_string(v)), JOB_KMS_MAX);
     }
@@ -345,7 +340,7 @@ static enum status job_request_outputs(struct job_request *r)
     }
     for (size_t i = 0; s == STATUS_OK && i < sizeof(rows) / sizeof(*rows);
          i++) {
-        s = job_read_key(r->m, r->file, r->root, rows[i].path, rows[i].key,
+        s = job_read_key(r->m, r->root, rows[i].path, rows[i].key,
                          JOB_LAYER_DOCUMENT);
     }
     return s == STATUS_OK ? job_request_kms(r) : s;
@@ -358,14 +353,13 @@ static enum status job_request_wait(struct job_request *r)
                            JOB_LAYER_DOCUMENT};
     const struct json *v;
     int64_t wait;
-    enum status s =
-        job_json_find(r->m, r->file, r->root,
-                      "StoppingCondition.MaxWaitTimeInSeconds", JSON_INT, &v);
+    enum status s = job_json_find(
+        r->m, r->root, "StoppingCondition.MaxWaitTimeInSeconds", JSON_INT, &v);
 
     if (s != STATUS_OK || v == NULL) {
         return s;
     }
-    job_origin_of(r->file, v, origin);
+    job_origin_of(r->m->file, v, origin);
     if (!json_int64(v, &wait) || wait < 1 ||
         (uint64_t)wait < r->m->job->run_seconds_max) {
         return job_refuse(r->m->why, &at,
@@ -386,7 +380,7 @@ static enum status job_request_group(struct job_request *r,
     struct bytes name = json_string(json_get(v, "InstanceGroupName"));
     int64_t count = 0;
 
-    job_origin_of(r->file, v, origin);
+    job_origin_of(r->m->file, v, origin);
     if (name.size == 0 || job_characters(name) > JOB_GROUP_NAME_MAX) {
         return job_refuse(r->m->why, &at,
                           "has a group without an InstanceGroupName of 1 to "
@@ -421,7 +415,7 @@ static enum status job_request_groups(struct job_request *r,
     char text[24];
     enum status s = STATUS_OK;
 
-    job_origin_of(r->file, list, origin);
+    job_origin_of(r->m->file, list, origin);
     if (json_count(list) > JOB_GROUPS_MAX) {
         return job_refuse(r->m->why, &at, "has %zu groups, %d are allowed",
                           json_count(list), JOB_GROUPS_MAX);
@@ -445,9 +439,8 @@ static enum status job_request_groups(struct job_request *r,
 static enum status job_request_resources(struct job_request *r)
 {
     const struct json *list;
-    enum status s =
-        job_json_find(r->m, r->file, r->root, "ResourceConfig.InstanceGroups",
-                      JSON_ARRAY, &list);
+    enum status s = job_json_find(
+        r->m, r->root, "ResourceConfig.InstanceGroups", JSON_ARRAY, &list);
 
     if (s != STATUS_OK) {
         return s;
@@ -455,20 +448,23 @@ static enum status job_request_resources(struct job_request *r)
     if (json_count(list) > 0) {
         return job_request_groups(r, list);
     }
-    return job_read_key(r->m, r->file, r->root, "ResourceConfig.InstanceCount",
+    return job_read_key(r->m, r->root, "ResourceConfig.InstanceCount",
                         JOB_KEY_HOST_COUNT, JOB_LAYER_DOCUMENT);
 }
 
+typedef enum status job_request_fn(struct job_request *r);
+
 enum status job_read_request(struct job_maker *m, const struct job_text *text)
 {
-    enum status (*const parts[])(struct job_request *) = {
+    static job_request_fn *const parts[] = {
         job_request_channels,  job_request_settings, job_request_all,
         job_request_outputs,   job_request_wait,     job_request_maps,
         job_request_resources,
     };
-    struct job_request r = {m, text->name, NULL};
+    struct job_request r = {m, NULL};
     enum status s = job_json_read(m, text, &m->job->document);
 
+    m->style = JOB_STYLE_REQUEST;
     r.root = json_root(m->job->document);
     for (size_t i = 0; s == STATUS_OK && i < sizeof(parts) / sizeof(*parts);
          i++) {

@@ -342,7 +342,7 @@ static enum status job_set_listed(struct job_channel *c, enum job_field f,
         }
         p = comma + 1;
     }
-    return job_set_list(c, f, items, count, at, why);
+    return job_set_list(c, f, (struct job_items){items, count}, at, why);
 }
 
 enum status job_set_field(struct job_channel *c, enum job_field f,
@@ -381,27 +381,27 @@ enum status job_set_field(struct job_channel *c, enum job_field f,
     return STATUS_OK;
 }
 
-static enum status job_check_items(enum job_field f, const struct bytes *items,
-                                   size_t count, const struct job_place *at,
+static enum status job_check_items(enum job_field f, struct job_items items,
+                                   const struct job_place *at,
                                    struct fault *why)
 {
     size_t most = f == JOB_FIELD_GROUPS ? (size_t)JOB_CHANNEL_GROUPS_MAX
                                         : (size_t)JOB_ATTRIBUTES_MAX;
 
-    if (count > most) {
+    if (items.count > most) {
         return job_refuse(why, at, "has more than %zu names", most);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < items.count; i++) {
         enum status s =
-            job_check_value(job_field_row(f), NULL, items[i], at, why);
+            job_check_value(job_field_row(f), NULL, items.at[i], at, why);
 
         if (s != STATUS_OK) {
             return s;
         }
         for (size_t j = 0; j < i; j++) {
-            if (bytes_is_equal(items[i], items[j])) {
+            if (bytes_is_equal(items.at[i], items.at[j])) {
                 return job_refuse(why, at, "names \"%.*s\" twice",
-                                  (int)items[i].size, items[i].at);
+                                  (int)items.at[i].size, items.at[i].at);
             }
         }
     }
@@ -409,30 +409,30 @@ static enum status job_check_items(enum job_field f, const struct bytes *items,
 }
 
 enum status job_set_list(struct job_channel *c, enum job_field f,
-                         const struct bytes *items, size_t count,
-                         const struct job_place *at, struct fault *why)
+                         struct job_items items, const struct job_place *at,
+                         struct fault *why)
 {
     char **to = f == JOB_FIELD_GROUPS ? c->groups : c->attributes;
     uint32_t *to_count =
         f == JOB_FIELD_GROUPS ? &c->group_count : &c->attribute_count;
-    enum status s = job_check_items(f, items, count, at, why);
+    enum status s = job_check_items(f, items, at, why);
     struct buf text = {0};
 
-    if (s != STATUS_OK || count == 0) {
+    if (s != STATUS_OK || items.count == 0) {
         return s;
     }
-    for (size_t i = 0; i < count; i++) {
-        buf_print(&text, "%s%.*s", i > 0 ? "," : "", (int)items[i].size,
-                  items[i].at);
+    for (size_t i = 0; i < items.count; i++) {
+        buf_print(&text, "%s%.*s", i > 0 ? "," : "", (int)items.at[i].size,
+                  items.at[i].at);
     }
     if (job_value_take(&c->values[f], text.at, text.size, at)) {
         for (uint32_t i = 0; i < *to_count; i++) {
             free(to[i]);
         }
-        for (size_t i = 0; i < count; i++) {
-            to[i] = mem_copy_text(items[i].at, items[i].size);
+        for (size_t i = 0; i < items.count; i++) {
+            to[i] = mem_copy_text(items.at[i].at, items.at[i].size);
         }
-        *to_count = (uint32_t)count;
+        *to_count = (uint32_t)items.count;
     }
     buf_fini(&text);
     return STATUS_OK;

@@ -44,76 +44,76 @@ TEST(flag_variable_and_document_are_one_name)
     }
 }
 
+static const struct {
+    enum setting id;
+    const char *text;
+    const char *fault; /* NULL: allowed. */
+    unsigned long long number;
+} values[] = {
+    {SETTING_RANKS, "0", NULL, 0},
+    {SETTING_RANKS, "64", NULL, 64},
+    {SETTING_RANKS, "65",
+     "job.json:3: Ranks \"65\" is not a whole number from 0 to 64", 0},
+    {SETTING_RANKS, "-1",
+     "job.json:3: Ranks \"-1\" is not a whole number from 0 to 64", 0},
+    {SETTING_RANKS, "",
+     "job.json:3: Ranks \"\" is not a whole number from 0 to 64", 0},
+    {SETTING_RANKS, "8x",
+     "job.json:3: Ranks \"8x\" is not a whole number from 0 to 64", 0},
+    {SETTING_RANKS, "18446744073709551616",
+     "job.json:3: Ranks \"18446744073709551616\" is not a whole number "
+     "from 0 to 64",
+     0},
+    {SETTING_PORT, "65535", NULL, 65535},
+    {SETTING_PORT, "65536",
+     "job.json:3: Port \"65536\" is not a whole number from 0 to 65535", 0},
+    {SETTING_GRACE, "90", NULL, 90000},
+    {SETTING_GRACE, "90s", NULL, 90000},
+    {SETTING_GRACE, "15m", NULL, 900000},
+    {SETTING_GRACE, "1h", NULL, 3600000},
+    {SETTING_GRACE, "500ms", NULL, 500},
+    {SETTING_GRACE, "3601",
+     "job.json:3: Grace \"3601\" is not a time from 0s to 1h, such as "
+     "500ms, 90s, 15m or 2h",
+     0},
+    {SETTING_GRACE, "5 s",
+     "job.json:3: Grace \"5 s\" is not a time from 0s to 1h, such as "
+     "500ms, 90s, 15m or 2h",
+     0},
+    {SETTING_HEARTBEAT, "49ms",
+     "job.json:3: Heartbeat \"49ms\" is not a time from 50ms to 1m, such "
+     "as 500ms, 90s, 15m or 2h",
+     0},
+    {SETTING_JOIN_TIMEOUT, "9999999999999999999h",
+     "job.json:3: JoinTimeout \"9999999999999999999h\" is not a time from "
+     "1ms to 24h, such as 500ms, 90s, 15m or 2h",
+     0},
+    {SETTING_LOG, "warn", NULL, 1},
+    {SETTING_LOG, "loud",
+     "job.json:3: Log \"loud\" is not one of error, warn, info, debug", 0},
+    {SETTING_LOG, "warn info",
+     "job.json:3: Log \"warn info\" is not one of error, warn, info, debug", 0},
+    {SETTING_LOG, "",
+     "job.json:3: Log \"\" is not one of error, warn, info, debug", 0},
+};
+
 TEST(values_and_their_limits)
 {
-    static const struct {
-        enum setting id;
-        const char *text;
-        const char *fault; /* NULL: allowed. */
-        unsigned long long number;
-    } rows[] = {
-        {SETTING_RANKS, "0", NULL, 0},
-        {SETTING_RANKS, "64", NULL, 64},
-        {SETTING_RANKS, "65",
-         "job.json:3: Ranks \"65\" is not a whole number from 0 to 64", 0},
-        {SETTING_RANKS, "-1",
-         "job.json:3: Ranks \"-1\" is not a whole number from 0 to 64", 0},
-        {SETTING_RANKS, "",
-         "job.json:3: Ranks \"\" is not a whole number from 0 to 64", 0},
-        {SETTING_RANKS, "8x",
-         "job.json:3: Ranks \"8x\" is not a whole number from 0 to 64", 0},
-        {SETTING_RANKS, "18446744073709551616",
-         "job.json:3: Ranks \"18446744073709551616\" is not a whole number "
-         "from 0 to 64",
-         0},
-        {SETTING_PORT, "65535", NULL, 65535},
-        {SETTING_PORT, "65536",
-         "job.json:3: Port \"65536\" is not a whole number from 0 to 65535", 0},
-        {SETTING_GRACE, "90", NULL, 90000},
-        {SETTING_GRACE, "90s", NULL, 90000},
-        {SETTING_GRACE, "15m", NULL, 900000},
-        {SETTING_GRACE, "1h", NULL, 3600000},
-        {SETTING_GRACE, "500ms", NULL, 500},
-        {SETTING_GRACE, "3601",
-         "job.json:3: Grace \"3601\" is not a time from 0s to 1h, such as "
-         "500ms, 90s, 15m or 2h",
-         0},
-        {SETTING_GRACE, "5 s",
-         "job.json:3: Grace \"5 s\" is not a time from 0s to 1h, such as "
-         "500ms, 90s, 15m or 2h",
-         0},
-        {SETTING_HEARTBEAT, "49ms",
-         "job.json:3: Heartbeat \"49ms\" is not a time from 50ms to 1m, such "
-         "as 500ms, 90s, 15m or 2h",
-         0},
-        {SETTING_JOIN_TIMEOUT, "9999999999999999999h",
-         "job.json:3: JoinTimeout \"9999999999999999999h\" is not a time from "
-         "1ms to 24h, such as 500ms, 90s, 15m or 2h",
-         0},
-        {SETTING_LOG, "warn", NULL, 1},
-        {SETTING_LOG, "loud",
-         "job.json:3: Log \"loud\" is not one of error, warn, info, debug", 0},
-        {SETTING_LOG, "warn info",
-         "job.json:3: Log \"warn info\" is not one of error, warn, info, debug",
-         0},
-        {SETTING_LOG, "",
-         "job.json:3: Log \"\" is not one of error, warn, info, debug", 0},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
         struct settings s;
         struct fault why = {""};
         enum status got;
 
         settings_init(&s);
-        got = settings_set(&s, rows[i].id, rows[i].text, "job.json:3", &why);
-        EXPECT_STR(why.text, rows[i].fault != NULL ? rows[i].fault : "");
-        EXPECT_EQ(got, rows[i].fault != NULL ? STATUS_INVALID : STATUS_OK);
+        got =
+            settings_set(&s, values[i].id, values[i].text, "job.json:3", &why);
+        EXPECT_STR(why.text, values[i].fault != NULL ? values[i].fault : "");
+        EXPECT_EQ(got, values[i].fault != NULL ? STATUS_INVALID : STATUS_OK);
         if (got == STATUS_OK) {
-            EXPECT_EQ(settings_number(&s, rows[i].id), rows[i].number);
-            EXPECT_STR(settings_origin(&s, rows[i].id), "job.json:3");
+            EXPECT_EQ(settings_number(&s, values[i].id), values[i].number);
+            EXPECT_STR(settings_origin(&s, values[i].id), "job.json:3");
         } else {
-            EXPECT_STR(settings_origin(&s, rows[i].id), "default");
+            EXPECT_STR(settings_origin(&s, values[i].id), "default");
         }
         settings_fini(&s);
     }
