@@ -8,7 +8,7 @@
 
 bool dealing_is_brought(const struct job_channel *c)
 {
-    return c->source == JOB_SOURCE_PREFIX || c->source == JOB_SOURCE_MANIFEST;
+    return !job_channel_is_in_place(c);
 }
 
 static enum deal_kind dealing_kind(const struct job_channel *c)

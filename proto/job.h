@@ -191,6 +191,10 @@ const char *job_even_name(enum job_even e);
 /* The deal that AUTO stands for on this channel. */
 enum job_deal job_channel_deal(const struct job_channel *c);
 
+/* Whether the platform has put the channel's files in their place, so that
+ * nothing is left to bring. */
+bool job_channel_is_in_place(const struct job_channel *c);
+
 /* Say whether this version can run the job.
  * UNSUPPORTED: names channel and setting, and what to use meanwhile. */
 MUST_USE enum status job_check_served(const struct job *job, struct fault *why);

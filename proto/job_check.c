@@ -245,12 +245,20 @@ static enum status job_serve_uri(const char *kind, const char *name,
                      kind, name, (int)strcspn(uri, ":"), uri);
 }
 
+bool job_channel_is_in_place(const struct job_channel *c)
+{
+    if (c->source == JOB_SOURCE_PRESENT ||
+        c->source == JOB_SOURCE_FILE_SYSTEM) {
+        return true;
+    }
+    return c->is_present && c->mode == JOB_FILE &&
+           strncmp(c->uri, "file:", 5) != 0;
+}
+
 static enum status job_serve_channel(const struct job_channel *c,
                                      struct fault *why)
 {
-    /* These stand there already; nothing is brought. */
-    if (c->source == JOB_SOURCE_PRESENT ||
-        c->source == JOB_SOURCE_FILE_SYSTEM) {
+    if (job_channel_is_in_place(c)) {
         return STATUS_OK;
     }
     if (c->mode != JOB_FILE) {
