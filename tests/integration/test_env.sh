@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# `smshard env` against what the public training toolkit printed.
+set -u
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+GOLDEN=$(cd "$(dirname "$0")/../data/golden" && pwd)
+
+for name in 2host numbers; do
+    mkdir -p "$T/$name"
+    cp -r "$GOLDEN/$name/input" "$T/$name/"
+    run env SAGEMAKER_BASE_DIR="$T/$name" TRAINING_JOB_NAME=job-1 \
+        AWS_REGION=us-east-1 "$SMSHARD" env --cpus 2 --gpus 0
+    sed "s|$T/$name|/opt/ml|g" "$T/std.out" >"$T/$name.got"
+    check "golden $name, byte for byte" cmp "$GOLDEN/$name/env.txt" "$T/$name.got"
+done
+
+# What the command itself gets: the same, through execve.
+run env SMSHARD_HOSTS=algo-2 "$SMSHARD" run --base "$T/2host" --job-name job-1 \
+    --output "$T/store" -- "$(command -v env)" -0
+check "names that no shell can set reach the command" \
+    grep -qzx 'SM_HP_BATCH-SIZE=32' "$T/std.out"
+check "with dots too" grep -qz '^SM_CHANNEL_MY-VAL.X=' "$T/std.out"
+
+# A host that no platform has prepared gets the platform's files.
+run "$SMSHARD" run --base "$T/bare" --job-name bare --output "$T/store" \
+    -- sh -c 'cat "$SM_INPUT_CONFIG_DIR"/*.json'
+check "config files are written where they are missing" test "$code" -eq 0
+check "resourceconfig.json" grep -q '"current_host"' "$T/std.out"
+run "$SMSHARD" env --base "$T/bare" --all
+check "--all adds what else the toolkit sets" grep -q '^CURRENT_HOST=' "$T/std.out"
+fails "a hyperparameter file that is no object" 65 "hyperparameters.json" \
+    sh -c 'echo "[1]" >"$0/input/config/hyperparameters.json"; exec "$1" env --base "$0"' \
+    "$T/bare" "$SMSHARD"
+finish
