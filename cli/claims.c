@@ -201,13 +201,13 @@ enum status claims_take(const struct claims_options *options, struct fault *why)
     struct claims_one one = {.mine = *options->mine, .stop = options->stop};
     struct buf prefix = {0};
     enum status s =
-        store_open(options->uri, STORE_WRITE, why, &one.store, &prefix);
+        store_open(options->folder, STORE_WRITE, why, &one.store, &prefix);
 
     for (uint32_t i = 0; s == STATUS_OK && i < options->host_count; i++) {
         snprintf(one.mine.host, sizeof(one.mine.host), "%s", options->hosts[i]);
         one.mine.attempt = options->attempts[i];
-        one.key = mem_print("%s_smshard/claims/%s", buf_text(&prefix),
-                            options->hosts[i]);
+        one.key =
+            mem_print("%sclaims/%s", buf_text(&prefix), options->hosts[i]);
         s = claims_take_one(&one, why);
         if (s != STATUS_OK) {
             s = fault_prefix(why, s, "%s %s: prefix %s/", options->what,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Claiming write prefixes in the store, as coordinator/claim.h decides.
- * The claim of `<uri><host>/` is the object `<uri>_smshard/claims/<host>`, so
- * that nothing of ours lies among the user's files. Blocking; may wait for as
+ * The claim of a host's prefix is the object `<folder>/claims/<host>`, with
+ * the folder chosen by the caller so that nothing of ours lies among the
+ * user's files. Blocking; may wait for as
  * long as another job's lease lasts. */
 
 #ifndef CLI_CLAIMS_H
@@ -14,8 +15,9 @@
 #include "coordinator/claim.h"
 
 struct claims_options {
-    const char *uri;          /* The folder that the prefixes are in. */
-    const char *what;         /* For messages: "CheckpointConfig.S3Uri". */
+    const char *uri;    /* The folder that the prefixes are in, for messages. */
+    const char *folder; /* URI of the folder that holds the claims. */
+    const char *what;   /* For messages: "CheckpointConfig.S3Uri". */
     const char *const *hosts; /* By number. */
     const uint64_t *attempts; /* By number. */
     uint32_t host_count;

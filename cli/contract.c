@@ -124,10 +124,25 @@ static const struct job_text *contract_text(const struct contract_file *file,
     return file->is_there ? out : NULL;
 }
 
+/* The flags that are the job's; the others are the command's own. */
+static uint32_t contract_job_flags(const struct options *options,
+                                   struct setting_flag *out)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < options->flag_count; i++) {
+        if (job_knows_flag(options->flags[i].flag)) {
+            out[count++] = options->flags[i];
+        }
+    }
+    return count;
+}
+
 static enum status contract_make_job(struct contract *c,
                                      const struct options *options,
                                      struct fault *why)
 {
+    struct setting_flag flags[OPTIONS_FLAGS_MAX];
     struct job_text texts[4];
     struct job_input input = {
         .document = contract_text(&c->document, &texts[0]),
@@ -135,8 +150,8 @@ static enum status contract_make_job(struct contract *c,
         .channels = contract_text(&c->channels, &texts[2]),
         .checkpoint = contract_text(&c->checkpoint, &texts[3]),
         .variable = contract_variable,
-        .flags = options->flags,
-        .flag_count = options->flag_count,
+        .flags = flags,
+        .flag_count = contract_job_flags(options, flags),
     };
 
     return job_make(&input, why, &c->job);

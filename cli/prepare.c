@@ -146,9 +146,34 @@ static enum status prepare_deal(struct prepare *p)
         &p->why, &p->dealings);
 }
 
-/* Claim every host's folder below @uri, and tell each host its own. */
-static enum status prepare_claim(struct prepare *p, const char *uri,
-                                 const char *what, bool is_checkpoint)
+/* One kind of write prefix: a folder for each host below @uri. */
+struct prepare_prefix {
+    const char *uri;
+    const char *claims; /* URI of the folder that holds their claims. */
+    const char *what;
+    bool is_checkpoint;
+};
+
+/* Tell each host its own folder. */
+static void prepare_assign(struct prepare *p, const struct prepare_prefix *x)
+{
+    const struct contract *c = p->options.contract;
+
+    for (uint32_t i = 0; i < c->hosts.count; i++) {
+        char *folder = mem_print("%s/", c->hosts.names[i]);
+        struct bytes full = prepare_keep(p, prepare_join_uri(x->uri, folder));
+
+        if (x->is_checkpoint) {
+            p->shares[i].checkpoint = full;
+        } else {
+            p->shares[i].output = full;
+        }
+        free(folder);
+    }
+}
+
+static enum status prepare_claim(struct prepare *p,
+                                 const struct prepare_prefix *x)
 {
     const struct contract *c = p->options.contract;
     struct claim mine = {
@@ -160,18 +185,12 @@ static enum status prepare_claim(struct prepare *p, const char *uri,
     snprintf(mine.run, sizeof(mine.run), "%s", p->options.run);
     snprintf(mine.state_uri, sizeof(mine.state_uri), "%s",
              p->options.state_uri);
-    for (uint32_t i = 0; i < c->hosts.count; i++) {
-        char *folder = mem_print("%s/", c->hosts.names[i]);
-        struct bytes full = prepare_keep(p, prepare_join_uri(uri, folder));
-
-        *(is_checkpoint ? &p->shares[i].checkpoint : &p->shares[i].output) =
-            full;
-        free(folder);
-    }
+    prepare_assign(p, x);
     return claims_take(
         &(struct claims_options){
-            .uri = uri,
-            .what = what,
+            .uri = x->uri,
+            .folder = x->claims,
+            .what = x->what,
             .hosts = (const char *const *)c->hosts.names,
             .attempts = p->options.attempts,
             .host_count = c->hosts.count,
@@ -181,22 +200,36 @@ static enum status prepare_claim(struct prepare *p, const char *uri,
         &p->why);
 }
 
+/* `<uri>/<job>/<rest>`, kept with the prepare. */
+static const char *prepare_job_uri(struct prepare *p, const char *uri,
+                                   const char *rest)
+{
+    char *below = mem_print("%s/%s", p->options.contract->job_name, rest);
+    char *full = prepare_join_uri(uri, below);
+
+    free(below);
+    return prepare_keep(p, full).at;
+}
+
 static enum status prepare_claims(struct prepare *p)
 {
     const struct job *job = p->options.contract->job;
     enum status s = STATUS_OK;
 
     if (job->output_uri != NULL) {
-        char *rest = mem_print("%s/output/", p->options.contract->job_name);
-        char *uri = prepare_join_uri(job->output_uri, rest);
-
-        s = prepare_claim(p, prepare_keep(p, uri).at,
-                          "OutputDataConfig.S3OutputPath", false);
-        free(rest);
+        s = prepare_claim(p,
+                          &(struct prepare_prefix){
+                              prepare_job_uri(p, job->output_uri, "output/"),
+                              prepare_job_uri(p, job->output_uri, "_smshard/"),
+                              "OutputDataConfig.S3OutputPath", false});
     }
     if (s == STATUS_OK && job->checkpoint_uri != NULL) {
-        s = prepare_claim(p, job->checkpoint_uri, "CheckpointConfig.S3Uri",
-                          true);
+        char *claims = prepare_join_uri(job->checkpoint_uri, "_smshard/");
+
+        s = prepare_claim(
+            p, &(struct prepare_prefix){job->checkpoint_uri,
+                                        prepare_keep(p, claims).at,
+                                        "CheckpointConfig.S3Uri", true});
     }
     return s;
 }

@@ -278,7 +278,7 @@ static void run_turn(struct run *r)
     if (!r->is_over && r->lead != NULL && (ready & 16U)) {
         run_take_lead(r);
     }
-    if (!r->is_over && r->agent != NULL &&
+    if (!r->is_over && r->agent != NULL && r->agent_timer_ms != 0 &&
         clock_now_ms(&clock_os) >= r->agent_timer_ms) {
         run_tell_progress(r);
         run_step(r, (struct agent_event){.type = AGENT_EVENT_TIMER});

@@ -177,7 +177,7 @@ static void run_new_agent(struct run *r)
         .join_timeout_ms = run_setting(r, SETTING_JOIN_TIMEOUT),
         .grace_ms = run_setting(r, SETTING_GRACE),
     });
-    r->agent_timer_ms = 0;
+    r->agent_timer_ms = clock_now_ms(&clock_os);
 }
 
 /* Turn to the coordinator that the lease names, unless that is done. */
