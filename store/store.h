@@ -30,12 +30,12 @@
 
 enum {
     STORE_KEY_MAX = 1024,
-    STORE_ETAG_MAX = 128,      /* With its NUL. */
-    STORE_UPLOAD_MAX = 1024,   /* An upload's id, with its NUL. */
-    STORE_LIST_MAX = 1000,     /* Keys in one page. */
-    STORE_PARTS_MAX = 10000,   /* Of one multipart upload. */
-    STORE_INFLIGHT_MAX = 256,  /* Requests of one handle. */
-    STORE_EVENTS_MAX = 64,     /* One poll returns no more. */
+    STORE_ETAG_MAX = 128,     /* With its NUL. */
+    STORE_UPLOAD_MAX = 1024,  /* An upload's id, with its NUL. */
+    STORE_LIST_MAX = 1000,    /* Keys in one page. */
+    STORE_PARTS_MAX = 10000,  /* Of one multipart upload. */
+    STORE_INFLIGHT_MAX = 256, /* Requests of one handle. */
+    STORE_EVENTS_MAX = 64,    /* One poll returns no more. */
 };
 
 enum store_op {
@@ -44,7 +44,7 @@ enum store_op {
     STORE_GET,
     STORE_PUT,
     STORE_DELETE,
-    STORE_UPLOAD_BEGIN,  /* A multipart PUT: begin, parts, end or abort. */
+    STORE_UPLOAD_BEGIN, /* A multipart PUT: begin, parts, end or abort. */
     STORE_UPLOAD_PART,
     STORE_UPLOAD_END,
     STORE_UPLOAD_ABORT,
@@ -66,22 +66,22 @@ struct store_part {
  * for @key, @after, @etag and @upload, which submit copies. */
 struct store_request {
     enum store_op op;
-    uint64_t tag;      /* Yours; comes back in the event. */
-    struct bytes key;  /* LIST: the prefix that keys must start with. */
+    uint64_t tag;       /* Yours; comes back in the event. */
+    struct bytes key;   /* LIST: the prefix that keys must start with. */
     struct bytes after; /* LIST: only keys greater than this one. */
-    uint32_t list_max; /* LIST: 1 to STORE_LIST_MAX; 0 for that. */
+    uint32_t list_max;  /* LIST: 1 to STORE_LIST_MAX; 0 for that. */
 
-    uint64_t offset;   /* GET: the first byte wanted. */
-    size_t size;       /* GET: how many; PUT, PART: size of @body. */
-    void *into;        /* GET: room for @size bytes. */
-    const void *body;  /* PUT, PART. NULL when @size is 0. */
+    uint64_t offset;  /* GET: the first byte wanted. */
+    size_t size;      /* GET: how many; PUT, PART: size of @body. */
+    void *into;       /* GET: room for @size bytes. */
+    const void *body; /* PUT, PART. NULL when @size is 0. */
 
     enum store_when when; /* PUT, DELETE (IF_MATCH only), UPLOAD_END. */
-    const char *etag;  /* IF_MATCH; GET: pin to this value, NULL for any. */
+    const char *etag;     /* IF_MATCH; GET: pin to this value, NULL for any. */
 
-    const char *upload;            /* PART, END, ABORT. */
-    uint32_t part;                 /* PART: from 1. */
-    uint32_t part_count;           /* END. */
+    const char *upload;             /* PART, END, ABORT. */
+    uint32_t part;                  /* PART: from 1. */
+    uint32_t part_count;            /* END. */
     const struct store_part *parts; /* END: in order, from part 1. */
 };
 
@@ -105,7 +105,7 @@ struct store_event {
     struct fault why; /* Set unless OK; names store, key and reason. */
 
     char etag[STORE_ETAG_MAX]; /* HEAD, GET, PUT, PART, END. */
-    uint64_t size;        /* HEAD, GET: of the whole value. */
+    uint64_t size;             /* HEAD, GET: of the whole value. */
     size_t got;           /* GET: bytes written to @into; less than asked for
                              only at the value's end. */
     uint64_t modified_ms; /* HEAD, GET. */

@@ -42,8 +42,7 @@ MUST_USE enum status store_sync_delete(struct store *s, const char *key,
 
 /* Call @each for every object below @prefix in the order of the keys, until
  * it answers other than OK, which is returned. */
-typedef enum status store_each_fn(void *self,
-                                  const struct store_object *object,
+typedef enum status store_each_fn(void *self, const struct store_object *object,
                                   struct fault *why);
 MUST_USE enum status store_sync_list(struct store *s, const char *prefix,
                                      store_each_fn *each, void *self,
