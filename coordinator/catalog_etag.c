@@ -34,8 +34,8 @@ static bool etag_pack(const char *hex, uint8_t *out)
     bool is_hex = true;
 
     for (size_t i = 0; i < ETAG_MD5_SIZE; i++) {
-        uint8_t high = etag_values[(uint8_t)hex[2 * i]];
-        uint8_t low = etag_values[(uint8_t)hex[2 * i + 1]];
+        uint32_t high = etag_values[(uint8_t)hex[2 * i]];
+        uint32_t low = etag_values[(uint8_t)hex[2 * i + 1]];
 
         is_hex = is_hex && high != 0 && low != 0;
         out[i] = (uint8_t)((high - 1) << 4 | ((low - 1) & 15));
