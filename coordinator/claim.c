@@ -47,8 +47,7 @@ static enum status claim_read_fields(const struct json *v, struct fault *why,
     if (s == STATUS_OK) {
         s = field_number(v, "term", why, &out->term);
     }
-    return s != STATUS_OK ? s
-                          : field_number(v, "wall_ms", why, &out->wall_ms);
+    return s != STATUS_OK ? s : field_number(v, "wall_ms", why, &out->wall_ms);
 }
 
 enum status claim_read(struct bytes body, struct fault *why, struct claim *out)
@@ -94,8 +93,7 @@ static enum status claim_refuse(const struct claim *there, struct fault *why)
 }
 
 static enum claim_verdict claim_judge(const struct claim *there,
-                                      enum claim_lease lease,
-                                      struct fault *why)
+                                      enum claim_lease lease, struct fault *why)
 {
     switch (lease) {
     case CLAIM_LEASE_UNKNOWN:
@@ -114,17 +112,31 @@ static enum claim_verdict claim_judge(const struct claim *there,
     UNREACHABLE("no such lease");
 }
 
+/* Within one run a host that was launched again takes its own place over; two
+ * hosts at one place are never right. */
+static enum claim_verdict claim_decide_own(const struct claim *there,
+                                           const struct claim *mine,
+                                           struct fault *why)
+{
+    if (strcmp(there->host, mine->host) != 0) {
+        (void)fault_set(why, STATUS_CLAIMED,
+                        "host %s of this very job writes there already; give "
+                        "host %s another prefix",
+                        there->host, mine->host);
+        return CLAIM_REFUSE;
+    }
+    return there->attempt == mine->attempt && there->term == mine->term
+               ? CLAIM_MINE
+               : CLAIM_TAKE;
+}
+
 enum claim_verdict claim_decide(const struct claim *there,
                                 const struct claim *mine,
                                 enum claim_lease lease, struct fault *why)
 {
     CHECK(mine->run[0] != '\0' && mine->state_uri[0] != '\0');
     if (claim_is_same_run(there, mine)) {
-        bool is_same = strcmp(there->host, mine->host) == 0 &&
-                       there->attempt == mine->attempt &&
-                       there->term == mine->term;
-
-        return is_same ? CLAIM_MINE : CLAIM_TAKE;
+        return claim_decide_own(there, mine, why);
     }
     if (claim_is_succeeded(there, mine)) {
         return CLAIM_TAKE;

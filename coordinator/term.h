@@ -66,8 +66,8 @@ struct term_options {
     const char *run;      /* Hex; the id of the run that it would lead. */
     uint32_t number;      /* Its number: 0 tries first. */
     uint64_t ttl_ms;      /* TERM_TTL_MIN_MS to TERM_TTL_MAX_MS. */
-    uint64_t stagger_ms; /* Host i waits i times this, 8 times at most. */
-    uint64_t nonce_seed; /* Random; nonces are made from it. */
+    uint64_t stagger_ms;  /* Host i waits i times this, 8 times at most. */
+    uint64_t nonce_seed;  /* Random; nonces are made from it. */
 };
 
 enum term_event_type {
