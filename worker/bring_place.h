@@ -18,8 +18,8 @@
 
 struct bring_place;
 
-/* Look at the place of @channel below @data_dir, both of which must outlive
- * *@out. Changes nothing. INVALID, CONFLICT, DENIED, IO. */
+/* Look at the place of @channel below @data_dir. Changes nothing. INVALID,
+ * CONFLICT, DENIED, IO. */
 MUST_USE enum status bring_place_new(const char *data_dir,
                                      const struct bring_channel *channel,
                                      struct fault *why,

@@ -19,7 +19,7 @@
 #define BRING_PLACE_PART ".smshard.part"
 
 struct bring_place {
-    const struct bring_channel *channel;
+    char share[HASH_HEX_SIZE];
     char *folder;
     char *staging;
     char *old;
@@ -87,7 +87,7 @@ static enum status bring_place_look_inside(struct bring_place *p,
         return bring_place_conflict(
             p, "is not empty and was not brought by smshard", why);
     }
-    p->is_kept = line->is_whole && strcmp(line->text, p->channel->stamp) == 0;
+    p->is_kept = line->is_whole && strcmp(line->share, p->share) == 0;
     p->has_old = !p->is_kept;
     p->old_line = *line;
     return STATUS_OK;
@@ -138,9 +138,6 @@ static enum status bring_place_check_name(const struct bring_channel *channel,
 {
     const char *name = channel->name;
 
-    CHECK(channel->stamp[0] != '\0' &&
-          strlen(channel->stamp) < BRING_STAMP_TEXT_MAX &&
-          strpbrk(channel->stamp, " \t\r\n\v\f") == NULL);
     if (name[0] == '\0' || strchr(name, '/') != NULL ||
         strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
         strcmp(name, BRING_STATE_FOLDER) == 0) {
@@ -158,13 +155,15 @@ enum status bring_place_new(const char *data_dir,
 {
     const char *name = channel->name;
     struct bring_place *p;
+    uint8_t digest[HASH_SIZE];
     enum status s = bring_place_check_name(channel, why);
 
     if (s != STATUS_OK) {
         return s;
     }
     p = mem_new(1, sizeof(*p));
-    p->channel = channel;
+    hash_of(bytes_of(channel->stamp), digest);
+    hash_hex(digest, p->share);
     p->folder = mem_print("%s/%s", data_dir, name);
     p->stamp_path =
         mem_print("%s/" BRING_STATE_FOLDER "/%s.stamp", data_dir, name);
@@ -273,7 +272,7 @@ static void bring_place_new_line(const struct bring_place *p, bool is_whole,
                                  struct bring_stamp_line *out)
 {
     out->is_whole = is_whole;
-    snprintf(out->text, sizeof(out->text), "%s", p->channel->stamp);
+    memcpy(out->share, p->share, sizeof(out->share));
 }
 
 /* The stamp names both folders from before the first rename on. Its line for

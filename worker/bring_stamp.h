@@ -13,9 +13,10 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/hash.h"
 #include "base/status.h"
 
-enum { BRING_STAMP_TEXT_MAX = 256, BRING_STAMP_LINES_MAX = 2 };
+enum { BRING_STAMP_LINES_MAX = 2 };
 
 struct bring_folder_id {
     uint64_t device; /* 0 for a folder that can be renamed. */
@@ -26,7 +27,7 @@ struct bring_folder_id {
 struct bring_stamp_line {
     struct bring_folder_id id;
     bool is_whole; /* Not while entries are moved into it one by one. */
-    char text[BRING_STAMP_TEXT_MAX]; /* The share. No space or control byte. */
+    char share[HASH_HEX_SIZE]; /* The hash of the channel's stamp. */
 };
 
 struct bring_stamp {

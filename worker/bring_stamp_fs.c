@@ -36,17 +36,17 @@ enum status bring_stamp_id(const char *folder, bool has_device,
     return STATUS_OK;
 }
 
-/* Read one line of `whole|moving DEVICE INODE BORN TEXT`. */
+/* Read one line of `whole|moving DEVICE INODE BORN SHARE`. */
 static bool bring_stamp_parse_line(const char *line,
                                    struct bring_stamp_line *out)
 {
     char kind[8];
     int used = 0;
 
-    if (sscanf(line, "%7s %" SCNu64 " %" SCNu64 " %" SCNd64 " %255s%n", kind,
-               &out->id.device, &out->id.inode, &out->id.born_ns, out->text,
+    if (sscanf(line, "%7s %" SCNu64 " %" SCNu64 " %" SCNd64 " %64s%n", kind,
+               &out->id.device, &out->id.inode, &out->id.born_ns, out->share,
                &used) != 5 ||
-        line[used] != '\n') {
+        line[used] != '\n' || strlen(out->share) + 1 != HASH_HEX_SIZE) {
         return false;
     }
     out->is_whole = strcmp(kind, "whole") == 0;
@@ -97,7 +97,7 @@ enum status bring_stamp_write(const char *path, const struct bring_stamp *stamp,
 
         buf_print(&text, "%s %" PRIu64 " %" PRIu64 " %" PRId64 " %s\n",
                   line->is_whole ? "whole" : "moving", line->id.device,
-                  line->id.inode, line->id.born_ns, line->text);
+                  line->id.inode, line->id.born_ns, line->share);
     }
     s = file_write(path, buf_bytes(&text), false, why);
     buf_fini(&text);

@@ -21,9 +21,10 @@
 
 enum { SAVE_TREES_MAX = 8 };
 
-/* One folder, or one file, and where it goes: a file "a/b" below folder "a" to
- * @uri and "b", the file "a/b" itself to @uri and "b" as well. A @path that is
- * not there is an empty folder. */
+/* One folder, or one file, and where it goes. The file "a/b" below the folder
+ * "a" goes to @uri (a "/" is added where it has none) and "b". The file "f"
+ * itself goes to @uri, or to @uri and "f" when that ends with "/". A @path
+ * that is not there is an empty folder. */
 struct save_tree {
     const char *path;
     const char *uri; /* "file:///out/job/output/algo-1/model/" */

@@ -53,7 +53,7 @@ struct save {
 /* One tree on its way. */
 struct save_walk {
     struct save *save;
-    const char *uri;
+    char *uri;
     char *root; /* Without links. */
     struct store *store;
     struct buf prefix;
@@ -263,6 +263,24 @@ static void save_folders(struct save_walk *w)
     }
 }
 
+/* A single file goes to the URI itself unless that is a folder's. */
+static void save_single(struct save_walk *w, const char *path)
+{
+    char *uri = w->uri;
+    char *slash = strrchr(uri, '/');
+    char *name;
+
+    if (slash == NULL || slash[1] == '\0') {
+        slash = strrchr(path, '/');
+        name = mem_copy(slash != NULL ? slash + 1 : path);
+    } else {
+        name = mem_copy(slash + 1);
+        slash[1] = '\0';
+    }
+    save_file(w, w->root, name);
+    free(name);
+}
+
 static void save_tree(struct save *s, uint32_t i)
 {
     const char *path = s->trees[i].path;
@@ -278,9 +296,7 @@ static void save_tree(struct save *s, uint32_t i)
     } else if (S_ISDIR(st.st_mode)) {
         save_folders(&w);
     } else if (S_ISREG(st.st_mode)) {
-        const char *slash = strrchr(path, '/');
-
-        save_file(&w, w.root, slash != NULL ? slash + 1 : path);
+        save_single(&w, path);
     } else {
         save_skip(s, path, "not-a-file");
     }

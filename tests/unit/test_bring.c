@@ -82,6 +82,9 @@ static enum status add_item(void *self, const struct store_object *o,
     return STATUS_OK;
 }
 
+#define S1 "mem://a/ a text of any kind\n1"
+#define S2 "mem://a/ a text of any kind\n2"
+
 static void rewind_source(struct source *s, size_t step, const char *stamp)
 {
     s->step = step;
@@ -126,7 +129,7 @@ static void list_source(struct source *s, const char *prefix)
         .all = next_of_all,
         .all_self = s,
     };
-    rewind_source(s, 1, "s1");
+    rewind_source(s, 1, S1);
 }
 
 static void close_source(struct source *s)
@@ -216,7 +219,7 @@ static void brings_a_share_from(const char *scheme)
     EXPECT_EQ(s.count, 5);
     s.items[3] = s.items[4]; /* The share: all but not-mine. */
     s.count = 4;
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     umask(077); /* Not to be seen in the result. */
 
     EXPECT_OK(start(&s.channel, 1, 3, &b), why);
@@ -268,7 +271,7 @@ TEST(the_manifest_is_of_the_whole_channel)
     kit_put(s.store, "d/in/1", 2, 1);
     kit_put(s.store, "d/in/2", 3, 1);
     list_source(&s, "d/in");
-    rewind_source(&s, 2, "s1");
+    rewind_source(&s, 2, S1);
     EXPECT_OK(bring_one(&s), why);
     EXPECT(kit_is_there("data/train/0") && kit_is_there("data/train/2"));
     EXPECT(!kit_is_there("data/train/1"));
@@ -379,7 +382,7 @@ TEST(the_same_stamp_keeps_the_files)
     EXPECT_OK(bring_one(&s), why);
     folder = inode_of("data/train");
     requests = store_mem_requests("train");
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     EXPECT_OK(start(&s.channel, 1, 2, &b), why);
     kit_wait(bring_fd(b));
     EXPECT_EQ(bring_progress(b, 0).units, 3);
@@ -403,7 +406,7 @@ TEST(a_kept_channel_is_mended)
     EXPECT(truncate(kit_path("data/train/a"), 5) == 0);
     EXPECT_OK(file_remove_tree(kit_path("data/train/b"), &why), why);
     kit_write("data/train/of-the-user", 9, 9);
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
     EXPECT_EQ(inode_of("data/train/d"), whole);
@@ -420,7 +423,7 @@ TEST(another_stamp_replaces_the_files)
     EXPECT_OK(bring_one(&s), why);
     kit_put(s.store, "p/a", 7, 70);
     list_source(&s, "p/");
-    rewind_source(&s, 2, "s2");
+    rewind_source(&s, 2, S2);
     EXPECT_OK(bring_one(&s), why);
     kit_expect_file("data/train/a", 7, 70);
     kit_expect_file("data/train/d", 3, 30);
@@ -442,12 +445,12 @@ TEST(a_failed_bring_leaves_the_old_share)
     make_small_source(&s);
     EXPECT_OK(bring_one(&s), why);
     folder = inode_of("data/train");
-    rewind_source(&s, 1, "s2");
+    rewind_source(&s, 1, S2);
     kit_put(s.store, "p/d", 4, 30);
     EXPECT_EQ(bring_one(&s), STATUS_CHANGED);
     EXPECT_EQ(inode_of("data/train"), folder);
     expect_small();
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     EXPECT_EQ(inode_of("data/train"), folder);
     close_source(&s);
@@ -496,9 +499,9 @@ TEST(a_folder_put_in_the_place_of_ours_is_a_conflict)
     EXPECT_OK(bring_one(&s), why);
     EXPECT(rename(kit_path("data/train"), kit_path("mine")) == 0);
     kit_write("data/train/of-the-user", 9, 9);
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     EXPECT_EQ(bring_one(&s), STATUS_CONFLICT);
-    rewind_source(&s, 1, "s2");
+    rewind_source(&s, 1, S2);
     EXPECT_EQ(bring_one(&s), STATUS_CONFLICT);
     kit_expect_file("data/train/of-the-user", 9, 9);
     close_source(&s);
@@ -581,25 +584,20 @@ TEST(one_bring_for_a_folder)
     struct source s;
     struct source t;
     struct bring *b = NULL;
+    int release[2];
 
     kit_enter();
     make_small_source(&s);
+    t = s;
+    t.channel.items_self = &t;
+    EXPECT(pipe(s.fds) == 0 && pipe(release) == 0);
     s.hold = 1;
-    EXPECT(pipe(s.fds) == 0);
-    {
-        int release[2];
-
-        EXPECT(pipe(release) == 0);
-        s.release = release[0];
-        EXPECT_OK(start(&s.channel, 1, 1, &b), why);
-        kit_wait(s.fds[0]);
-        t = s;
-        t.hold = 0;
-        t.channel.items_self = &t;
-        EXPECT_EQ(bring_one(&t), STATUS_CONFLICT);
-        EXPECT(kit_says(why.text, "another smshard"));
-        EXPECT_EQ(write(release[1], "x", 1), 1);
-    }
+    s.release = release[0];
+    EXPECT_OK(start(&s.channel, 1, 1, &b), why);
+    kit_wait(s.fds[0]);
+    EXPECT_EQ(bring_one(&t), STATUS_CONFLICT);
+    EXPECT(kit_says(why.text, "another smshard"));
+    EXPECT_EQ(write(release[1], "x", 1), 1);
     EXPECT_OK(bring_finish(&b, &why), why);
     expect_small();
     close_source(&s);
@@ -614,21 +612,23 @@ TEST(a_mount_point_is_filled)
     kit_enter();
     make_small_source(&s);
     if (!kit_mount("data/train", "size=1m")) {
+        close_source(&s);
         return;
     }
     EXPECT(mkdir(kit_path("data/train/lost+found"), 0700) == 0);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
     EXPECT(!kit_is_there("data/train/.smshard.part"));
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
-    rewind_source(&s, 2, "s2");
+    rewind_source(&s, 2, S2);
     EXPECT_OK(bring_one(&s), why);
     EXPECT(!kit_is_there("data/train/b"));
     kit_expect_file("data/train/d", 3, 30);
     EXPECT(kit_is_there("data/train/lost+found"));
     kit_unmount("data/train");
+    close_source(&s);
 }
 
 TEST(a_bind_mount_is_filled)
@@ -642,12 +642,14 @@ TEST(a_bind_mount_is_filled)
     if (mount(kit_path("elsewhere"), kit_path("data/train"), NULL, MS_BIND,
               NULL) != 0) {
         fprintf(stderr, "skipped: no right to mount\n");
+        close_source(&s);
         return;
     }
     EXPECT_OK(bring_one(&s), why);
     expect_small();
     kit_expect_file("elsewhere/a", 1, 10);
     kit_unmount("data/train");
+    close_source(&s);
 }
 
 TEST(files_of_the_user_on_a_mount_are_a_conflict)
@@ -657,12 +659,14 @@ TEST(files_of_the_user_on_a_mount_are_a_conflict)
     kit_enter();
     make_small_source(&s);
     if (!kit_mount("data/train", "size=1m")) {
+        close_source(&s);
         return;
     }
     kit_write("data/train/of-the-user", 9, 9);
     EXPECT_EQ(bring_one(&s), STATUS_CONFLICT);
     kit_expect_file("data/train/of-the-user", 9, 9);
     kit_unmount("data/train");
+    close_source(&s);
 }
 
 TEST(a_link_to_a_folder_is_filled)
@@ -677,7 +681,7 @@ TEST(a_link_to_a_folder_is_filled)
     EXPECT_OK(bring_one(&s), why);
     expect_small();
     kit_expect_file("elsewhere/b/c", 2, 20);
-    rewind_source(&s, 2, "s2");
+    rewind_source(&s, 2, S2);
     EXPECT_OK(bring_one(&s), why);
     EXPECT(!kit_is_there("elsewhere/b"));
     close_source(&s);
@@ -710,7 +714,7 @@ TEST(a_move_that_was_cut_short_is_done_again)
     EXPECT_OK(file_remove_tree(kit_path("elsewhere/b"), &why), why);
     kit_write("elsewhere/.smshard.part/b/c", 9, 9);
     kit_write("elsewhere/d", 9, 30);
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
     buf_fini(&stamp);
@@ -734,7 +738,7 @@ static void expect_bad_keys(const char *const *keys, const char *prefix,
         s.items[i].etag[0] = '\0';
         s.count++;
     }
-    rewind_source(&s, 1, "s1");
+    rewind_source(&s, 1, S1);
     EXPECT_EQ(bring_all(&s.channel, 1, 1), want);
     EXPECT(kit_says(why.text, "train: "));
     EXPECT(kit_says(why.text, keys[s.count - 1]));
@@ -857,14 +861,14 @@ TEST(every_request_may_fail)
     EXPECT_EQ(calls, 6);
     for (uint64_t i = 1; i <= calls; i++) {
         EXPECT_OK(file_remove_tree(kit_path("data"), &why), why);
-        rewind_source(&s, 1, "s1");
+        rewind_source(&s, 1, S1);
         store_mem_fail("train",
                        (struct store_mem_failure){
                            .in = i, .count = 1, .status = STATUS_DENIED});
         EXPECT_EQ(bring_one(&s), STATUS_DENIED);
         EXPECT(kit_says(why.text, "train: "));
         expect_nothing();
-        rewind_source(&s, 1, "s1");
+        rewind_source(&s, 1, S1);
         store_mem_fail("train",
                        (struct store_mem_failure){
                            .in = i, .count = 1, .status = STATUS_STORE});
@@ -949,6 +953,7 @@ TEST(space_is_asked_for_before_the_first_byte)
     kit_enter();
     make_small_source(&s);
     if (!kit_mount("data", "size=1m")) {
+        close_source(&s);
         return;
     }
     requests = store_mem_requests("train");
@@ -973,6 +978,7 @@ TEST(a_disk_that_is_filled_by_others)
     kit_put(s.store, "p/big", 4, 4 << 20);
     list_source(&s, "p/");
     if (!kit_mount("data", "size=1m")) {
+        close_source(&s);
         return;
     }
     s.channel.bytes = 0; /* As if there had been space when it was asked. */
@@ -1060,11 +1066,11 @@ TEST(a_killed_bring_is_cleared_up_by_the_next)
     expect_small();
 
     /* Over an older share, and for another channel: as well. */
-    rewind_source(&s, 1, "s2");
+    rewind_source(&s, 1, S2);
     bring_and_die(&s);
     EXPECT(kit_is_there("data/.smshard/train.part/a"));
     snprintf(s.name, sizeof(s.name), "other");
-    rewind_source(&s, 1, "s2");
+    rewind_source(&s, 1, S2);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
     kit_expect_file("data/other/a", 1, 10);

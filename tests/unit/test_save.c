@@ -78,27 +78,25 @@ TEST(saves_a_tree_to_memory)
     saves_a_tree_to("mem://out/");
 }
 
-TEST(trees_have_their_own_prefixes)
+TEST(trees_have_their_own_places)
 {
-    struct save_tree trees[] = {
-        {.path = kit_path("model"), .uri = "mem://out/job/model"},
-        {.path = kit_path("not-there"), .uri = "mem://out/job/none"},
-        {.path = kit_path("failure"), .uri = "mem://out/job/"},
-    };
+    struct save_tree trees[4];
     struct save_progress progress;
     struct store *s;
 
     kit_enter();
-    trees[0].path = kit_path("model");
-    trees[1].path = kit_path("not-there");
-    trees[2].path = kit_path("failure");
+    trees[0] = (struct save_tree){kit_path("model"), "mem://out/job/model"};
+    trees[1] = (struct save_tree){kit_path("not-there"), "mem://out/job/none"};
+    trees[2] = (struct save_tree){kit_path("failure"), "mem://out/job/"};
+    trees[3] = (struct save_tree){kit_path("failure"), "mem://out/why/it-is"};
     kit_write("model/m", 1, 10);
     kit_write("failure", 2, 20);
-    EXPECT_OK(save(trees, 3, &progress), why);
-    EXPECT_EQ(progress.units, 2);
+    EXPECT_OK(save(trees, 4, &progress), why);
+    EXPECT_EQ(progress.units, 3);
     s = kit_open("mem://out/");
-    kit_expect_keys(s, "job/failure\njob/model/m\n");
+    kit_expect_keys(s, "job/failure\njob/model/m\nwhy/it-is\n");
     kit_expect_object(s, "job/failure", 2, 20);
+    kit_expect_object(s, "why/it-is", 2, 20);
     store_close(&s);
 }
 
