@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -188,25 +187,6 @@ static inline void kit_expect_keys(struct store *s, const char *keys)
     EXPECT_OK(store_sync_list(s, "", kit_add_key, &got, &why), why);
     EXPECT_STR(buf_text(&got), keys);
     buf_fini(&got);
-}
-
-/* Mount a small file system on @name, which is gone with the test. False,
- * with a word, where that is not allowed. */
-static inline bool kit_mount(const char *name, const char *options)
-{
-    struct fault why;
-
-    EXPECT_OK(file_make_folder(kit_path(name), &why), why);
-    if (mount("tmpfs", kit_path(name), "tmpfs", 0, options) != 0) {
-        fprintf(stderr, "skipped: no right to mount\n");
-        return false;
-    }
-    return true;
-}
-
-static inline void kit_unmount(const char *name)
-{
-    EXPECT(umount2(kit_path(name), MNT_DETACH) == 0);
 }
 
 static inline void kit_wait(int fd)

@@ -168,7 +168,7 @@ static uint32_t bring_lanes_wanted(const struct bring *b)
 
 static void bring_run_lanes(struct bring *b)
 {
-    pthread_t lanes[BRING_LANES_MAX];
+    pthread_t lanes[BRING_LANES_MAX] = {0};
     uint32_t wanted = bring_lanes_wanted(b);
     uint32_t count = 0;
     int error = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/child_exec.h"
+#include "worker/child_exec_os.h"
 
 #include <errno.h>
 #include <fcntl.h>

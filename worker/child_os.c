@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "worker/child_exec.h"
+#include "worker/child_exec_os.h"
 
 enum { CHILD_SIGNAL_BASE = 128 };
 

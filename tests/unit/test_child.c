@@ -503,7 +503,7 @@ TEST(collects_orphans)
     start_shell(c, "(sh -c 'echo $$; read x' <&0 &); exec cat >&2");
     leave_ends();
     read_line(ends.out, line, sizeof(line));
-    orphan = (pid_t)atoi(line);
+    orphan = (pid_t)strtol(line, NULL, 10);
     EXPECT(orphan > 1 && kill(orphan, 0) == 0);
     close(ends.in); /* Ends both: the orphan and the command. */
     expect_exit(c, 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From arguments to a running process, for child_os.c (child_exec_os.c). */
 
-#ifndef WORKER_CHILD_EXEC_H
-#define WORKER_CHILD_EXEC_H
+#ifndef WORKER_CHILD_EXEC_OS_H
+#define WORKER_CHILD_EXEC_OS_H
 
 #include <signal.h>
 #include <stdbool.h>
@@ -28,4 +28,4 @@ MUST_USE enum status child_exec(const struct child_exec *exec,
  * there is none. */
 void child_exec_foreground(pid_t group);
 
-#endif /* WORKER_CHILD_EXEC_H */
+#endif /* WORKER_CHILD_EXEC_OS_H */
