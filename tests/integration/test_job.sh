@@ -98,8 +98,8 @@ fails "a second live job on the same prefix is refused" 73 "first" \
     "$SMSHARD" run --base "$T/second" --job-name second --output "$T/out" \
     --checkpoint "$T/ck2" -- sh -c 'echo bad >"$SMSHARD_CHECKPOINT_DIR/bad"'
 check "before it writes" test -z "$(find "$T/ck2" -name bad)"
-fails "a second launch of the same host of the same job too" 73 "alive" \
-    "$SMSHARD" run --base "$T/second" --job-name first --output "$T/out" -- true
+fails "a second launch of the same host of the same job too" 73 "takes part already" \
+    "$SMSHARD" run --heartbeat 100ms --host-timeout 1s --base "$T/second" --job-name first --output "$T/out" -- true
 kill -9 "$p1"
 ended "$p1"
 run "$SMSHARD" run --base "$T/first" --job-name first --output "$T/out" \
