@@ -417,6 +417,23 @@ TEST(lost_words_are_said_again_when_a_beat_shows_it)
     end(&b);
 }
 
+TEST(a_late_beat_is_answered_but_not_believed)
+{
+    struct bench b = open_with(2, false);
+    struct wire_message late = {
+        .type = WIRE_BEAT, .beat = {.phase = WIRE_PHASE_JOINED, .number = 4}};
+    struct wire_message newer = {
+        .type = WIRE_BEAT, .beat = {.phase = WIRE_PHASE_BRINGING, .number = 5}};
+
+    join_all(&b);
+    prepared(&b);
+    say(&b, 1, newer);
+    say(&b, 1, late);
+    EXPECT_STR(sent(&b), "1:PULSE"); /* And no SHARE once more. */
+    EXPECT_EQ(b.fx.sends[0].message.pulse.number, 4);
+    end(&b);
+}
+
 TEST(beats_at_the_wrong_time_do_not_move_the_job)
 {
     struct bench b = open_with(2, false);
