@@ -60,8 +60,14 @@ void session_send_start(struct session *s, uint32_t host, uint64_t wall_ms)
 void session_send_end(struct session *s, uint32_t host)
 {
     struct session_outcome outcome = session_outcome(s);
+    const struct session_member *h = &s->hosts[host];
 
     CHECK(s->phase >= SESSION_ENDING);
+    if (s->keeps_on_failure && h->phase == WIRE_PHASE_DONE &&
+        h->exit_code == 0) {
+        /* The others' failures are not this host's. */
+        outcome = (struct session_outcome){STATUS_OK, 0, "", ""};
+    }
     session_say_host(s, host, WIRE_END)->end = (struct wire_end){
         .status = outcome.status,
         .exit_code = (uint64_t)outcome.exit_code,
