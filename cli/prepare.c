@@ -234,11 +234,27 @@ static enum status prepare_claims(struct prepare *p)
     return s;
 }
 
+/* Tell each host which ranks of the job are its own. */
+static void prepare_number_ranks(struct prepare *p)
+{
+    uint32_t count = p->options.contract->hosts.count;
+    uint64_t ranks = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        p->shares[i].first_rank = ranks;
+        ranks += p->options.ranks[i];
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        p->shares[i].rank_count = ranks;
+    }
+}
+
 static void *prepare_main(void *self)
 {
     struct prepare *p = self;
     uint64_t one = 1;
 
+    prepare_number_ranks(p);
     p->status = prepare_claims(p);
     if (p->status == STATUS_OK) {
         p->status = prepare_deal(p);

@@ -98,6 +98,8 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
     r->output_uri = all->output.size > 0 ? run_copy_bytes(all->output) : NULL;
     r->checkpoint_uri =
         all->checkpoint.size > 0 ? run_copy_bytes(all->checkpoint) : NULL;
+    r->first_rank = all->first_rank;
+    r->rank_count = all->rank_count;
     s = run_take_shares(r, all, why);
     if (s != STATUS_OK) {
         return s;

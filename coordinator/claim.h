@@ -38,6 +38,8 @@ struct claim {
     uint64_t wall_ms;
 };
 
+/* Append the claim as one line of JSON, and read one.
+ * MALFORMED: @why names the field. */
 void claim_write(const struct claim *claim, struct buf *out);
 MUST_USE enum status claim_read(struct bytes body, struct fault *why,
                                 struct claim *out);
@@ -50,6 +52,7 @@ enum claim_lease {
     CLAIM_LEASE_HELD,     /* Seen once, not released. */
     CLAIM_LEASE_RENEWED,  /* Changed while it was watched: it lives. */
     CLAIM_LEASE_STALE,    /* Unchanged for longer than its ttl. */
+    CLAIM_LEASE_OURS,     /* Its run is ours: we have succeeded that job. */
 };
 
 enum claim_verdict {
@@ -60,7 +63,9 @@ enum claim_verdict {
     CLAIM_REFUSE, /* CLAIMED: @why names the holder. */
 };
 
-/* Decide about @there, found where @mine wants to be. */
+/* Decide about @there, found where @mine wants to be. The caller of @mine leads
+ * the job whose lease is at mine->state_uri. REFUSE: @why names the holder but
+ * not the prefix. */
 enum claim_verdict claim_decide(const struct claim *there,
                                 const struct claim *mine,
                                 enum claim_lease lease, struct fault *why);

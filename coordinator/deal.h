@@ -5,11 +5,13 @@
  *                    a host's objects to its rank j mod r
  *   DEAL_BALANCED    by bytes: every rank gets as much as its weight says,
  *                    with large objects cut into byte-range units if allowed
- *   DEAL_REPLICATED  everything to every host; its ranks share it j mod r
+ *   DEAL_REPLICATED  everything to every host; its ranks share it, position j
+ *                    of the order to rank j mod r
  *
  * `even` then makes every rank see the same number of units: PAD repeats
- * units that the rank already has, DROP leaves out the last few (counted in
- * the summary, never silently), NONE leaves the deal as it is.
+ * units that the rank already has (a rank without any borrows a neighbour's),
+ * DROP leaves out the last few of the order (counted in the summary, never
+ * silently), NONE leaves the deal as it is.
  *
  * The result depends on the set of hosts, their weights and their numbers,
  * not on the order in which they are given, and is the same for the same
@@ -41,7 +43,8 @@ struct deal_host {
     uint32_t number; /* Its place among the job's hosts; unique. Hosts are
                         dealt to in the order of their numbers. */
     uint32_t ranks;  /* 1 to DEAL_HOST_RANKS_MAX. */
-    uint32_t weight; /* Its part of the bytes; 100 is usual. Not zero. */
+    uint32_t weight; /* BALANCED: its part of the bytes, which its ranks share
+                        alike; 100 is usual. Not zero. */
 };
 
 struct deal_options {
@@ -50,9 +53,10 @@ struct deal_options {
     const struct deal_host *hosts; /* Copied. */
     uint32_t host_count;           /* 1 to DEAL_HOSTS_MAX. */
     bool may_split;       /* BALANCED: large objects may become ranges. */
-    uint64_t split_align; /* Range bounds are multiples of this; 0 for 1. */
+    uint64_t split_align; /* Range bounds are multiples of this; 0 for 1. An
+                        object no larger than this is never cut. */
     const struct order *order; /* Over the catalog's objects; NULL: plain. The
-                        sequence of each rank follows it. */
+                        sequence of each rank follows it. Copied. */
 };
 
 /* What one rank reads at one place of its sequence. */
@@ -86,13 +90,15 @@ void deal_destroy(struct deal **d);
 uint32_t deal_rank_count(const struct deal *d);
 uint32_t deal_host_rank(const struct deal *d, uint32_t host);
 
+/* What a rank reads, padding included. */
 struct deal_sum deal_rank_sum(const struct deal *d, uint32_t rank);
 
-/* What a host brings: the union of its ranks' units, each counted once. */
+/* What a host brings: @units objects (as many as deal_host_next() yields),
+ * each counted once, and the bytes that its ranks read of them. */
 struct deal_sum deal_host_sum(const struct deal *d, uint32_t host);
 
-/* Bytes of the fullest rank over the mean of all, as the weights want them:
- * 1.0 is perfect. */
+/* Bytes that the fullest rank reads over what it should: the mean of all, or
+ * for BALANCED what its weight says. 1.0 is perfect. */
 double deal_skew(const struct deal *d);
 
 /* Units left out by DROP, and repeated by PAD, over all ranks. */
@@ -105,15 +111,15 @@ uint64_t deal_unit_count(const struct deal *d);
 /* Walk what @rank reads, in its order. Open struct of the caller. */
 struct deal_cursor {
     const struct deal *deal;
-    uint32_t rank;
-    uint64_t next;  /* Private. */
-    uint64_t state; /* Private. */
+    uint32_t rank; /* Or the host. */
+    uint64_t next; /* Private. */
 };
 void deal_seek(const struct deal *d, uint32_t rank, struct deal_cursor *cursor);
 bool deal_next(struct deal_cursor *cursor, struct deal_unit *out);
 
 /* Walk what @host brings: the union of its ranks, by catalog index, each
- * object once (File mode). */
+ * object once (File mode). Of an object of which the host has only ranges
+ * this is the span from the first to the last of them. */
 void deal_host_seek(const struct deal *d, uint32_t host,
                     struct deal_cursor *cursor);
 bool deal_host_next(struct deal_cursor *cursor, struct deal_unit *out);

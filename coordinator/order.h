@@ -2,10 +2,13 @@
 /* Order: position → unit for (seed, epoch, channel), and back.
  *
  * A keyed permutation of 0 … count-1 for any count, found by walking the
- * cycle of a small keyed block cipher until it lands inside the range. It
- * takes O(1) memory and is recomputed anywhere from this struct; it is the
- * same on every machine and compiler, and never depends on the number of
- * hosts. Without a seed it is the identity. */
+ * cycle of a small keyed block cipher (a Feistel network on the fewest bits
+ * that hold the count) until it lands inside the range. It takes O(1) memory
+ * and is recomputed anywhere from this struct; it is the same on every
+ * machine and compiler, and never depends on the number of hosts. Without a
+ * seed it is the identity.
+ *
+ * It spreads data evenly; it keeps no secret. Any thread. */
 
 #ifndef COORDINATOR_ORDER_H
 #define COORDINATOR_ORDER_H
@@ -19,8 +22,9 @@ enum { ORDER_ROUNDS = 6 };
 
 struct order {
     uint64_t count;
-    uint64_t keys[ORDER_ROUNDS]; /* Private, with the two below. */
-    uint32_t half_bits;
+    uint64_t keys[ORDER_ROUNDS]; /* Private, with the three below. */
+    uint32_t low_bits;           /* Width of the lower half; */
+    uint32_t high_bits;          /* of the upper half, as wide or one less. */
     bool is_shuffled;
 };
 

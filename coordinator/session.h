@@ -16,7 +16,9 @@
  * a wrong number of hosts, and a clock too far off (SKEW).
  *
  * Pure: one event in, effects out. Every message is answered at most once, so
- * lost and repeated messages do no harm. Threads: none. */
+ * lost and repeated messages do no harm: what a host has missed is sent again
+ * when its beats show it. A host is known by its peer number; one that has
+ * connected anew says HELLO again. Threads: none. */
 
 #ifndef COORDINATOR_SESSION_H
 #define COORDINATOR_SESSION_H
@@ -33,7 +35,7 @@ struct session;
 
 struct session_options {
     const char *job_name;
-    const char *run;    /* WIRE_JOB_SIZE hex digits. */
+    const char *run;    /* Hex, WIRE_JOB_SIZE digits at most. */
     const char *leader; /* The host that leads, for the report. */
     uint64_t term;
     const char *const *hosts; /* By number; copied. */
@@ -61,7 +63,9 @@ enum session_event_type {
     SESSION_EVENT_TIMER,
     SESSION_EVENT_MESSAGE,  /* @peer said @message (decoded for our run). */
     SESSION_EVENT_BAD,      /* @peer sent what could not be decoded: @status,
-                               @text; answered with REFUSE where it helps. */
+                               @text. VERSION and WRONG_JOB are answered with
+                               REFUSE, under job and term of @message when it
+                               is not NULL and has them. */
     SESSION_EVENT_PREPARED, /* @status of PREPARE; with OK the shares. */
 };
 
@@ -86,9 +90,10 @@ struct session_send {
 struct session_effects {
     struct session_send *sends; /* Owned by the session; till next step. */
     uint32_t send_count;
-    bool do_prepare; /* List, deal, claim; then say PREPARED. */
-    bool is_over;
-    uint64_t timer_ms; /* When to send the next TIMER. */
+    bool do_prepare;   /* List, deal, claim; then say PREPARED. */
+    bool is_over;      /* Every host is DONE or LOST, and END was sent. Who
+                          goes on stepping still answers repeated words. */
+    uint64_t timer_ms; /* When to send the next TIMER; UINT64_MAX: never. */
 };
 
 /* What is known of a host once it has come. For PREPARE. */
@@ -100,6 +105,7 @@ struct session_host {
     enum wire_phase phase;
 };
 
+/* Make a session in JOINING. Everything in @options is copied. Never NULL. */
 struct session *session_new(const struct session_options *options);
 void session_destroy(struct session **s);
 
@@ -109,17 +115,19 @@ void session_step(struct session *s, const struct session_event *event,
 enum session_phase session_phase(const struct session *s);
 struct session_host session_host(const struct session *s, uint32_t number);
 
-/* How the job ended or will end: OK, or the first failure with its host and
- * reason. The strings live as long as the session. */
+/* How the job ended or will end: OK, or the first failure. The strings live
+ * as long as the session. */
 struct session_outcome {
     enum status status;
-    int exit_code;
-    const char *host;
-    const char *reason;
+    int exit_code;      /* Of the first host that failed; else of @status. */
+    const char *host;   /* Whose failure; "" when it is the whole job's: hosts
+                           that never came, or PREPARE. */
+    const char *reason; /* "the command exited with 3"; "" when OK. */
 };
 struct session_outcome session_outcome(const struct session *s);
 
-/* Append the state of the whole job as JSON (docs/status.md). */
+/* Append the state of the whole job as one line of JSON (docs/status.md).
+ * O(hosts). It is kept below WIRE_STATUS_MAX by telling less of the hosts. */
 void session_report(const struct session *s, struct buf *out);
 
 void session_check(const struct session *s);

@@ -7,11 +7,12 @@
  * this host's own clock. Lower-numbered hosts try first. A leader renews well
  * before the ttl and steps down by itself when it could not, measured from
  * the start of its last good write: so two leaders never overlap, as long as
- * clocks run at about the same rate.
+ * clocks run at about the same rate (a sixth of the ttl is kept as margin).
  *
  * Every outcome that may have happened or not (an error, a lost answer, a
  * failed condition after one's own try) is settled by reading the lease and
- * comparing the nonce.
+ * comparing the nonce. A lease that can't be read is not overwritten: it is
+ * read again until a person has seen to it; term_fault() tells.
  *
  * Pure: one event in, at most one request out. No I/O, no clock, no chance. */
 
@@ -32,6 +33,8 @@ enum {
     TERM_ENDPOINT_MAX = 320,
     TERM_ETAG_MAX = 128,
     TERM_BODY_MAX = 4096,
+    TERM_TTL_MIN_MS = 30,
+    TERM_TTL_MAX_MS = 86400000,
 };
 
 /* What the lease object says. Its body is JSON, for people to read. */
@@ -50,11 +53,11 @@ MUST_USE enum status term_lease_read(struct bytes body, struct fault *why,
                                      struct term_lease *out);
 
 enum term_state {
-    TERM_LOOKING,   /* Does not know yet. */
+    TERM_LOOKING,   /* Does not know yet, or nobody leads now. */
     TERM_FOLLOWING, /* Another host leads: see term_lease(). */
-    TERM_LEADING,
-    TERM_LOST,     /* Led and does no more; the job's run here is over. */
-    TERM_RELEASED, /* Led and has said that it is over. */
+    TERM_LEADING,   /* This host leads, until term_until_ms(). */
+    TERM_LOST,      /* Led and does no more; the job's run here is over. */
+    TERM_RELEASED,  /* Has said that its reign is over, or wants none. */
 };
 
 struct term_options {
@@ -62,16 +65,17 @@ struct term_options {
     const char *endpoint; /* Where it would listen. */
     const char *run;      /* Hex; the id of the run that it would lead. */
     uint32_t number;      /* Its number: 0 tries first. */
-    uint64_t ttl_ms;
-    uint64_t stagger_ms; /* Host i waits i times this, 8 times at most. */
-    uint64_t nonce_seed; /* Random; nonces are made from it. */
+    uint64_t ttl_ms;      /* TERM_TTL_MIN_MS to TERM_TTL_MAX_MS. */
+    uint64_t stagger_ms;  /* Host i waits i times this, 8 times at most. */
+    uint64_t nonce_seed;  /* Random; nonces are made from it. */
 };
 
 enum term_event_type {
     TERM_EVENT_TIMER,
     TERM_EVENT_READ,    /* The outcome of a READ request. */
     TERM_EVENT_WRITTEN, /* The outcome of a WRITE request. */
-    TERM_EVENT_RELEASE, /* The leader's work is over. */
+    TERM_EVENT_RELEASE, /* This host's work is over: ends in RELEASED, or in
+                           LOST when that could not be said. */
 };
 
 struct term_event {
@@ -91,11 +95,12 @@ struct term_effects {
     char etag[TERM_ETAG_MAX];
     char body[TERM_BODY_MAX];
     size_t body_size;
-    uint64_t timer_ms; /* When to send the next TIMER at the latest. */
+    uint64_t timer_ms; /* When to send the next TIMER; UINT64_MAX: never. */
 };
 
 struct term;
 
+/* Make a core that reads the lease at its first TIMER. Never NULL. */
 struct term *term_new(const struct term_options *options);
 void term_destroy(struct term **t);
 
@@ -105,11 +110,15 @@ void term_step(struct term *t, const struct term_event *event,
 
 enum term_state term_state(const struct term *t);
 
-/* The lease as last seen or written; valid unless LOOKING. */
+/* The lease as last seen or written; zeroed while none was ever seen. */
 const struct term_lease *term_lease(const struct term *t);
 
-/* LEADING: until when this host may act as leader, by its own clock. */
+/* LEADING: until when this host may act as leader, by its own clock; after
+ * RELEASE the moment of that. */
 uint64_t term_until_ms(const struct term *t);
+
+/* Why the lease could not be read the last time, or "". */
+const char *term_fault(const struct term *t);
 
 void term_check(const struct term *t);
 

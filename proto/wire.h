@@ -4,15 +4,16 @@
  *
  * A message is a msgpack array: [magic, version, job, term, type, fields…].
  * `job` is the run's id from the lease object, so that a late word from
- * another job or an earlier launch is refused. Texts and arrays in a decoded
- * message are views into the bytes it was decoded from and into its arena.
+ * another job or an earlier launch is refused. Texts in a decoded message are
+ * views into the bytes it was decoded from; lists are in the struct.
  *
- * Peers are not trusted: decoding never CHECKs, allocates at most a bounded
- * multiple of the input, and refuses what is too long, too many, out of range
- * or left over. Encoding CHECKs, since what we send is ours.
+ * Peers are not trusted: decoding never CHECKs what they sent, allocates
+ * nothing, and refuses what is too long, too many, out of range or left over.
+ * Encoding CHECKs, since what we send is ours: names and reasons must hold no
+ * control bytes (the line of a fault never does), other texts no NUL.
  *
- * wire_map.h holds the table; wire_msgpack.c is the only file that knows
- * msgpack. No I/O. */
+ * wire_map.h holds the table with all limits; wire_msgpack.c is the only file
+ * that knows msgpack. No I/O. */
 
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
@@ -24,38 +25,22 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
+#include "proto/wire_phase.h"
 
 enum {
     WIRE_VERSION = 1,
     WIRE_JOB_SIZE = 32,          /* Hex digits of the run's id. */
     WIRE_MESSAGE_MAX = 16 << 20, /* Bytes. */
-    WIRE_TEXT_MAX = 1024,
+    WIRE_TEXT_MAX = 1024,        /* Of reasons and keys. */
+    WIRE_URI_MAX = 2048,
     WIRE_NAME_MAX = 253,
     WIRE_CHANNELS_MAX = 20,
+    WIRE_RANKS_MAX = 64,
+    WIRE_HOSTS_MAX = 16384,
+    WIRE_JOB_RANKS_MAX = WIRE_HOSTS_MAX * WIRE_RANKS_MAX,
+    WIRE_MS_MAX = 7 * 86400 * 1000, /* Of a heartbeat or timeout. */
     WIRE_STATUS_MAX = 15 << 20,
 };
-
-/* Where a host stands; told with each beat and shown by `status`. */
-#define WIRE_PHASE_MAP(X)                                                      \
-    X(ABSENT, "absent", "has not come yet")                                    \
-    X(JOINED, "joined", "waits for its share")                                 \
-    X(BRINGING, "bringing", "brings its share")                                \
-    X(READY, "ready", "has its share, waits for all")                          \
-    X(RUNNING, "running", "runs the command")                                  \
-    X(STOPPING, "stopping", "waits for the command to end")                    \
-    X(SAVING, "saving", "saves outputs and checkpoints")                       \
-    X(DONE, "done", "has ended")                                               \
-    X(LOST, "lost", "was not heard of for too long")
-
-enum wire_phase {
-#define X(name, word, text) WIRE_PHASE_##name,
-    WIRE_PHASE_MAP(X)
-#undef X
-        WIRE_PHASES
-};
-
-const char *wire_phase_word(enum wire_phase p);
-const char *wire_phase_text(enum wire_phase p);
 
 /* One channel of a SHARE: where the host finds what it is to bring. */
 struct wire_share {
@@ -120,6 +105,8 @@ struct wire_pulse {
 struct wire_share_all {
     struct bytes output;     /* URI to write below; "" for none. */
     struct bytes checkpoint; /* URI to write below; "" for none. */
+    uint64_t first_rank;     /* Of this host, among all of the job. */
+    uint64_t rank_count;     /* Of the whole job. */
     struct wire_share shares[WIRE_CHANNELS_MAX];
     uint32_t share_count;
 };
@@ -200,13 +187,18 @@ struct wire_message {
     };
 };
 
-/* Append @m to @out. CHECKs that each field is within its limit. */
+/* Return whether each field of @m is within its limits. MALFORMED: @why names
+ * the message and the field. */
+MUST_USE enum status wire_check(const struct wire_message *m,
+                                struct fault *why);
+
+/* Append @m to @out. CHECKs wire_check(). */
 void wire_encode(const struct wire_message *m, struct buf *out);
 
 /* Read @in, which must outlive *@out, for the run @job (NULL: any).
- * MALFORMED: not one of our messages. VERSION: of another version (job and
- * term are set if they could be read). WRONG_JOB: of another run. The fault
- * says what was found and what was wanted. */
+ * MALFORMED: not one of our messages. VERSION: of another version, of which
+ * nothing else is read. WRONG_JOB: of another run. The fault says what was
+ * found and what was wanted; *@out is zeroed unless OK. */
 MUST_USE enum status wire_decode(struct bytes in, const char *job,
                                  struct fault *why, struct wire_message *out);
 

@@ -10,8 +10,20 @@
  *
  * How it ends: with the command's exit code, 128+n for a signal; with our own
  * code when bringing or saving failed, the coordinator refused, was lost or
- * ended the job because of another host. A signal to stop is passed on to the
- * command; what it wrote is saved all the same.
+ * ended the job because of another host. What the command wrote is saved all
+ * the same.
+ *
+ * Signals: before the command runs TERM, INT, HUP and QUIT end the host with
+ * 128+n and others are ignored. While it runs each is passed on as it is.
+ * After the first TERM the command has grace_ms to end and is then killed;
+ * a second one is only passed on, since launchers send it twice and a command
+ * that saves its state must not be cut short. INT sets no limit: what it
+ * means is the command's affair.
+ *
+ * A launch that takes the place of one that died is CLAIMED until the
+ * coordinator has missed the old one for host_timeout_ms; for so long it goes
+ * on asking. The owner hands over waiting messages before a TIMER, so that a
+ * host that was asleep does not take its own silence for the coordinator's.
  *
  * Pure. Threads: none. */
 
@@ -31,6 +43,7 @@ struct agent_options {
     const char *host;
     const char *run;
     const char *incarnation;
+    const char *leader; /* The coordinator's host; NULL: not known. */
     const char *release;
     uint64_t term;
     uint64_t attempt;
@@ -40,7 +53,8 @@ struct agent_options {
     uint64_t now_ms;
     uint64_t heartbeat_ms;    /* Until WELCOME says otherwise. */
     uint64_t host_timeout_ms; /* As above. */
-    uint64_t join_timeout_ms; /* Waiting for WELCOME, and for the share. */
+    uint64_t join_timeout_ms; /* Waiting for WELCOME; the share, which the
+                                 other hosts hold up too, gets twice this. */
     uint64_t grace_ms;        /* SIGTERM to SIGKILL. */
 };
 
@@ -61,7 +75,8 @@ enum agent_event_type {
     AGENT_EVENT_MESSAGE,
     AGENT_EVENT_BROUGHT,  /* @status, @text; @units and @bytes with OK. */
     AGENT_EVENT_STARTED,  /* @status: OK, NO_COMMAND, NOT_EXECUTABLE, OS. */
-    AGENT_EVENT_EXITED,   /* The command ended: @exit_code or @signal. */
+    AGENT_EVENT_EXITED,   /* The command ended: by @signal, or if that is 0
+                             with @exit_code. */
     AGENT_EVENT_SAVED,    /* @status, @text; @units and @bytes saved. */
     AGENT_EVENT_SIGNAL,   /* smshard got @signal (TERM, INT, HUP, USR1, …). */
     AGENT_EVENT_PROGRESS, /* @beat holds what the next BEAT shall say. */
@@ -89,15 +104,17 @@ struct agent_effects {
     uint32_t send_count;
     const struct wire_share_all *do_bring; /* Not NULL: bring these. Lives as
                                               long as the agent. */
-    bool do_cancel_bring;
-    bool do_start;                  /* Start the command. */
-    int signals[AGENT_SIGNALS_MAX]; /* To the command's group. */
+    bool do_cancel_bring;                  /* End with BROUGHT soon. */
+    bool do_start;                         /* Start the command. */
+    int signals[AGENT_SIGNALS_MAX];        /* To the command's group. */
     uint32_t signal_count;
     bool do_save;
-    bool is_over; /* Exit now: agent_outcome(). */
-    uint64_t timer_ms;
+    bool is_over;      /* Exit now: agent_outcome(). */
+    uint64_t timer_ms; /* When to send the next TIMER. */
 };
 
+/* Make an agent that says HELLO at its first TIMER. Texts are copied. Never
+ * NULL. */
 struct agent *agent_new(const struct agent_options *options);
 void agent_destroy(struct agent **a);
 

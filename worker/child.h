@@ -3,12 +3,18 @@
  * the given arguments and environment, never through a shell; its stdin,
  * stdout and stderr are ours, untouched. It runs in a process group of its
  * own, so that a signal reaches all it has started; on a terminal that group
- * is put into the foreground.
+ * is put into the foreground, and a stop from the keyboard (^Z) is undone at
+ * once: one host of a job can't pause.
+ *
+ * When the command ends, what is left of its group is killed: a helper left
+ * behind would hold the GPU and the container. A process that has moved to a
+ * session of its own is left alone. When smshard itself is killed, the system
+ * kills the command, so that the next attempt never runs beside it.
  *
  * As the first process of a container, and as a sub-reaper elsewhere, smshard
  * collects every orphan. Signals are taken as events from a file descriptor;
  * child_init() must run before any thread starts, so that all threads block
- * them. One owner thread. */
+ * them. One owner thread, which must not end before the command does. */
 
 #ifndef WORKER_CHILD_H
 #define WORKER_CHILD_H
@@ -20,16 +26,24 @@
 
 struct child;
 
-/* Block the signals that are passed on and make *@out. */
+/* Block the signals that are passed on (TERM INT HUP QUIT USR1 USR2 CONT
+ * WINCH; not HUP, INT and QUIT where the caller ignores them, as nohup does),
+ * ignore PIPE, and make *@out, freed by child_destroy(). OS. */
 MUST_USE enum status child_init(struct fault *why, struct child **out);
+
+/* Kill the command's group if it runs, wait for it, give the signals back to
+ * what they were and free *@c. NULL is left alone. */
 void child_destroy(struct child **c);
 
 /* Readable when child_take() has something to say. */
 int child_fd(const struct child *c);
 
-/* Start @argv (found through PATH of @envp when it has no slash).
+/* Start @argv (found through PATH of @envp when it has no slash). None may
+ * run yet. The command gets the signal mask of before child_init() and default
+ * actions, but for those that were ignored then.
  * NO_COMMAND: it is not there; NOT_EXECUTABLE: it can't be run (mode, format,
- * missing interpreter); OS. The message names the command. */
+ * missing interpreter, a folder, too long an environment); OS. The message
+ * names the command. */
 MUST_USE enum status child_start(struct child *c, char *const *argv,
                                  char *const *envp, struct fault *why);
 
@@ -40,7 +54,7 @@ enum child_news {
 };
 struct child_event {
     enum child_news news;
-    int signal;
+    int signal;    /* 0 when the command ended by itself. */
     int exit_code; /* 128 + signal when ended by one. */
 };
 

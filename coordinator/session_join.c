@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HELLO: who may join, and who has not. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "coordinator/session_state.h"
+
+enum { SESSION_NAMED_MAX = 5 };
+
+/* Refuse a host of this job and remember why, for the case that it will be
+ * missed in the end. */
+static void session_refuse_host(struct session *s, uint32_t host,
+                                const struct session_event *event,
+                                enum status status)
+{
+    struct session_member *h = &s->hosts[host];
+    char *reason = mem_copy(buf_text(&s->reason));
+
+    session_send_refuse(s, event->peer, NULL, status, "%s", reason);
+    if (h->phase == WIRE_PHASE_ABSENT) {
+        free(h->reason);
+        h->reason = reason;
+    } else {
+        free(reason);
+    }
+}
+
+/* Write to s->reason what speaks against @hello; OK: nothing. */
+static enum status session_judge_hello(struct session *s, uint32_t host,
+                                       const struct wire_hello *hello,
+                                       uint64_t wall_ms)
+{
+    const char *name = s->hosts[host].name;
+    bool is_ahead = hello->wall_ms > wall_ms;
+    uint64_t skew_ms =
+        is_ahead ? hello->wall_ms - wall_ms : wall_ms - hello->wall_ms;
+
+    buf_clear(&s->reason);
+    if (hello->host_count != s->host_count) {
+        buf_print(&s->reason, "host %s was told of %llu hosts, %s of %u", name,
+                  (unsigned long long)hello->host_count, s->leader,
+                  (unsigned)s->host_count);
+        return STATUS_INVALID;
+    }
+    if (skew_ms > s->skew_max_ms) {
+        buf_print(&s->reason,
+                  "the clock of host %s is %llu.%03llu s %s that of %s; set "
+                  "the clocks, or allow more skew",
+                  name, (unsigned long long)(skew_ms / 1000),
+                  (unsigned long long)(skew_ms % 1000),
+                  is_ahead ? "ahead of" : "behind", s->leader);
+        return STATUS_SKEW;
+    }
+    return STATUS_OK;
+}
+
+/* The same for a process that is new to us. */
+static enum status session_judge_new(struct session *s, uint32_t host,
+                                     const struct session_event *event)
+{
+    const struct session_member *h = &s->hosts[host];
+    uint64_t silent_ms = s->now_ms - h->heard_ms;
+    bool is_here = h->phase != WIRE_PHASE_ABSENT &&
+                   h->phase != WIRE_PHASE_DONE && h->phase != WIRE_PHASE_LOST;
+
+    buf_clear(&s->reason);
+    if (is_here && silent_ms < s->host_timeout_ms) {
+        buf_print(&s->reason,
+                  "host %s takes part already, in another process, heard of "
+                  "%llu ms ago",
+                  h->name, (unsigned long long)silent_ms);
+        return STATUS_CLAIMED;
+    }
+    if (s->phase >= SESSION_ENDING) {
+        buf_print(&s->reason, "the job is over already: %s",
+                  s->outcome.reason != NULL ? s->outcome.reason : "success");
+        return STATUS_REFUSED;
+    }
+    if (s->phase != SESSION_JOINING || h->phase == WIRE_PHASE_DONE) {
+        buf_print(&s->reason, "the job has begun without this launch of %s",
+                  h->name);
+        return STATUS_REFUSED;
+    }
+    return session_judge_hello(s, host, &event->message->hello, event->wall_ms);
+}
+
+void session_hear(struct session *s, uint32_t host)
+{
+    struct session_member *h = &s->hosts[host];
+
+    h->heard_ms = s->now_ms;
+    if (h->phase == WIRE_PHASE_LOST) {
+        CHECK(s->phase == SESSION_JOINING);
+        session_set_phase(s, host, WIRE_PHASE_JOINED);
+        free(h->reason);
+        h->reason = NULL;
+    }
+}
+
+void session_refuse_lost(struct session *s, uint32_t host, uint64_t peer)
+{
+    const struct session_member *h = &s->hosts[host];
+
+    session_send_refuse(s, peer, NULL, STATUS_LOST,
+                        "host %s has been given up: %s", h->name,
+                        h->reason != NULL ? h->reason : "it never came");
+}
+
+static void session_admit(struct session *s, uint32_t host,
+                          const struct session_event *event)
+{
+    struct session_member *h = &s->hosts[host];
+    const struct wire_hello *hello = &event->message->hello;
+
+    free(h->incarnation);
+    free(h->reason);
+    h->reason = NULL;
+    h->incarnation =
+        mem_copy_text(hello->incarnation.at, hello->incarnation.size);
+    h->attempt = hello->attempt;
+    h->ranks = hello->ranks;
+    h->weight = hello->weight;
+    h->beat = 0;
+    h->progress_count = 0;
+    session_bind(s, host, event->peer);
+    session_set_phase(s, host, WIRE_PHASE_JOINED);
+    h->heard_ms = s->now_ms;
+    session_send_welcome(s, host);
+}
+
+/* The process that we know, perhaps through a new connection. */
+static void session_greet_again(struct session *s, uint32_t host,
+                                const struct session_event *event)
+{
+    struct session_member *h = &s->hosts[host];
+
+    if (h->phase == WIRE_PHASE_LOST && s->phase != SESSION_JOINING) {
+        session_refuse_lost(s, host, event->peer);
+        return;
+    }
+    session_bind(s, host, event->peer);
+    session_hear(s, host);
+    session_send_welcome(s, host);
+}
+
+void session_take_hello(struct session *s, const struct session_event *event)
+{
+    const struct wire_hello *hello = &event->message->hello;
+    uint32_t host = session_find_name(s, hello->host);
+    enum status status;
+
+    if (host == SESSION_NO_HOST) {
+        session_send_refuse(s, event->peer, NULL, STATUS_REFUSED,
+                            "host %.*s is not among the job's %u hosts",
+                            (int)hello->host.size, hello->host.at,
+                            (unsigned)s->host_count);
+        return;
+    }
+    if (s->hosts[host].incarnation != NULL &&
+        bytes_is(hello->incarnation, s->hosts[host].incarnation)) {
+        session_greet_again(s, host, event);
+        return;
+    }
+    status = session_judge_new(s, host, event);
+    if (status != STATUS_OK) {
+        session_refuse_host(s, host, event, status);
+    } else {
+        session_admit(s, host, event);
+    }
+}
+
+void session_name_missing(const struct session *s, struct buf *out)
+{
+    uint32_t missing =
+        s->in_phase[WIRE_PHASE_ABSENT] + s->in_phase[WIRE_PHASE_LOST];
+    uint32_t named = 0;
+
+    buf_print(out,
+              "%u of %u hosts did not come within %llu s: ", (unsigned)missing,
+              (unsigned)s->host_count,
+              (unsigned long long)(s->join_timeout_ms / 1000));
+    for (uint32_t i = 0; i < s->host_count && named < SESSION_NAMED_MAX; i++) {
+        const struct session_member *h = &s->hosts[i];
+
+        if (h->phase != WIRE_PHASE_ABSENT && h->phase != WIRE_PHASE_LOST) {
+            continue;
+        }
+        buf_print(out, "%s%s", named++ == 0 ? "" : ", ", h->name);
+        if (h->reason != NULL) {
+            buf_print(out, " (%s%.200s)",
+                      h->phase == WIRE_PHASE_ABSENT ? "refused: " : "",
+                      h->reason);
+        }
+    }
+    if (missing > named) {
+        buf_print(out, " and %u more", (unsigned)(missing - named));
+    }
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a session says, and to whom. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/line.h"
+#include "base/mem.h"
+#include "coordinator/session_state.h"
+
+static struct wire_message *session_say(struct session *s, uint64_t peer,
+                                        enum wire_type type)
+{
+    struct session_send *send;
+
+    if (s->send_count == s->send_room) {
+        s->send_room = s->send_room == 0 ? 4 : 2 * s->send_room;
+        s->sends = mem_grow(s->sends, s->send_room, sizeof(*s->sends));
+    }
+    send = &s->sends[s->send_count++];
+    memset(send, 0, sizeof(*send));
+    send->peer = peer;
+    send->message.type = type;
+    send->message.term = s->term;
+    memcpy(send->message.job, s->run, sizeof(s->run));
+    return &send->message;
+}
+
+static struct wire_message *session_say_host(struct session *s, uint32_t host,
+                                             enum wire_type type)
+{
+    CHECK(s->hosts[host].has_peer);
+    return session_say(s, s->hosts[host].peer, type);
+}
+
+void session_send_welcome(struct session *s, uint32_t host)
+{
+    session_say_host(s, host, WIRE_WELCOME)->welcome =
+        (struct wire_welcome){s->heartbeat_ms, s->host_timeout_ms};
+}
+
+void session_send_pulse(struct session *s, uint32_t host, uint64_t number)
+{
+    session_say_host(s, host, WIRE_PULSE)->pulse.number = number;
+}
+
+void session_send_share(struct session *s, uint32_t host)
+{
+    CHECK(s->shares != NULL);
+    session_say_host(s, host, WIRE_SHARE)->share = s->shares[host];
+}
+
+void session_send_start(struct session *s, uint32_t host, uint64_t wall_ms)
+{
+    CHECK(s->phase == SESSION_RUNNING);
+    session_say_host(s, host, WIRE_START)->start.wall_ms = wall_ms;
+}
+
+void session_send_end(struct session *s, uint32_t host)
+{
+    struct session_outcome outcome = session_outcome(s);
+
+    CHECK(s->phase >= SESSION_ENDING);
+    session_say_host(s, host, WIRE_END)->end = (struct wire_end){
+        .status = outcome.status,
+        .exit_code = (uint64_t)outcome.exit_code,
+        .host = bytes_of(outcome.host),
+        .reason = bytes_of(outcome.reason),
+    };
+}
+
+void session_send_report(struct session *s, uint64_t peer,
+                         const struct wire_message *ask)
+{
+    struct wire_message *m = session_say(s, peer, WIRE_REPORT);
+
+    buf_clear(&s->report);
+    session_report(s, &s->report);
+    m->term = ask->term;
+    m->report.number = ask->ask.number;
+    m->report.json = buf_bytes(&s->report);
+}
+
+void session_send_refuse(struct session *s, uint64_t peer,
+                         const struct wire_message *to, enum status status,
+                         const char *format, ...)
+{
+    struct wire_message *m = session_say(s, peer, WIRE_REFUSE);
+    struct fault why;
+    va_list args;
+
+    CHECK(status != STATUS_OK);
+    va_start(args, format);
+    vsnprintf(why.text, sizeof(why.text), format, args);
+    va_end(args);
+    buf_clear(&s->reason);
+    buf_add_text(&s->reason, why.text);
+    line_clean(s->reason.at, WIRE_TEXT_MAX);
+    if (to != NULL && to->job[0] != '\0') {
+        memcpy(m->job, to->job, sizeof(m->job));
+        m->term = to->term;
+    }
+    m->refuse.status = status;
+    m->refuse.reason = buf_bytes(&s->reason);
+    s->refused++;
+}

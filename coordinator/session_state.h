@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a session is made of. For session*.c only. */
+
+#ifndef COORDINATOR_SESSION_STATE_H
+#define COORDINATOR_SESSION_STATE_H
+
+#include "coordinator/session.h"
+
+enum { SESSION_CHANNEL_NAME_MAX = 64, SESSION_NO_HOST = UINT32_MAX };
+
+/* How far a host has brought one channel. */
+struct session_progress {
+    char channel[SESSION_CHANNEL_NAME_MAX + 1];
+    uint64_t units_done;
+    uint64_t units;
+    uint64_t bytes_done;
+    uint64_t bytes;
+};
+
+struct session_member {
+    char *name;
+    enum wire_phase phase; /* Never goes back, but from LOST in JOINING. */
+    bool has_peer;
+    uint64_t peer;
+    uint64_t heard_ms; /* When it last said anything. */
+    char *incarnation; /* NULL before the first HELLO. */
+    uint64_t attempt;
+    uint64_t ranks;
+    uint64_t weight;
+    uint64_t beat;                     /* The number of the last one taken. */
+    struct session_progress *progress; /* WIRE_CHANNELS_MAX; or NULL. */
+    uint32_t progress_count;
+    uint64_t saved_units;
+    uint64_t saved_bytes;
+    enum status status; /* DONE: what it said, with the two below. */
+    int exit_code;
+    char *reason; /* NULL: none. Before it has joined: why it was refused. */
+};
+
+/* Which host a peer is: open addressing, twice as many places as hosts. */
+struct session_peer {
+    bool is_used;
+    uint64_t peer;
+    uint32_t host;
+};
+
+struct session {
+    char *job_name;
+    char *leader;
+    char run[WIRE_JOB_SIZE + 1];
+    uint64_t term;
+    uint64_t join_timeout_ms;
+    uint64_t heartbeat_ms;
+    uint64_t host_timeout_ms;
+    uint64_t grace_ms;
+    uint64_t skew_max_ms;
+    bool keeps_on_failure;
+
+    uint32_t host_count;
+    struct session_member *hosts; /* By number. */
+    uint32_t *by_name;            /* Their numbers, sorted by name. */
+    struct session_peer *peers;
+    uint32_t peer_mask;
+    uint32_t in_phase[WIRE_PHASES]; /* How many hosts stand there. */
+
+    enum session_phase phase;
+    uint64_t now_ms;
+    uint64_t since_ms; /* When the phase began. */
+    uint64_t scan_ms;  /* When the hosts are looked through next. */
+    uint64_t refused;
+    uint64_t bad_messages;
+    const struct wire_share_all *shares; /* Borrowed; NULL until PREPARED. */
+
+    struct {
+        enum status status;
+        int exit_code;
+        uint32_t host; /* Or SESSION_NO_HOST. */
+        char *reason;  /* NULL while all is well. */
+    } outcome;
+
+    /* Of the step that is being made. */
+    struct session_send *sends;
+    uint32_t send_count;
+    uint32_t send_room;
+    bool do_prepare;
+    struct buf report; /* What a REPORT shows to. */
+    struct buf reason; /* What a REFUSE shows to. */
+};
+
+/* session_hosts.c: finding hosts, and their places. */
+void session_hosts_init(struct session *s, const struct session_options *o);
+void session_hosts_fini(struct session *s);
+uint32_t session_find_name(const struct session *s, struct bytes name);
+uint32_t session_find_peer(const struct session *s, uint64_t peer);
+
+/* From now on @peer is @host, and its former peer nobody. */
+void session_bind(struct session *s, uint32_t host, uint64_t peer);
+void session_set_phase(struct session *s, uint32_t host, enum wire_phase p);
+
+/* Take what a beat tells of progress; O(channels). */
+void session_take_progress(struct session_member *h,
+                           const struct wire_beat *beat);
+void session_hosts_check(const struct session *s);
+
+/* session_send.c: what is said. */
+void session_send_welcome(struct session *s, uint32_t host);
+void session_send_pulse(struct session *s, uint32_t host, uint64_t number);
+void session_send_share(struct session *s, uint32_t host);
+void session_send_start(struct session *s, uint32_t host, uint64_t wall_ms);
+void session_send_end(struct session *s, uint32_t host);
+void session_send_report(struct session *s, uint64_t peer,
+                         const struct wire_message *ask);
+
+/* Refuse @peer; @to, when not NULL, is what its message was headed with. */
+__attribute__((format(printf, 5, 6))) void session_send_refuse(
+    struct session *s, uint64_t peer, const struct wire_message *to,
+    enum status status, const char *format, ...);
+
+/* session_report.c: how much of the hosts a report tells. */
+enum session_detail {
+    SESSION_DETAIL_TOTALS,
+    SESSION_DETAIL_HOSTS,
+    SESSION_DETAIL_FULL,
+};
+void session_report_as(const struct session *s, enum session_detail detail,
+                       struct buf *out);
+
+/* session_join.c: HELLO. */
+void session_take_hello(struct session *s, const struct session_event *event);
+
+/* @host said something. In JOINING that brings a LOST one back. */
+void session_hear(struct session *s, uint32_t host);
+
+/* Tell @peer that @host, which is LOST, has no place any more. */
+void session_refuse_lost(struct session *s, uint32_t host, uint64_t peer);
+
+/* Append who has not come, for the end of JOINING. */
+void session_name_missing(const struct session *s, struct buf *out);
+
+#endif /* COORDINATOR_SESSION_STATE_H */

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handle in front of every implementation: opens locations, refuses
+ * requests that no implementation could serve, and counts what is in flight.
+ *
+ * A refused request is answered by an event from the next poll like any
+ * other, so that a bad key in the data takes the same path as a missing one;
+ * the implementation never sees it. */
+
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "store/store_dir.h"
+#include "store/store_mem.h"
+#include "store/store_uri.h"
+
+struct store_refusal {
+    struct store_refusal *next;
+    uint64_t tag;
+    enum store_op op;
+    enum status status;
+    struct fault why;
+};
+
+struct store {
+    const struct store_ops *ops;
+    void *self;
+    char *root_uri;
+    bool is_read_only;
+    uint32_t inflight; /* Refused ones are among them. */
+    struct store_refusal *first;
+    struct store_refusal **tail;
+};
+
+struct store *store_wrap(const struct store_ops *ops, void *self,
+                         const char *root_uri)
+{
+    struct store *s = mem_new(1, sizeof(*s));
+
+    s->ops = ops;
+    s->self = self;
+    s->root_uri = mem_copy(root_uri);
+    s->tail = &s->first;
+    return s;
+}
+
+static enum status store_open_scheme(const struct store_uri *u,
+                                     enum store_use use, struct fault *why,
+                                     struct store **out)
+{
+    switch (u->scheme) {
+    case STORE_SCHEME_FILE:
+        return store_dir_open(u->place, use, why, out);
+    case STORE_SCHEME_MEM:
+        *out = store_mem_open(u->place);
+        return STATUS_OK;
+    case STORE_SCHEME_S3:
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "%s%s: S3 is not served by this version; use "
+                         "file:///path",
+                         u->root, u->prefix);
+    }
+    UNREACHABLE("a scheme outside its enum");
+}
+
+enum status store_open(const char *uri, enum store_use use, struct fault *why,
+                       struct store **out, struct buf *prefix)
+{
+    struct store_uri u;
+    enum status s = store_uri_parse(uri, use, why, &u);
+
+    *out = NULL;
+    if (s != STATUS_OK) {
+        return s;
+    }
+    s = store_open_scheme(&u, use, why, out);
+    if (s == STATUS_OK) {
+        (*out)->is_read_only = use == STORE_READ;
+        buf_add_text(prefix, u.prefix);
+    }
+    store_uri_fini(&u);
+    return s;
+}
+
+static void store_pop_refusal(struct store *s)
+{
+    struct store_refusal *first = s->first;
+
+    s->first = first->next;
+    if (s->first == NULL) {
+        s->tail = &s->first;
+    }
+    free(first);
+}
+
+void store_close(struct store **s)
+{
+    if (*s == NULL) {
+        return;
+    }
+    while ((*s)->first != NULL) {
+        store_pop_refusal(*s);
+    }
+    (*s)->ops->destroy((*s)->self);
+    free((*s)->root_uri);
+    free(*s);
+    *s = NULL;
+}
+
+const char *store_root_uri(const struct store *s)
+{
+    return s->root_uri;
+}
+
+uint32_t store_inflight(const struct store *s)
+{
+    return s->inflight;
+}
+
+/* --- validation ---------------------------------------------------------- */
+
+static bool store_is_write(enum store_op op)
+{
+    return op != STORE_LIST && op != STORE_HEAD && op != STORE_GET;
+}
+
+static bool store_has_nul(struct bytes b)
+{
+    return b.size > 0 && memchr(b.at, '\0', b.size) != NULL;
+}
+
+static bool store_needs_upload(enum store_op op)
+{
+    return op == STORE_UPLOAD_PART || op == STORE_UPLOAD_END ||
+           op == STORE_UPLOAD_ABORT;
+}
+
+/* What only a bug in the caller can cause. */
+static void store_check(const struct store_request *r)
+{
+    CHECK(r->op <= STORE_UPLOAD_ABORT && r->when <= STORE_IF_MATCH);
+    CHECK(r->key.at != NULL || r->key.size == 0);
+    CHECK(r->after.at != NULL || r->after.size == 0);
+    CHECK(r->list_max <= STORE_LIST_MAX);
+    CHECK_IMPLIES(r->op == STORE_GET, r->into != NULL || r->size == 0);
+    CHECK_IMPLIES(r->op == STORE_PUT || r->op == STORE_UPLOAD_PART,
+                  r->body != NULL || r->size == 0);
+    CHECK_IMPLIES(store_is_write(r->op) && r->when == STORE_IF_MATCH,
+                  r->etag != NULL);
+    CHECK_IMPLIES(r->op == STORE_DELETE, r->when != STORE_IF_ABSENT);
+    CHECK_IMPLIES(store_needs_upload(r->op), r->upload != NULL);
+    CHECK_IMPLIES(r->op == STORE_UPLOAD_PART, r->part >= 1);
+    CHECK_IMPLIES(r->op == STORE_UPLOAD_END,
+                  r->part_count >= 1 && r->parts != NULL);
+}
+
+/* Return NULL, or what is wrong with the bytes of @r. */
+static const char *store_find_wrong(const struct store_request *r)
+{
+    bool is_list = r->op == STORE_LIST;
+    uint32_t parts = r->op == STORE_UPLOAD_END ? r->part_count : r->part;
+
+    if (r->key.size == 0 && !is_list) {
+        return "the key is empty";
+    }
+    if (r->key.size > STORE_KEY_MAX || r->after.size > STORE_KEY_MAX) {
+        return "the key is longer than 1024 bytes";
+    }
+    if (store_has_nul(r->key) || store_has_nul(r->after)) {
+        return "the key holds a NUL byte";
+    }
+    if (r->etag != NULL && strlen(r->etag) >= STORE_ETAG_MAX) {
+        return "the etag is longer than any that a store gives";
+    }
+    if (store_needs_upload(r->op) && strlen(r->upload) >= STORE_UPLOAD_MAX) {
+        return "the upload id is longer than any that a store gives";
+    }
+    if (store_needs_upload(r->op) && parts > STORE_PARTS_MAX) {
+        return "an upload has at most 10000 parts; use larger ones";
+    }
+    return NULL;
+}
+
+static void store_refuse(struct store *s, const struct store_request *r,
+                         enum status status, const char *reason)
+{
+    struct store_refusal *no = mem_new(1, sizeof(*no));
+    char name[STORE_URI_SHOW_MAX];
+
+    no->tag = r->tag;
+    no->op = r->op;
+    no->status = fault_set(&no->why, status, "%s: %s",
+                           store_uri_show(s->root_uri, r->key, name), reason);
+    *s->tail = no;
+    s->tail = &no->next;
+}
+
+enum status store_submit(struct store *s, const struct store_request *request)
+{
+    const char *wrong;
+    enum status status = STATUS_OK;
+
+    store_check(request);
+    if (s->inflight >= STORE_INFLIGHT_MAX) {
+        return STATUS_FULL;
+    }
+    wrong = store_find_wrong(request);
+    if (wrong != NULL) {
+        store_refuse(s, request, STATUS_INVALID, wrong);
+    } else if (s->is_read_only && store_is_write(request->op)) {
+        store_refuse(s, request, STATUS_DENIED,
+                     "this location was opened as a source, which is never "
+                     "written");
+    } else {
+        status = s->ops->submit(s->self, request);
+    }
+    s->inflight += status == STATUS_OK;
+    return status;
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+static size_t store_poll_refusals(struct store *s, struct store_event *events,
+                                  size_t max)
+{
+    size_t count = 0;
+
+    for (; count < max && s->first != NULL; count++) {
+        events[count] = (struct store_event){
+            .tag = s->first->tag,
+            .op = s->first->op,
+            .status = s->first->status,
+            .why = s->first->why,
+        };
+        store_pop_refusal(s);
+    }
+    return count;
+}
+
+size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
+                  size_t max)
+{
+    size_t count;
+
+    CHECK(max >= 1 && max <= STORE_EVENTS_MAX);
+    CHECK(timeout_ms >= -1);
+    count = store_poll_refusals(s, events, max);
+    if (count < max) {
+        count += s->ops->poll(s->self, count > 0 ? 0 : timeout_ms,
+                              events + count, max - count);
+    }
+    CHECK(count <= s->inflight);
+    s->inflight -= (uint32_t)count;
+    return count;
+}

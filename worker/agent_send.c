@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an agent says, and copies of what it was told. */
+#include <string.h>
+
+#include "base/check.h"
+#include "worker/agent_state.h"
+
+static struct wire_message *agent_say(struct agent *a, enum wire_type type,
+                                      struct agent_effects *fx)
+{
+    struct wire_message *m;
+
+    CHECK(fx->send_count < AGENT_SENDS_MAX);
+    m = &fx->sends[fx->send_count++];
+    memset(m, 0, sizeof(*m));
+    memcpy(m->job, a->run, sizeof(a->run));
+    m->term = a->term;
+    m->type = type;
+    return m;
+}
+
+void agent_send_hello(struct agent *a, uint64_t wall_ms,
+                      struct agent_effects *fx)
+{
+    agent_say(a, WIRE_HELLO, fx)->hello = (struct wire_hello){
+        .host = bytes_of(a->host),
+        .incarnation = bytes_of(a->incarnation),
+        .release = bytes_of(a->release),
+        .attempt = a->attempt,
+        .ranks = a->ranks,
+        .weight = a->weight,
+        .wall_ms = wall_ms,
+        .host_count = a->host_count,
+    };
+}
+
+static enum wire_phase agent_phase(const struct agent *a)
+{
+    static const enum wire_phase phases[] = {
+        [AGENT_JOINING] = WIRE_PHASE_ABSENT,
+        [AGENT_WAITING] = WIRE_PHASE_JOINED,
+        [AGENT_BRINGING] = WIRE_PHASE_BRINGING,
+        [AGENT_READY] = WIRE_PHASE_READY,
+        [AGENT_RUNNING] = WIRE_PHASE_RUNNING,
+        [AGENT_STOPPING] = WIRE_PHASE_STOPPING,
+        [AGENT_SAVING] = WIRE_PHASE_SAVING,
+        [AGENT_REPORTING] = WIRE_PHASE_DONE,
+        [AGENT_OVER] = WIRE_PHASE_DONE,
+    };
+
+    return phases[a->state];
+}
+
+void agent_send_beat(struct agent *a, struct agent_effects *fx)
+{
+    CHECK(a->state != AGENT_JOINING);
+    a->beat.phase = agent_phase(a);
+    a->beat.number++;
+    agent_say(a, WIRE_BEAT, fx)->beat = a->beat;
+}
+
+void agent_send_ready(struct agent *a, struct agent_effects *fx)
+{
+    CHECK(a->state == AGENT_READY);
+    agent_say(a, WIRE_READY, fx)->ready =
+        (struct wire_ready){a->brought_units, a->brought_bytes};
+}
+
+void agent_send_done(struct agent *a, struct agent_effects *fx)
+{
+    bool command_failed =
+        a->command_code != 0 && a->outcome.exit_code == a->command_code;
+
+    agent_say(a, WIRE_DONE, fx)->done = (struct wire_done){
+        .status = command_failed ? STATUS_OK : a->outcome.status,
+        .exit_code = (uint64_t)a->outcome.exit_code,
+        .reason = bytes_of(a->outcome.text),
+        .saved_units = a->beat.saved_units,
+        .saved_bytes = a->beat.saved_bytes,
+    };
+}
+
+/* The fields of a SHARE that are texts. */
+enum { AGENT_SHARE_TEXTS = 5, AGENT_SHARE_HEADS = 2 };
+
+static void agent_list_texts(struct wire_share_all *all, struct bytes **texts)
+{
+    *texts++ = &all->output;
+    *texts++ = &all->checkpoint;
+    for (uint32_t i = 0; i < all->share_count; i++) {
+        *texts++ = &all->shares[i].channel;
+        *texts++ = &all->shares[i].share;
+        *texts++ = &all->shares[i].catalog;
+        *texts++ = &all->shares[i].root_uri;
+        *texts++ = &all->shares[i].prefix;
+    }
+}
+
+void agent_keep_shares(struct agent *a, const struct wire_share_all *shares)
+{
+    struct bytes
+        *texts[AGENT_SHARE_HEADS + AGENT_SHARE_TEXTS * WIRE_CHANNELS_MAX];
+    uint32_t count =
+        AGENT_SHARE_HEADS + AGENT_SHARE_TEXTS * shares->share_count;
+    size_t at = 0;
+
+    CHECK(!a->has_shares && shares->share_count <= WIRE_CHANNELS_MAX);
+    a->has_shares = true;
+    a->shares = *shares;
+    agent_list_texts(&a->shares, texts);
+    for (uint32_t i = 0; i < count; i++) {
+        buf_add_bytes(&a->texts, *texts[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        texts[i]->at = a->texts.at + at;
+        at += texts[i]->size;
+    }
+}
+
+static uint64_t agent_smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void agent_keep_progress(struct agent *a, const struct wire_beat *beat)
+{
+    CHECK(beat->progress_count <= WIRE_CHANNELS_MAX);
+    if (beat->saved_units >= a->beat.saved_units) {
+        a->beat.saved_units = beat->saved_units;
+        a->beat.saved_bytes = beat->saved_bytes;
+    }
+    a->beat.progress_count = beat->progress_count;
+    for (uint32_t i = 0; i < beat->progress_count; i++) {
+        const struct wire_progress *from = &beat->progress[i];
+
+        CHECK(from->channel.size <= AGENT_CHANNEL_NAME_MAX);
+        memcpy(a->channels[i], from->channel.at, from->channel.size);
+        a->beat.progress[i] = (struct wire_progress){
+            .channel = {a->channels[i], from->channel.size},
+            .units_done = agent_smaller(from->units_done, from->units),
+            .units = from->units,
+            .bytes_done = agent_smaller(from->bytes_done, from->bytes),
+            .bytes = from->bytes,
+        };
+    }
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/save_send.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store_sync.h"
+
+enum {
+    SAVE_PART_BYTES = 16 << 20,
+    SAVE_SLOTS = 4, /* Parts in flight. */
+    SAVE_RETRIES_MAX = 3,
+    SAVE_RETRY_MS = 50, /* Before the first; four times as long each. */
+    SAVE_READS_MAX = 2, /* Of a file that is being written. */
+    SAVE_LOG_MAX = 4096,
+};
+
+struct save_slot {
+    char *at;
+    size_t room;
+    size_t size;
+    uint32_t part; /* 0: not in flight. */
+    uint32_t retries;
+};
+
+struct save_sender {
+    _Atomic uint64_t *bytes;
+    struct save_slot slots[SAVE_SLOTS];
+};
+
+/* One file on its way. */
+struct save_way {
+    struct save_sender *sender;
+    struct store *store;
+    const struct save_file *file;
+    struct fault *why;
+    int fd;
+    struct stat before;
+    uint64_t counted; /* Bytes of it in the progress. */
+    bool is_short;    /* It ended before its size. */
+    char upload[STORE_UPLOAD_MAX];
+    size_t part_bytes;
+    uint32_t part_count;
+    struct store_part *parts;
+};
+
+struct save_sender *save_sender_new(_Atomic uint64_t *bytes)
+{
+    struct save_sender *s = mem_new(1, sizeof(*s));
+
+    s->bytes = bytes;
+    return s;
+}
+
+void save_sender_destroy(struct save_sender **s)
+{
+    if (*s == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < SAVE_SLOTS; i++) {
+        free((*s)->slots[i].at);
+    }
+    free(*s);
+    *s = NULL;
+}
+
+/* ---- Reading. */
+
+static enum status save_reserve(struct save_way *w, struct save_slot *slot,
+                                size_t room)
+{
+    if (slot->room >= room) {
+        return STATUS_OK;
+    }
+    free(slot->at);
+    slot->at = malloc(room);
+    slot->room = slot->at != NULL ? room : 0;
+    return slot->at != NULL
+               ? STATUS_OK
+               : fault_set(w->why, STATUS_OS, "%s: no memory for a part",
+                           w->file->path);
+}
+
+/* Read @size bytes at @offset, or what is left of the file. */
+static enum status save_read(struct save_way *w, struct save_slot *slot,
+                             uint64_t offset, size_t size)
+{
+    slot->size = 0;
+    while (slot->size < size) {
+        ssize_t got = pread(w->fd, slot->at + slot->size, size - slot->size,
+                            (off_t)(offset + slot->size));
+
+        if (got < 0 && errno != EINTR) {
+            return file_fault(w->why, errno, "read", w->file->path);
+        }
+        if (got == 0) {
+            w->is_short = true;
+            return STATUS_OK;
+        }
+        slot->size += got > 0 ? (size_t)got : 0;
+    }
+    return STATUS_OK;
+}
+
+static bool save_has_changed(const struct save_way *w)
+{
+    const struct stat *old = &w->before;
+    struct stat now;
+
+    return w->is_short || fstat(w->fd, &now) != 0 ||
+           now.st_size != old->st_size ||
+           now.st_mtim.tv_sec != old->st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != old->st_mtim.tv_nsec;
+}
+
+/* ---- The store. */
+
+static void save_pause(uint32_t retries)
+{
+    (void)poll(NULL, 0, SAVE_RETRY_MS << (2 * retries));
+}
+
+static bool save_may_help(enum status s)
+{
+    return s == STATUS_STORE || s == STATUS_TIMEOUT;
+}
+
+static enum status save_fault(struct save_way *w, const struct fault *why,
+                              enum status s)
+{
+    *w->why = *why;
+    return fault_prefix(w->why, s, "%s", w->file->path);
+}
+
+/* Ask, and again where that may help. Nothing else is in flight. */
+static enum status save_ask(struct save_way *w,
+                            const struct store_request *request,
+                            struct store_event *event)
+{
+    enum status s = store_sync(w->store, request, event);
+
+    for (uint32_t i = 0; i < SAVE_RETRIES_MAX && save_may_help(s); i++) {
+        save_pause(i);
+        s = store_sync(w->store, request, event);
+    }
+    return s == STATUS_OK ? s : save_fault(w, &event->why, s);
+}
+
+static void save_count(struct save_way *w, uint64_t bytes)
+{
+    w->counted += bytes;
+    atomic_fetch_add(w->sender->bytes, bytes);
+}
+
+static enum status save_send_whole(struct save_way *w)
+{
+    struct save_slot *slot = &w->sender->slots[0];
+    struct store_event event;
+    struct store_request request = {
+        .op = STORE_PUT,
+        .key = w->file->key,
+        .body = slot->size > 0 ? slot->at : NULL,
+        .size = slot->size,
+    };
+    enum status s = save_ask(w, &request, &event);
+
+    if (s == STATUS_OK) {
+        save_count(w, slot->size);
+    }
+    return s;
+}
+
+static void save_submit_part(struct save_way *w, struct save_slot *slot)
+{
+    struct store_request request = {
+        .op = STORE_UPLOAD_PART,
+        .tag = (uint64_t)(slot - w->sender->slots),
+        .key = w->file->key,
+        .upload = w->upload,
+        .part = slot->part,
+        .body = slot->size > 0 ? slot->at : NULL,
+        .size = slot->size,
+    };
+
+    if (store_submit(w->store, &request) != STATUS_OK) {
+        UNREACHABLE("a store with few requests in flight is full");
+    }
+}
+
+/* Read part @part into a slot and send it off. */
+static enum status save_start_part(struct save_way *w, struct save_slot *slot,
+                                   uint32_t part)
+{
+    uint64_t offset = (uint64_t)(part - 1) * w->part_bytes;
+    uint64_t left = (uint64_t)w->before.st_size - offset;
+    size_t size = left < w->part_bytes ? (size_t)left : w->part_bytes;
+    enum status s = save_reserve(w, slot, w->part_bytes);
+
+    if (s == STATUS_OK) {
+        s = save_read(w, slot, offset, size);
+    }
+    if (s == STATUS_OK) {
+        slot->part = part;
+        slot->retries = 0;
+        save_submit_part(w, slot);
+    }
+    return s;
+}
+
+/* Take the outcome of one part. */
+static enum status save_take_part(struct save_way *w, bool is_well)
+{
+    struct store_event event;
+    struct save_slot *slot;
+
+    if (store_poll(w->store, -1, &event, 1) == 0) {
+        return STATUS_OK;
+    }
+    CHECK(event.tag < SAVE_SLOTS);
+    slot = &w->sender->slots[event.tag];
+    CHECK(slot->part > 0 && slot->part <= w->part_count);
+    if (is_well && save_may_help(event.status) &&
+        slot->retries < SAVE_RETRIES_MAX) {
+        save_pause(slot->retries);
+        slot->retries++;
+        save_submit_part(w, slot);
+        return STATUS_OK;
+    }
+    if (event.status == STATUS_OK) {
+        memcpy(w->parts[slot->part - 1].etag, event.etag, STORE_ETAG_MAX);
+        save_count(w, slot->size);
+    }
+    slot->part = 0;
+    return event.status == STATUS_OK ? STATUS_OK
+                                     : save_fault(w, &event.why, event.status);
+}
+
+static struct save_slot *save_free_slot(struct save_way *w)
+{
+    for (size_t i = 0; i < SAVE_SLOTS; i++) {
+        if (w->sender->slots[i].part == 0) {
+            return &w->sender->slots[i];
+        }
+    }
+    return NULL;
+}
+
+/* Send all parts. @sent: how many there are, fewer where the file got shorter.
+ * At return nothing is in flight. */
+static enum status save_send_parts(struct save_way *w, uint32_t *sent)
+{
+    enum status s = STATUS_OK;
+    struct save_slot *slot;
+
+    *sent = 0;
+    do {
+        while (s == STATUS_OK && *sent < w->part_count && !w->is_short &&
+               (slot = save_free_slot(w)) != NULL) {
+            s = save_start_part(w, slot, *sent + 1);
+            *sent += s == STATUS_OK;
+        }
+        if (store_inflight(w->store) > 0) {
+            struct fault kept = *w->why;
+            enum status taken = save_take_part(w, s == STATUS_OK);
+
+            if (s == STATUS_OK) {
+                s = taken;
+            } else {
+                *w->why = kept; /* The first failure stands. */
+            }
+        }
+    } while (store_inflight(w->store) > 0 ||
+             (s == STATUS_OK && *sent < w->part_count && !w->is_short));
+    return s;
+}
+
+static void save_abort(struct save_way *w)
+{
+    struct store_event event;
+    struct store_request request = {
+        .op = STORE_UPLOAD_ABORT, .key = w->file->key, .upload = w->upload};
+    enum status s = store_sync(w->store, &request, &event);
+
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND) {
+        char text[SAVE_LOG_MAX];
+
+        log_event(LOG_WARN, "save.upload-left", "why=%s",
+                  log_quote(event.why.text, text, sizeof(text)));
+    }
+}
+
+static enum status save_end(struct save_way *w, uint32_t part_count)
+{
+    struct store_event event;
+    struct store_request request = {.op = STORE_UPLOAD_END,
+                                    .key = w->file->key,
+                                    .upload = w->upload,
+                                    .part_count = part_count,
+                                    .parts = w->parts};
+
+    return save_ask(w, &request, &event);
+}
+
+static void save_plan_parts(struct save_way *w)
+{
+    uint64_t size = (uint64_t)w->before.st_size;
+    uint64_t part = (size + STORE_PARTS_MAX - 1) / STORE_PARTS_MAX;
+
+    w->part_bytes = part > SAVE_PART_BYTES ? (size_t)part : SAVE_PART_BYTES;
+    w->part_count = (uint32_t)((size + w->part_bytes - 1) / w->part_bytes);
+    CHECK(w->part_count > 0 && w->part_count <= STORE_PARTS_MAX);
+}
+
+/* ---- One file. */
+
+static enum status save_small(struct save_way *w, bool is_last, bool *is_again)
+{
+    size_t size = (size_t)w->before.st_size;
+    struct save_slot *slot = &w->sender->slots[0];
+    enum status s = save_reserve(w, slot, size > 0 ? size : 1);
+
+    if (s == STATUS_OK) {
+        s = save_read(w, slot, 0, size);
+    }
+    if (s != STATUS_OK) {
+        return s;
+    }
+    *is_again = save_has_changed(w);
+    return *is_again && !is_last ? STATUS_OK : save_send_whole(w);
+}
+
+static enum status save_large(struct save_way *w, bool is_last, bool *is_again)
+{
+    struct store_event event;
+    struct store_request begin = {.op = STORE_UPLOAD_BEGIN,
+                                  .key = w->file->key};
+    uint32_t sent = 0;
+    enum status s = save_ask(w, &begin, &event);
+
+    if (s != STATUS_OK) {
+        return s;
+    }
+    memcpy(w->upload, event.upload, sizeof(w->upload));
+    save_plan_parts(w);
+    w->parts = mem_new(w->part_count, sizeof(w->parts[0]));
+    s = save_send_parts(w, &sent);
+    *is_again = s == STATUS_OK && save_has_changed(w);
+    if (s == STATUS_OK && (!*is_again || is_last)) {
+        s = save_end(w, sent);
+    }
+    if (s != STATUS_OK || (*is_again && !is_last)) {
+        save_abort(w);
+    }
+    free(w->parts);
+    w->parts = NULL;
+    return s;
+}
+
+/* Read and send the file once. @is_again: it was changed meanwhile; unless
+ * @is_last, nothing is in the store then. */
+static enum status save_send_once(struct save_way *w, bool is_last,
+                                  bool *is_again)
+{
+    const char *path = w->file->path;
+    enum status s;
+
+    *is_again = false;
+    w->is_short = false;
+    w->counted = 0;
+    /* Not to wait for a writer, should it have become a FIFO. */
+    w->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (w->fd < 0) {
+        return file_fault(w->why, errno, "open", path);
+    }
+    if (fstat(w->fd, &w->before) != 0) {
+        s = file_fault(w->why, errno, "look at", path);
+    } else if (!S_ISREG(w->before.st_mode)) {
+        s = fault_set(w->why, STATUS_IO, "%s: is not a file any more", path);
+    } else if (w->before.st_size <= SAVE_PART_BYTES) {
+        s = save_small(w, is_last, is_again);
+    } else {
+        s = save_large(w, is_last, is_again);
+    }
+    close(w->fd);
+    if (s != STATUS_OK || (*is_again && !is_last)) {
+        atomic_fetch_sub(w->sender->bytes, w->counted);
+    }
+    return s;
+}
+
+enum status save_send(struct save_sender *s, struct store *store,
+                      const struct save_file *file, struct fault *why)
+{
+    struct save_way w = {.sender = s, .store = store, .file = file, .why = why};
+    bool is_again = true;
+    enum status status = STATUS_OK;
+
+    CHECK(store_inflight(store) == 0);
+    if (file->key.size == 0 || file->key.size > STORE_KEY_MAX) {
+        return fault_set(why, STATUS_INVALID,
+                         "%s: its key would have %zu bytes and %d are "
+                         "allowed; shorten the names",
+                         file->path, file->key.size, STORE_KEY_MAX);
+    }
+    for (uint32_t i = 0; i < SAVE_READS_MAX && is_again; i++) {
+        status = save_send_once(&w, i + 1 == SAVE_READS_MAX, &is_again);
+    }
+    if (status == STATUS_OK && is_again) {
+        char text[SAVE_LOG_MAX];
+
+        log_event(LOG_WARN, "save.changing", "file=%s bytes=%llu",
+                  log_quote(file->path, text, sizeof(text)),
+                  (unsigned long long)w.counted);
+    }
+    return status;
+}
