@@ -9,8 +9,6 @@
 #include "cli/machine.h"
 #include "cli/run.h"
 
-extern char **environ;
-
 static enum status run_set(struct env_list *list, const char *name,
                            const char *value, struct fault *why)
 {

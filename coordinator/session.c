@@ -321,8 +321,7 @@ static void session_take_message(struct session *s,
     if (m->type == WIRE_ASK) {
         session_send_report(s, event->peer, m);
     } else if (m->term != s->term) {
-        session_send_refuse(s, event->peer, m, STATUS_WRONG_JOB,
-                            "this is term %llu of the job, not term %llu",
+        session_send_refuse(s, &(struct session_no){event->peer, m, STATUS_WRONG_JOB}, "this is term %llu of the job, not term %llu",
                             (unsigned long long)s->term,
                             (unsigned long long)m->term);
     } else if (m->type == WIRE_HELLO) {
@@ -339,7 +338,7 @@ static void session_take_bad(struct session *s,
 {
     s->bad_messages++;
     if (event->status == STATUS_VERSION || event->status == STATUS_WRONG_JOB) {
-        session_send_refuse(s, event->peer, event->message, event->status, "%s",
+        session_send_refuse(s, &(struct session_no){event->peer, event->message, event->status}, "%s",
                             event->text != NULL ? event->text
                                                 : status_text(event->status));
     }

@@ -88,26 +88,25 @@ void session_send_report(struct session *s, uint64_t peer,
     m->report.json = buf_bytes(&s->report);
 }
 
-void session_send_refuse(struct session *s, uint64_t peer,
-                         const struct wire_message *to, enum status status,
+void session_send_refuse(struct session *s, const struct session_no *no,
                          const char *format, ...)
 {
-    struct wire_message *m = session_say(s, peer, WIRE_REFUSE);
+    struct wire_message *m = session_say(s, no->peer, WIRE_REFUSE);
     struct fault why;
     va_list args;
 
-    CHECK(status != STATUS_OK);
+    CHECK(no->status != STATUS_OK);
     va_start(args, format);
     vsnprintf(why.text, sizeof(why.text), format, args);
     va_end(args);
     buf_clear(&s->reason);
     buf_add_text(&s->reason, why.text);
     line_clean(s->reason.at, WIRE_TEXT_MAX);
-    if (to != NULL && to->job[0] != '\0') {
-        memcpy(m->job, to->job, sizeof(m->job));
-        m->term = to->term;
+    if (no->to != NULL && no->to->job[0] != '\0') {
+        memcpy(m->job, no->to->job, sizeof(m->job));
+        m->term = no->to->term;
     }
-    m->refuse.status = status;
+    m->refuse.status = no->status;
     m->refuse.reason = buf_bytes(&s->reason);
     s->refused++;
 }

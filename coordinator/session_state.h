@@ -6,7 +6,10 @@
 
 #include "coordinator/session.h"
 
-enum { SESSION_CHANNEL_NAME_MAX = 64, SESSION_NO_HOST = UINT32_MAX };
+enum { SESSION_CHANNEL_NAME_MAX = 64 };
+
+/* What is no host's number. */
+#define SESSION_NO_HOST UINT32_MAX
 
 /* How far a host has brought one channel. */
 struct session_progress {
@@ -111,10 +114,15 @@ void session_send_end(struct session *s, uint32_t host);
 void session_send_report(struct session *s, uint64_t peer,
                          const struct wire_message *ask);
 
-/* Refuse @peer; @to, when not NULL, is what its message was headed with. */
-__attribute__((format(printf, 5, 6))) void session_send_refuse(
-    struct session *s, uint64_t peer, const struct wire_message *to,
-    enum status status, const char *format, ...);
+/* A refusal: to whom, of what, and why. */
+struct session_no {
+    uint64_t peer;
+    const struct wire_message *to; /* What it said, or NULL. */
+    enum status status;
+};
+__attribute__((format(printf, 3, 4))) void
+session_send_refuse(struct session *s, const struct session_no *no,
+                    const char *format, ...);
 
 /* session_report.c: how much of the hosts a report tells. */
 enum session_detail {

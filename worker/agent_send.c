@@ -99,7 +99,8 @@ static void agent_list_texts(struct wire_share_all *all, struct bytes **texts)
 void agent_keep_shares(struct agent *a, const struct wire_share_all *shares)
 {
     struct bytes
-        *texts[AGENT_SHARE_HEADS + AGENT_SHARE_TEXTS * WIRE_CHANNELS_MAX];
+        *texts[AGENT_SHARE_HEADS + AGENT_SHARE_TEXTS * WIRE_CHANNELS_MAX] = {
+            NULL};
     uint32_t count =
         AGENT_SHARE_HEADS + AGENT_SHARE_TEXTS * shares->share_count;
     size_t at = 0;

@@ -3,6 +3,7 @@
 # Real jobs of one to three processes: how they end, who is told, what is
 # written where, and that a second job can't write where the first one does.
 # shellcheck disable=SC2086,SC2012 # flags are split on purpose; plain names
+# shellcheck disable=SC2016,SC2010,SC2154 # expanded by the command; plain names; set by eval
 set -u
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -123,7 +123,13 @@ TEST(body_is_one_line_of_json_and_reads_back)
                "\"state\":\"file:///out/mine/_smshard/\",\"attempt\":2,"
                "\"term\":7,\"wall_ms\":1700000000000}\n");
     EXPECT_EQ(claim_read(buf_bytes(&out), &why, &read), STATUS_OK);
-    EXPECT(memcmp(&read, &base, sizeof(read)) == 0);
+    EXPECT_STR(read.job, base.job);
+    EXPECT_STR(read.run, base.run);
+    EXPECT_STR(read.host, base.host);
+    EXPECT_STR(read.state_uri, base.state_uri);
+    EXPECT_EQ(read.attempt, base.attempt);
+    EXPECT_EQ(read.term, base.term);
+    EXPECT_EQ(read.wall_ms, base.wall_ms);
     buf_fini(&out);
 }
 

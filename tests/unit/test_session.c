@@ -99,9 +99,10 @@ static void beat(struct bench *b, uint64_t peer, enum wire_phase phase)
 {
     static uint64_t number;
 
+    number++;
     say(b, peer,
         (struct wire_message){.type = WIRE_BEAT,
-                              .beat = {.phase = phase, .number = ++number}});
+                              .beat = {.phase = phase, .number = number}});
 }
 
 static void done(struct bench *b, uint64_t peer, uint64_t code,

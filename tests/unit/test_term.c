@@ -317,7 +317,13 @@ TEST(body_is_one_line_of_json_and_reads_back)
                "\"tcp://[::1]:9\",\"nonce\":\"0f\",\"ttl_ms\":15000,"
                "\"released\":true}\n");
     EXPECT_EQ(term_lease_read(buf_bytes(&out), &why, &read), STATUS_OK);
-    EXPECT(memcmp(&read, &lease, sizeof(read)) == 0);
+    EXPECT_EQ(read.term, lease.term);
+    EXPECT_STR(read.run, lease.run);
+    EXPECT_STR(read.host, lease.host);
+    EXPECT_STR(read.endpoint, lease.endpoint);
+    EXPECT_STR(read.nonce, lease.nonce);
+    EXPECT_EQ(read.ttl_ms, lease.ttl_ms);
+    EXPECT_EQ(read.is_released, lease.is_released);
     buf_fini(&out);
 }
 
