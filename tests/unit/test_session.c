@@ -98,10 +98,11 @@ static struct wire_message hello(uint32_t number, uint32_t hosts)
 static void beat(struct bench *b, uint64_t peer, enum wire_phase phase)
 {
     static uint64_t number;
+    struct wire_message m = {.type = WIRE_BEAT, .beat = {.phase = phase}};
 
-    say(b, peer,
-        (struct wire_message){.type = WIRE_BEAT,
-                              .beat = {.phase = phase, .number = ++number}});
+    number++;
+    m.beat.number = number;
+    say(b, peer, m);
 }
 
 static void done(struct bench *b, uint64_t peer, uint64_t code,
