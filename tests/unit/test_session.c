@@ -481,6 +481,9 @@ TEST(with_keep_the_others_go_on)
     EXPECT_EQ(session_phase(b.session), SESSION_RUNNING);
     done(&b, 1, 0, "");
     EXPECT_STR(sent(&b), "1:END 2:END");
+    EXPECT_EQ(b.fx.sends[0].message.end.status, STATUS_OK); /* It did well. */
+    EXPECT_EQ(b.fx.sends[1].message.end.status, STATUS_PEER_FAILED);
+    EXPECT_EQ(b.fx.sends[1].message.end.exit_code, 3);
     EXPECT(b.fx.is_over);
     EXPECT_STR(outcome(&b), "PEER_FAILED 3 algo-2: the command exited with 3");
     end(&b);
