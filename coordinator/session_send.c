@@ -88,25 +88,33 @@ void session_send_report(struct session *s, uint64_t peer,
     m->report.json = buf_bytes(&s->report);
 }
 
-void session_send_refuse(struct session *s, const struct session_no *no,
+void session_send_refuse(struct session *s, uint64_t peer, enum status status,
                          const char *format, ...)
 {
-    struct wire_message *m = session_say(s, no->peer, WIRE_REFUSE);
+    struct wire_message *m = session_say(s, peer, WIRE_REFUSE);
     struct fault why;
     va_list args;
 
-    CHECK(no->status != STATUS_OK);
+    CHECK(status != STATUS_OK);
     va_start(args, format);
     vsnprintf(why.text, sizeof(why.text), format, args);
     va_end(args);
     buf_clear(&s->reason);
     buf_add_text(&s->reason, why.text);
     line_clean(s->reason.at, WIRE_TEXT_MAX);
-    if (no->to != NULL && no->to->job[0] != '\0') {
-        memcpy(m->job, no->to->job, sizeof(m->job));
-        m->term = no->to->term;
-    }
-    m->refuse.status = no->status;
-    m->refuse.reason = buf_bytes(&s->reason);
+    m->refuse.status = status;
+    m->refuse.reason = bytes_of(s->reason.at);
     s->refused++;
+}
+
+void session_head_as(struct session *s, const struct wire_message *to)
+{
+    struct wire_message *m;
+
+    CHECK(s->send_count > 0);
+    m = &s->sends[s->send_count - 1].message;
+    if (to != NULL && to->job[0] != '\0') {
+        memcpy(m->job, to->job, sizeof(m->job));
+        m->term = to->term;
+    }
 }

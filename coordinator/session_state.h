@@ -8,7 +8,6 @@
 
 enum { SESSION_CHANNEL_NAME_MAX = 64 };
 
-/* What is no host's number. */
 #define SESSION_NO_HOST UINT32_MAX
 
 /* How far a host has brought one channel. */
@@ -114,15 +113,13 @@ void session_send_end(struct session *s, uint32_t host);
 void session_send_report(struct session *s, uint64_t peer,
                          const struct wire_message *ask);
 
-/* A refusal: to whom, of what, and why. */
-struct session_no {
-    uint64_t peer;
-    const struct wire_message *to; /* What it said, or NULL. */
-    enum status status;
-};
-__attribute__((format(printf, 3, 4))) void
-session_send_refuse(struct session *s, const struct session_no *no,
-                    const char *format, ...);
+__attribute__((format(printf, 4, 5))) void session_send_refuse(
+    struct session *s, uint64_t peer, enum status status, const char *format,
+    ...);
+
+/* Head the last message as @to was, which is not of our run or term, so that
+ * its sender believes it. Without effect if @to has no heading. */
+void session_head_as(struct session *s, const struct wire_message *to);
 
 /* session_report.c: how much of the hosts a report tells. */
 enum session_detail {

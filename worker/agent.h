@@ -97,15 +97,6 @@ struct agent_event {
     uint64_t bytes;
 };
 
-/* The signals that the agent itself knows, by their numbers on Linux. */
-enum {
-    AGENT_SIGHUP = 1,
-    AGENT_SIGINT = 2,
-    AGENT_SIGQUIT = 3,
-    AGENT_SIGKILL = 9,
-    AGENT_SIGTERM = 15,
-};
-
 enum { AGENT_SENDS_MAX = 4, AGENT_SIGNALS_MAX = 4 };
 
 struct agent_effects {
