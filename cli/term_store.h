@@ -9,8 +9,9 @@
 #include "coordinator/term.h"
 #include "store/store.h"
 
-/* Give an event of @event_type to @t, carry out what it asks for until it asks for nothing
- * more, and return when to send the next TIMER. @key is the lease's. */
+/* Give an event of @event_type to @t, carry out what it asks for until it asks
+ * for nothing more, and return when to send the next TIMER. @key is the
+ * lease's. */
 uint64_t term_store_step(struct term *t, struct store *store, const char *key,
                          enum term_event_type event_type);
 
