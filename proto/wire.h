@@ -160,7 +160,6 @@ enum wire_type {
     WIRE_TYPES,
 };
 
-/* Never NULL: "HELLO". */
 const char *wire_type_name(enum wire_type t);
 
 struct wire_message {
