@@ -40,7 +40,7 @@ shellcheck shellcheck
 git git
 python3 python3'
 needs[cluster]='
-docker docker.io
+dockerd docker.io
 compose docker-compose-v2|docker-compose
 debootstrap debootstrap'
 

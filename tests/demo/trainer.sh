@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A tiny "trainer": reads every file of its channels, learns their checksums,
 # and writes a model, a result and a checkpoint where the contract says.
-# TRAINER_PAUSE=SECONDS makes it slow enough to watch.
+# TRAINER_PAUSE=SECONDS makes it slow enough to watch; TRAINER_FAILS_ON=HOST
+# makes it fail there.
 set -eu
 
 train=${SM_CHANNEL_TRAIN:?}
@@ -18,6 +19,10 @@ echo "rank $SMSHARD_RANK of $SMSHARD_WORLD_SIZE on $SM_CURRENT_HOST:" \
 if [ -n "${SM_CHANNEL_VAL:-}" ]; then
     (cd "$SM_CHANNEL_VAL" && find . -type f -exec sha256sum {} +) |
         sed 's| \./| |' | sort -k 2 >"$results/val.txt"
+fi
+if [ "${TRAINER_FAILS_ON:-}" = "$SM_CURRENT_HOST" ]; then
+    echo "failing, as asked" >&2
+    exit 3
 fi
 [ -z "${TRAINER_PAUSE:-}" ] || sleep "$TRAINER_PAUSE"
 
