@@ -143,20 +143,22 @@ static char *file_parent(const char *path)
 static enum status file_make_one(const char *path, struct fault *why)
 {
     struct stat st;
+    int error;
 
     if (mkdir(path, 0755) == 0) {
         return STATUS_OK;
     }
+    error = errno;
     /* What mkdir says of a folder that is there differs (EEXIST, EROFS,
      * EACCES on automounts), so the question is asked directly. */
-    if (errno == EEXIST || stat(path, &st) == 0) {
-        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-            return STATUS_OK;
-        }
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return STATUS_OK;
+    }
+    if (error == EEXIST) {
         return fault_set(why, STATUS_CONFLICT,
                          "%s: is not a folder, and one is needed there", path);
     }
-    return file_fault(why, errno, "make the folder", path);
+    return file_fault(why, error, "make the folder", path);
 }
 
 enum status file_make_folder(const char *path, struct fault *why)

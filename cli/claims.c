@@ -25,6 +25,7 @@ struct claims_watch {
     char etag[STORE_ETAG_MAX];
     uint64_t since_ms;
     enum claim_lease seen;
+    const char *our_run;
 };
 
 static enum claim_lease claims_judge(struct claims_watch *w, const char *etag,
@@ -32,6 +33,9 @@ static enum claim_lease claims_judge(struct claims_watch *w, const char *etag,
 {
     uint64_t now_ms = clock_now_ms(&clock_os);
 
+    if (strcmp(lease->run, w->our_run) == 0) {
+        return CLAIM_LEASE_OURS;
+    }
     if (lease->is_released) {
         return CLAIM_LEASE_RELEASED;
     }
@@ -60,7 +64,7 @@ static enum status claims_look(struct claims_watch *w, const char *state_uri,
     enum status s;
 
     if (strcmp(w->state_uri, state_uri) != 0) {
-        *w = (struct claims_watch){0};
+        *w = (struct claims_watch){.our_run = w->our_run};
         snprintf(w->state_uri, sizeof(w->state_uri), "%s", state_uri);
     }
     s = store_open(state_uri, STORE_READ, why, &store, &prefix);
@@ -198,7 +202,11 @@ static enum status claims_take_one(struct claims_one *o, struct fault *why)
 
 enum status claims_take(const struct claims_options *options, struct fault *why)
 {
-    struct claims_one one = {.mine = *options->mine, .stop = options->stop};
+    struct claims_one one = {
+        .mine = *options->mine,
+        .watch.our_run = options->mine->run,
+        .stop = options->stop,
+    };
     struct buf prefix = {0};
     enum status s =
         store_open(options->folder, STORE_WRITE, why, &one.store, &prefix);

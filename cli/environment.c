@@ -26,17 +26,18 @@ static void environment_resource(const struct contract *c, struct buf *out)
 {
     const struct hosts *hosts = &c->hosts;
     struct platform_group groups[HOSTS_GROUPS_MAX] = {{0}};
+    const char **members[HOSTS_GROUPS_MAX] = {NULL};
     const char **names = environment_names(hosts);
 
     for (uint32_t i = 0; i < hosts->group_count; i++) {
         const struct hosts_group *from = &hosts->groups[i];
-        const char **members = mem_new(from->host_count, sizeof(members[0]));
 
+        members[i] = mem_new(from->host_count, sizeof(members[i][0]));
         for (uint32_t j = 0; j < from->host_count; j++) {
-            members[j] = hosts->names[from->hosts[j]];
+            members[i][j] = hosts->names[from->hosts[j]];
         }
         groups[i] = (struct platform_group){from->name, from->instance_type,
-                                            members, from->host_count};
+                                            members[i], from->host_count};
     }
     platform_write_resource(
         &(struct platform_resource){
@@ -52,7 +53,7 @@ static void environment_resource(const struct contract *c, struct buf *out)
         },
         out);
     for (uint32_t i = 0; i < hosts->group_count; i++) {
-        free((void *)(uintptr_t)groups[i].hosts);
+        free(members[i]);
     }
     free(names);
 }

@@ -12,8 +12,6 @@
 
 #include "base/mem.h"
 
-extern char **environ;
-
 uint32_t machine_cpus(void)
 {
     long count = sysconf(_SC_NPROCESSORS_ONLN);

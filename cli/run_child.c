@@ -2,14 +2,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/environment.h"
 #include "cli/machine.h"
 #include "cli/run.h"
 
-extern char **environ;
+enum { RUN_VARIABLE_MAX = 128 << 10 }; /* MAX_ARG_STRLEN */
 
 static enum status run_set(struct env_list *list, const char *name,
                            const char *value, struct fault *why)
@@ -107,12 +109,32 @@ static enum status run_make_list(const struct run *r, struct env_list *list,
     return s;
 }
 
+/* Linux passes no longer variable to a command. Of a job of some 10,000 hosts
+ * SM_HOSTS and what repeats it are longer; the files have it all. */
+static void run_drop_too_long(struct env_list *list)
+{
+    for (size_t i = env_list_count(list); i > 0; i--) {
+        const char *line = env_list_line(list, i - 1);
+        char *name;
+
+        if (strlen(line) < RUN_VARIABLE_MAX) {
+            continue;
+        }
+        name = mem_copy_text(line, strcspn(line, "="));
+        log_event(LOG_WARN, "variable.too_long", "name=%s bytes=%zu", name,
+                  strlen(line));
+        env_list_remove(list, name);
+        free(name);
+    }
+}
+
 enum status run_child_start(struct run *r, struct fault *why)
 {
     struct env_list *list = env_list_new();
     enum status s = run_make_list(r, list, why);
 
     if (s == STATUS_OK) {
+        run_drop_too_long(list);
         s = child_start(r->child, r->options.words, env_list_envp(list), why);
     }
     env_list_destroy(&list);

@@ -164,6 +164,7 @@ static void run_new_agent(struct run *r)
     r->agent = agent_new(&(struct agent_options){
         .host = r->host,
         .run = r->lease.run,
+        .leader = r->lease.host,
         .incarnation = r->incarnation,
         .release = version_text(),
         .term = r->lease.term,

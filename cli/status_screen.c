@@ -169,7 +169,8 @@ static void status_hosts(const struct json *hosts,
 
 static void status_totals(const struct json *report, struct buf *out)
 {
-    const struct json *totals = json_get(report, "totals");
+    const struct json *totals =
+        json_get(json_get(report, "totals"), "channels");
 
     for (size_t i = 0; i < json_count(totals); i++) {
         const struct json *row = json_at(totals, i);

@@ -43,9 +43,9 @@ static void term_store_do(struct store *store, const char *key,
 }
 
 uint64_t term_store_step(struct term *t, struct store *store, const char *key,
-                         enum term_event_type type)
+                         enum term_event_type event_type)
 {
-    struct term_event event = {.type = type};
+    struct term_event event = {.type = event_type};
     struct term_effects fx = {.request = TERM_DO_NOTHING};
     struct term_effects asked;
     struct buf body = {0};

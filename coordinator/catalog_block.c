@@ -109,7 +109,8 @@ static void block_add_key(struct block_writer *w, struct bytes key,
 
 static void block_add_etag(struct block_writer *w, struct bytes etag)
 {
-    bool is_same = w->count > 0 && etag.size == w->last_etag_size &&
+    bool is_same = w->count > 0 && etag.size > 0 &&
+                   etag.size == w->last_etag_size &&
                    memcmp(etag.at, w->last_etag, etag.size) == 0;
 
     w->has_etag = w->has_etag || etag.size > 0;

@@ -48,18 +48,27 @@ void deal_tree_make(struct deal_tree *t, const int64_t *needs)
     CHECK(t->node[0].slot < t->slots);
 }
 
+/* Swap without a branch: who wins a match is a coin toss, and a wrong guess by
+ * the processor costs more than the whole match. */
 void deal_tree_change_top(struct deal_tree *t, int64_t need)
 {
     struct deal_tree_node best = {.need = need, .slot = t->node[0].slot};
 
     for (uint32_t i = (t->leaves + best.slot) / 2; i > 0; i /= 2) {
-        struct deal_tree_node other = t->node[i];
-        bool is_beaten = deal_tree_beats(&other, &best);
+        struct deal_tree_node *other = &t->node[i];
+        uint64_t swap = 0 - (uint64_t)deal_tree_beats(other, &best);
+        uint64_t need_diff;
+        uint32_t slot_diff;
 
-        t->node[i].need = is_beaten ? best.need : other.need;
-        t->node[i].slot = is_beaten ? best.slot : other.slot;
-        best.need = is_beaten ? other.need : best.need;
-        best.slot = is_beaten ? other.slot : best.slot;
+        /* Hides from the compiler that it could branch after all. */
+        __asm__("" : "+r"(swap));
+        need_diff = ((uint64_t)other->need ^ (uint64_t)best.need) & swap;
+        slot_diff = (other->slot ^ best.slot) & (uint32_t)swap;
+
+        other->need = (int64_t)((uint64_t)other->need ^ need_diff);
+        other->slot ^= slot_diff;
+        best.need = (int64_t)((uint64_t)best.need ^ need_diff);
+        best.slot ^= slot_diff;
     }
     t->node[0] = best;
 }

@@ -321,10 +321,11 @@ static void session_take_message(struct session *s,
     if (m->type == WIRE_ASK) {
         session_send_report(s, event->peer, m);
     } else if (m->term != s->term) {
-        session_send_refuse(s, event->peer, m, STATUS_WRONG_JOB,
+        session_send_refuse(s, event->peer, STATUS_WRONG_JOB,
                             "this is term %llu of the job, not term %llu",
                             (unsigned long long)s->term,
                             (unsigned long long)m->term);
+        session_head_as(s, m);
     } else if (m->type == WIRE_HELLO) {
         session_take_hello(s, event);
     } else if (host == SESSION_NO_HOST) {
@@ -339,9 +340,10 @@ static void session_take_bad(struct session *s,
 {
     s->bad_messages++;
     if (event->status == STATUS_VERSION || event->status == STATUS_WRONG_JOB) {
-        session_send_refuse(s, event->peer, event->message, event->status, "%s",
+        session_send_refuse(s, event->peer, event->status, "%s",
                             event->text != NULL ? event->text
                                                 : status_text(event->status));
+        session_head_as(s, event->message);
     }
 }
 

@@ -46,7 +46,8 @@ struct session_options {
     uint64_t host_timeout_ms;
     uint64_t grace_ms; /* How long a host may take to stop and save. */
     uint64_t skew_max_ms;
-    bool keeps_on_failure;
+    bool keeps_on_failure; /* Others go on, and those that do well end with
+                              OK; the job's outcome is still the failure. */
 };
 
 enum session_phase {

@@ -18,7 +18,7 @@ static void session_refuse_host(struct session *s, uint32_t host,
     struct session_member *h = &s->hosts[host];
     char *reason = mem_copy(buf_text(&s->reason));
 
-    session_send_refuse(s, event->peer, NULL, status, "%s", reason);
+    session_send_refuse(s, event->peer, status, "%s", reason);
     if (h->phase == WIRE_PHASE_ABSENT) {
         free(h->reason);
         h->reason = reason;
@@ -103,8 +103,8 @@ void session_refuse_lost(struct session *s, uint32_t host, uint64_t peer)
 {
     const struct session_member *h = &s->hosts[host];
 
-    session_send_refuse(s, peer, NULL, STATUS_LOST,
-                        "host %s has been given up: %s", h->name,
+    session_send_refuse(s, peer, STATUS_LOST, "host %s has been given up: %s",
+                        h->name,
                         h->reason != NULL ? h->reason : "it never came");
 }
 
@@ -152,7 +152,7 @@ void session_take_hello(struct session *s, const struct session_event *event)
     enum status status;
 
     if (host == SESSION_NO_HOST) {
-        session_send_refuse(s, event->peer, NULL, STATUS_REFUSED,
+        session_send_refuse(s, event->peer, STATUS_REFUSED,
                             "host %.*s is not among the job's %u hosts",
                             (int)hello->host.size, hello->host.at,
                             (unsigned)s->host_count);

@@ -60,8 +60,14 @@ void session_send_start(struct session *s, uint32_t host, uint64_t wall_ms)
 void session_send_end(struct session *s, uint32_t host)
 {
     struct session_outcome outcome = session_outcome(s);
+    const struct session_member *h = &s->hosts[host];
 
     CHECK(s->phase >= SESSION_ENDING);
+    if (s->keeps_on_failure && h->phase == WIRE_PHASE_DONE &&
+        h->exit_code == 0) {
+        /* The others' failures are not this host's. */
+        outcome = (struct session_outcome){STATUS_OK, 0, "", ""};
+    }
     session_say_host(s, host, WIRE_END)->end = (struct wire_end){
         .status = outcome.status,
         .exit_code = (uint64_t)outcome.exit_code,
@@ -82,8 +88,7 @@ void session_send_report(struct session *s, uint64_t peer,
     m->report.json = buf_bytes(&s->report);
 }
 
-void session_send_refuse(struct session *s, uint64_t peer,
-                         const struct wire_message *to, enum status status,
+void session_send_refuse(struct session *s, uint64_t peer, enum status status,
                          const char *format, ...)
 {
     struct wire_message *m = session_say(s, peer, WIRE_REFUSE);
@@ -97,11 +102,19 @@ void session_send_refuse(struct session *s, uint64_t peer,
     buf_clear(&s->reason);
     buf_add_text(&s->reason, why.text);
     line_clean(s->reason.at, WIRE_TEXT_MAX);
+    m->refuse.status = status;
+    m->refuse.reason = bytes_of(s->reason.at);
+    s->refused++;
+}
+
+void session_head_as(struct session *s, const struct wire_message *to)
+{
+    struct wire_message *m;
+
+    CHECK(s->send_count > 0);
+    m = &s->sends[s->send_count - 1].message;
     if (to != NULL && to->job[0] != '\0') {
         memcpy(m->job, to->job, sizeof(m->job));
         m->term = to->term;
     }
-    m->refuse.status = status;
-    m->refuse.reason = buf_bytes(&s->reason);
-    s->refused++;
 }

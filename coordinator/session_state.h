@@ -6,7 +6,9 @@
 
 #include "coordinator/session.h"
 
-enum { SESSION_CHANNEL_NAME_MAX = 64, SESSION_NO_HOST = UINT32_MAX };
+enum { SESSION_CHANNEL_NAME_MAX = 64 };
+
+#define SESSION_NO_HOST UINT32_MAX
 
 /* How far a host has brought one channel. */
 struct session_progress {
@@ -111,10 +113,13 @@ void session_send_end(struct session *s, uint32_t host);
 void session_send_report(struct session *s, uint64_t peer,
                          const struct wire_message *ask);
 
-/* Refuse @peer; @to, when not NULL, is what its message was headed with. */
-__attribute__((format(printf, 5, 6))) void session_send_refuse(
-    struct session *s, uint64_t peer, const struct wire_message *to,
-    enum status status, const char *format, ...);
+__attribute__((format(printf, 4, 5))) void session_send_refuse(
+    struct session *s, uint64_t peer, enum status status, const char *format,
+    ...);
+
+/* Head the last message as @to was, which is not of our run or term, so that
+ * its sender believes it. Without effect if @to has no heading. */
+void session_head_as(struct session *s, const struct wire_message *to);
 
 /* session_report.c: how much of the hosts a report tells. */
 enum session_detail {

@@ -8,11 +8,9 @@
  * and every setting remembers where it came from. Our own settings stand
  * under "Smshard" beside each channel and at the document's top.
  *
- * All that the platform's contract knows is read and validated, also where
- * the part that serves it is not in this version; serving it is refused by
- * name later, by job_check_served().
- *
- * No I/O: texts in, struct out. The job owns all its strings. */
+ * All that the platform's contract knows is read and validated, also what this
+ * version does not serve: job_check_served() refuses that by name. No I/O:
+ * texts in, struct out. The job owns all its strings. */
 
 #ifndef PROTO_JOB_H
 #define PROTO_JOB_H
@@ -191,12 +189,10 @@ const char *job_even_name(enum job_even e);
 /* The deal that AUTO stands for on this channel. */
 enum job_deal job_channel_deal(const struct job_channel *c);
 
-/* Whether the platform has put the channel's files in their place, so that
- * nothing is left to bring. */
+/* Whether the platform has brought the channel: nothing is left to do. */
 bool job_channel_is_in_place(const struct job_channel *c);
 
-/* Say whether this version can run the job.
- * UNSUPPORTED: names channel and setting, and what to use meanwhile. */
+/* UNSUPPORTED: this version can't run the job; @why says what to use. */
 MUST_USE enum status job_check_served(const struct job *job, struct fault *why);
 
 bool job_name_is_valid(const char *name);

@@ -80,13 +80,13 @@ struct wire_welcome {
     uint64_t host_timeout_ms; /* Silence after which the job is given up. */
 };
 
-/* Coordinator → anybody: you are not, and why. */
+/* Coordinator → anybody: you are not. The status is an enum status. */
 struct wire_refuse {
-    uint64_t status; /* An enum status. */
+    uint64_t status;
     struct bytes reason;
 };
 
-/* Worker → coordinator: I live. Answered with a PULSE. */
+/* Worker → coordinator: I live. Answered with a PULSE of its number. */
 struct wire_beat {
     uint64_t phase;
     uint64_t number; /* Grows by one with each beat. */
@@ -95,10 +95,8 @@ struct wire_beat {
     struct wire_progress progress[WIRE_CHANNELS_MAX];
     uint32_t progress_count;
 };
-
-/* Coordinator → worker: I live too. */
 struct wire_pulse {
-    uint64_t number; /* Of the beat. */
+    uint64_t number;
 };
 
 /* Coordinator → worker: this is yours. */
@@ -111,13 +109,11 @@ struct wire_share_all {
     uint32_t share_count;
 };
 
-/* Worker → coordinator: my share is here, whole. */
+/* Worker → coordinator: my share is here. Coordinator → worker: start. */
 struct wire_ready {
     uint64_t units;
     uint64_t bytes;
 };
-
-/* Coordinator → worker: everybody is ready, start the command. */
 struct wire_start {
     uint64_t wall_ms;
 };
@@ -164,7 +160,6 @@ enum wire_type {
     WIRE_TYPES,
 };
 
-/* Never NULL: "HELLO". */
 const char *wire_type_name(enum wire_type t);
 
 struct wire_message {

@@ -3,11 +3,11 @@
  *
  *   any/key                  the value of the key any/key
  *   .smshard/tmp/ID          a value that is being written
- *   .smshard/lock-NN         locked while a key that hashes to NN is written
+ *   .smshard/lock            the lock, where the root folder can't be locked
  *   .smshard/upload-ID/key   a multipart upload's key, locked by its owner
  *   .smshard/upload-ID/NNNNN its parts
  *
- * A PUT writes a temporary file, syncs it, and under the key's lock checks
+ * A PUT writes a temporary file, syncs it, and under the root's lock checks
  * the condition and renames: a reader sees the old value or the new one, and
  * kill -9 at any point leaves one of them. Locks are flock(2) locks, which
  * the kernel releases with their process. They are separate files because
@@ -23,7 +23,7 @@
  * an inode again within one of them could repeat an etag after a DELETE.
  *
  * Requests run in poll on the owner's thread: a file system that hangs blocks
- * the poll, as does a process that is stopped while it holds a key's lock.
+ * the poll, as does a process that is stopped while it holds the root's lock.
  * File names are bytes and are kept as they are. */
 
 #include "store/store_dir.h"
@@ -372,6 +372,7 @@ static void dir_destroy(void *self)
     dir_drop_uploads(d);
     dir_drop_walk(d);
     if (d->root >= 0) {
+        dir_leave_no_trace(d);
         close(d->root);
     }
     free(d->root_path);

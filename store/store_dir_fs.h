@@ -12,6 +12,7 @@
 
 #define DIR_SPACE ".smshard" /* The store's own folder, below its root. */
 #define DIR_TEMPS DIR_SPACE "/tmp"
+#define DIR_LOCK DIR_SPACE "/lock"
 #define DIR_UPLOAD "upload-"
 
 enum { DIR_ID_SIZE = 33, DIR_NAME_MAX = 96, DIR_PART_MAX = 255 };
@@ -89,12 +90,16 @@ enum status dir_temp_seal(struct dir_call *c, struct dir_temp *t,
 /* Remove the name, if it still has one, and close it. */
 void dir_temp_close(struct dir_call *c, struct dir_temp *t);
 
-/* Take the lock of the call's key; *@out is closed to release it, and -1
- * where the file system has no locks. */
+/* Take the lock that every write of this root holds; *@out is closed to
+ * release it, and -1 where the file system has no locks. */
 enum status dir_lock(struct dir_call *c, int *out);
 
 /* Before the first write: remove what dead processes left. */
 void dir_sweep(struct dir_store *d);
+
+/* When the handle closes: remove the store's own folders if they are empty,
+ * so that the user's folder holds the user's files only. */
+void dir_leave_no_trace(struct dir_store *d);
 
 /* Write a new random name of DIR_ID_SIZE bytes. */
 void dir_make_id(char out[DIR_ID_SIZE]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publishing a value, and removing one.
  *
- * Everything below happens under the key's lock. A rename alone would do for
+ * Everything below happens under the root's lock. A rename alone would do for
  * IF_ABSENT too, but link(2) fails where somebody else was first, so that it
  * holds even against programs that know nothing of the lock.
  *

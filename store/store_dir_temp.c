@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is under .smshard/: temporary files, the locks of keys, and the
- * removal of what dead processes left.
+/* What is under .smshard/: temporary files, a lock where the root folder has
+ * none, and the removal of what dead processes left.
  *
  * A temporary file is locked by whoever writes it. Who else gets that lock
  * knows the owner dead and removes the file. Between its creation and its
@@ -21,7 +21,7 @@
 #include "base/hash.h"
 #include "store/store_dir_fs.h"
 
-enum { DIR_LOCKS = 64, DIR_TRIES = 100 };
+enum { DIR_TRIES = 100 };
 
 void dir_make_id(char out[DIR_ID_SIZE])
 {
@@ -170,28 +170,31 @@ void dir_temp_close(struct dir_call *c, struct dir_temp *t)
     }
 }
 
-/* --- the locks of keys --------------------------------------------------- */
+/* --- the lock of the store ------------------------------------------------ */
 
-/* FNV-1a. Every process must find the same file: never changed. */
-static unsigned dir_lock_number(struct bytes key)
+/* One lock for all keys of a root: it is held for a look and a rename only,
+ * never while bytes are written or synced. It is the lock of the root folder
+ * itself, which leaves no file behind; file systems that lock only what is
+ * open for writing (NFS) get a lock file, and so does everybody there. */
+static int dir_open_lock(const struct dir_store *d)
 {
-    uint32_t hash = UINT32_C(2166136261);
+    int fd = openat(d->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    for (size_t i = 0; i < key.size; i++) {
-        hash = (hash ^ (unsigned char)key.at[i]) * UINT32_C(16777619);
+    if (fd < 0 || dir_flock(fd, LOCK_EX) == 0) {
+        return fd;
     }
-    return (hash ^ (hash >> 16)) % DIR_LOCKS;
+    if (errno != EBADF && errno != EINVAL) {
+        return fd;
+    }
+    close(fd);
+    return dir_create(d, DIR_LOCK, 0);
 }
 
 enum status dir_lock(struct dir_call *c, int *out)
 {
-    char name[DIR_NAME_MAX];
-
-    snprintf(name, sizeof(name), "%s/lock-%02u", DIR_SPACE,
-             dir_lock_number(c->r->key));
-    *out = dir_create(c->d, name, 0);
+    *out = dir_open_lock(c->d);
     if (*out < 0) {
-        return dir_fault(c, errno, "open its lock under .smshard/");
+        return dir_fault(c, errno, "open its store's lock");
     }
     if (dir_flock(*out, LOCK_EX) == 0) {
         return STATUS_OK;
@@ -200,7 +203,7 @@ enum status dir_lock(struct dir_call *c, int *out)
         int error = errno;
 
         close(*out);
-        return dir_fault(c, error, "take its lock under .smshard/");
+        return dir_fault(c, error, "take its store's lock");
     }
     close(*out);
     *out = -1;
@@ -270,5 +273,14 @@ void dir_sweep(struct dir_store *d)
         if (dir != NULL) {
             closedir(dir);
         }
+    }
+}
+
+void dir_leave_no_trace(struct dir_store *d)
+{
+    if (d->is_swept) {
+        /* Both fail where something is in them: somebody is still at work. */
+        unlinkat(d->root, DIR_TEMPS, AT_REMOVEDIR);
+        unlinkat(d->root, DIR_SPACE, AT_REMOVEDIR);
     }
 }

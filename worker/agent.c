@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/agent.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +131,7 @@ static void agent_signal(struct agent *a, int number, struct agent_effects *fx)
 /* Ask the command to end, and set the time after which it is killed. */
 static void agent_terminate(struct agent *a, struct agent_effects *fx)
 {
-    agent_signal(a, SIGTERM, fx);
+    agent_signal(a, AGENT_TERM, fx);
     if (a->state == AGENT_RUNNING) {
         agent_enter(a, AGENT_STOPPING);
         a->kill_ms = a->grace_ms < AGENT_NEVER - a->now_ms
@@ -251,8 +250,8 @@ static void agent_take_saved(struct agent *a, const struct agent_event *event,
 
 static bool agent_is_stop_signal(int number)
 {
-    return number == SIGTERM || number == SIGINT || number == SIGHUP ||
-           number == SIGQUIT;
+    return number == AGENT_TERM || number == AGENT_INT || number == AGENT_HUP ||
+           number == AGENT_QUIT;
 }
 
 static void agent_take_signal(struct agent *a, int number,
@@ -261,7 +260,7 @@ static void agent_take_signal(struct agent *a, int number,
     bool has_command = a->state == AGENT_RUNNING ||
                        (a->state == AGENT_STOPPING && !a->is_bringing);
 
-    if (has_command && number == SIGTERM) {
+    if (has_command && number == AGENT_TERM) {
         agent_terminate(a, fx);
     } else if (has_command) {
         agent_signal(a, number, fx);
@@ -367,7 +366,7 @@ static void agent_take_time(struct agent *a, struct agent_effects *fx)
 {
     if (a->now_ms >= a->kill_ms) {
         a->kill_ms = AGENT_NEVER;
-        agent_signal(a, SIGKILL, fx);
+        agent_signal(a, AGENT_KILL, fx);
     }
     if (a->state != AGENT_JOINING && !a->is_deaf &&
         a->now_ms - a->heard_ms >= a->host_timeout_ms) {

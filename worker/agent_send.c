@@ -80,41 +80,50 @@ void agent_send_done(struct agent *a, struct agent_effects *fx)
     };
 }
 
-/* The fields of a SHARE that are texts. */
-enum { AGENT_SHARE_TEXTS = 5, AGENT_SHARE_HEADS = 2 };
-
-static void agent_list_texts(struct wire_share_all *all, struct bytes **texts)
+/* Move @text to @to, and return where the next one goes. */
+static char *agent_keep_text(struct bytes *text, char *to)
 {
-    *texts++ = &all->output;
-    *texts++ = &all->checkpoint;
-    for (uint32_t i = 0; i < all->share_count; i++) {
-        *texts++ = &all->shares[i].channel;
-        *texts++ = &all->shares[i].share;
-        *texts++ = &all->shares[i].catalog;
-        *texts++ = &all->shares[i].root_uri;
-        *texts++ = &all->shares[i].prefix;
+    if (text->size > 0) {
+        memcpy(to, text->at, text->size);
     }
+    text->at = to;
+    return to + text->size;
+}
+
+static size_t agent_texts_size(const struct wire_share_all *all)
+{
+    size_t size = all->output.size + all->checkpoint.size;
+
+    for (uint32_t i = 0; i < all->share_count; i++) {
+        const struct wire_share *s = &all->shares[i];
+
+        size += s->channel.size + s->share.size + s->catalog.size +
+                s->root_uri.size + s->prefix.size;
+    }
+    return size;
 }
 
 void agent_keep_shares(struct agent *a, const struct wire_share_all *shares)
 {
-    struct bytes
-        *texts[AGENT_SHARE_HEADS + AGENT_SHARE_TEXTS * WIRE_CHANNELS_MAX];
-    uint32_t count =
-        AGENT_SHARE_HEADS + AGENT_SHARE_TEXTS * shares->share_count;
-    size_t at = 0;
+    size_t size = agent_texts_size(shares);
+    char *to = buf_reserve(&a->texts, size);
 
     CHECK(!a->has_shares && shares->share_count <= WIRE_CHANNELS_MAX);
     a->has_shares = true;
     a->shares = *shares;
-    agent_list_texts(&a->shares, texts);
-    for (uint32_t i = 0; i < count; i++) {
-        buf_add_bytes(&a->texts, *texts[i]);
+    to = agent_keep_text(&a->shares.output, to);
+    to = agent_keep_text(&a->shares.checkpoint, to);
+    for (uint32_t i = 0; i < shares->share_count; i++) {
+        struct wire_share *s = &a->shares.shares[i];
+
+        to = agent_keep_text(&s->channel, to);
+        to = agent_keep_text(&s->share, to);
+        to = agent_keep_text(&s->catalog, to);
+        to = agent_keep_text(&s->root_uri, to);
+        to = agent_keep_text(&s->prefix, to);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        texts[i]->at = a->texts.at + at;
-        at += texts[i]->size;
-    }
+    buf_add_done(&a->texts, size);
+    CHECK(to == a->texts.at + size);
 }
 
 static uint64_t agent_smaller(uint64_t a, uint64_t b)

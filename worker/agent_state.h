@@ -8,6 +8,16 @@
 
 enum { AGENT_CHANNEL_NAME_MAX = WIRE_NAME_MAX };
 
+/* Signals that mean something to an agent, as POSIX numbers them for kill(1);
+ * the header that names them belongs to the operating system's files. */
+enum {
+    AGENT_HUP = 1,
+    AGENT_INT = 2,
+    AGENT_QUIT = 3,
+    AGENT_KILL = 9,
+    AGENT_TERM = 15,
+};
+
 #define AGENT_NEVER UINT64_MAX
 
 /* Why this host ends, other than by its command's own exit. */
@@ -53,7 +63,6 @@ struct agent {
 
     bool is_bringing;                     /* Asked for, and no BROUGHT yet. */
     bool is_started;                      /* STARTED with OK has come. */
-    bool is_term_asked;                   /* A TERM waits for STARTED. */
     int early_signals[AGENT_SIGNALS_MAX]; /* Before STARTED. */
     uint32_t early_count;
     int command_code; /* 0 until it has ended. */

@@ -89,11 +89,12 @@ mkdir -p "$T/full" "$T/ro"
 if mount -t tmpfs -o size=64k tmpfs "$T/full" 2>/dev/null; then
     MOUNTS="$MOUNTS $T/full"
     head -c 200000 /dev/zero >"$T/data/big"
-    fails "disk too small for the share" 74 "space" "$SMSHARD" run \
+    fails "disk too small for the share" 74 "are free" "$SMSHARD" run \
         --base "$T/full" --job-name t --output "$T/out" \
         --channel "train=$T/data/big" -- true
     check "nothing is left of it" test ! -e "$T/full/input/data/train"
-    mount -t tmpfs -o ro tmpfs "$T/ro" && MOUNTS="$MOUNTS $T/ro"
+    mount -t tmpfs tmpfs "$T/ro" && MOUNTS="$MOUNTS $T/ro"
+    mkdir "$T/ro/out" && mount -o remount,ro "$T/ro"
     fails "store on a read-only disk" 77 "$T/ro" "$SMSHARD" run \
         --base "$T/base" --job-name t --output "$T/ro/out" $TRAIN -- true
 else
@@ -107,8 +108,9 @@ else
     skip "source that can't be read" "root can read everything"
 fi
 
-mkdir -p "$T/base/input/data/train"
-echo mine >"$T/base/input/data/train/mine.txt"
-fails "channel folder with the user's own files" 65 "not empty" $RUN $TRAIN -- true
-check "which are still there" grep -q mine "$T/base/input/data/train/mine.txt"
+mkdir -p "$T/theirs/input/data/train"
+echo mine >"$T/theirs/input/data/train/mine.txt"
+fails "channel folder with the user's own files" 65 "not empty" "$SMSHARD" run \
+    --base "$T/theirs" --output "$T/out" --job-name t $TRAIN -- true
+check "which are still there" grep -q mine "$T/theirs/input/data/train/mine.txt"
 finish

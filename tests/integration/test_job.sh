@@ -3,6 +3,7 @@
 # Real jobs of one to three processes: how they end, who is told, what is
 # written where, and that a second job can't write where the first one does.
 # shellcheck disable=SC2086,SC2012 # flags are split on purpose; plain names
+# shellcheck disable=SC2016,SC2010,SC2154 # expanded by the command; plain names; set by eval
 set -u
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -98,8 +99,8 @@ fails "a second live job on the same prefix is refused" 73 "first" \
     "$SMSHARD" run --base "$T/second" --job-name second --output "$T/out" \
     --checkpoint "$T/ck2" -- sh -c 'echo bad >"$SMSHARD_CHECKPOINT_DIR/bad"'
 check "before it writes" test -z "$(find "$T/ck2" -name bad)"
-fails "a second launch of the same host of the same job too" 73 "alive" \
-    "$SMSHARD" run --base "$T/second" --job-name first --output "$T/out" -- true
+fails "a second launch of the same host of the same job too" 73 "takes part already" \
+    "$SMSHARD" run --heartbeat 100ms --host-timeout 1s --base "$T/second" --job-name first --output "$T/out" -- true
 kill -9 "$p1"
 ended "$p1"
 run "$SMSHARD" run --base "$T/first" --job-name first --output "$T/out" \

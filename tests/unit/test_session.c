@@ -98,10 +98,11 @@ static struct wire_message hello(uint32_t number, uint32_t hosts)
 static void beat(struct bench *b, uint64_t peer, enum wire_phase phase)
 {
     static uint64_t number;
+    struct wire_message m = {.type = WIRE_BEAT, .beat = {.phase = phase}};
 
-    say(b, peer,
-        (struct wire_message){.type = WIRE_BEAT,
-                              .beat = {.phase = phase, .number = ++number}});
+    number++;
+    m.beat.number = number;
+    say(b, peer, m);
 }
 
 static void done(struct bench *b, uint64_t peer, uint64_t code,
@@ -417,6 +418,23 @@ TEST(lost_words_are_said_again_when_a_beat_shows_it)
     end(&b);
 }
 
+TEST(a_late_beat_is_answered_but_not_believed)
+{
+    struct bench b = open_with(2, false);
+    struct wire_message late = {
+        .type = WIRE_BEAT, .beat = {.phase = WIRE_PHASE_JOINED, .number = 4}};
+    struct wire_message newer = {
+        .type = WIRE_BEAT, .beat = {.phase = WIRE_PHASE_BRINGING, .number = 5}};
+
+    join_all(&b);
+    prepared(&b);
+    say(&b, 1, newer);
+    say(&b, 1, late);
+    EXPECT_STR(sent(&b), "1:PULSE"); /* And no SHARE once more. */
+    EXPECT_EQ(b.fx.sends[0].message.pulse.number, 4);
+    end(&b);
+}
+
 TEST(beats_at_the_wrong_time_do_not_move_the_job)
 {
     struct bench b = open_with(2, false);
@@ -463,6 +481,9 @@ TEST(with_keep_the_others_go_on)
     EXPECT_EQ(session_phase(b.session), SESSION_RUNNING);
     done(&b, 1, 0, "");
     EXPECT_STR(sent(&b), "1:END 2:END");
+    EXPECT_EQ(b.fx.sends[0].message.end.status, STATUS_OK); /* It did well. */
+    EXPECT_EQ(b.fx.sends[1].message.end.status, STATUS_PEER_FAILED);
+    EXPECT_EQ(b.fx.sends[1].message.end.exit_code, 3);
     EXPECT(b.fx.is_over);
     EXPECT_STR(outcome(&b), "PEER_FAILED 3 algo-2: the command exited with 3");
     end(&b);

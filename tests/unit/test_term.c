@@ -309,6 +309,7 @@ TEST(body_is_one_line_of_json_and_reads_back)
         7, "ab", "algo-1", "tcp://[::1]:9", "0f", 15000, true};
     struct term_lease read;
     struct buf out = {0};
+    struct buf again = {0};
     struct fault why;
 
     term_lease_write(&lease, &out);
@@ -317,7 +318,9 @@ TEST(body_is_one_line_of_json_and_reads_back)
                "\"tcp://[::1]:9\",\"nonce\":\"0f\",\"ttl_ms\":15000,"
                "\"released\":true}\n");
     EXPECT_EQ(term_lease_read(buf_bytes(&out), &why, &read), STATUS_OK);
-    EXPECT(memcmp(&read, &lease, sizeof(read)) == 0);
+    term_lease_write(&read, &again);
+    EXPECT_STR(buf_text(&again), buf_text(&out));
+    buf_fini(&again);
     buf_fini(&out);
 }
 
@@ -354,7 +357,7 @@ TEST(bad_bodies_are_refused_by_name)
 
 enum {
     SIM_TERMS_MAX = 5,
-    SIM_SEEDS = 2500,
+    SIM_SEEDS = 1500,
     SIM_WILD_MS = 20000,
     SIM_CALM_MS = 10000,
     SIM_LOST_MS = 700
