@@ -37,6 +37,7 @@ clang_format clang-format-14|clang-format
 clang_tidy clang-tidy-14|clang-tidy
 cppcheck cppcheck
 shellcheck shellcheck
+mandoc mandoc
 git git
 python3 python3'
 needs[cluster]='

@@ -47,7 +47,7 @@ none "docs/settings.md: the table is that of --help" "$(diff \
 item_of() { # PAGE FLAG
     awk -v flag="-$2" '
         /^\.(It|El|Sh)/ { inside = $1 == ".It" && $3 == flag }
-        inside' "$1" | tr '\n' ' '
+        inside' "$1" | sed 's/^\.Pa //' | tr '\n' ' '
 }
 
 # Check that a value said as NAME=VALUE is told to come from there.
@@ -59,9 +59,14 @@ origin_is() { # FLAG ORIGIN COMMAND…
         '.settings[] | select(.name == $n) | .origin') == $origin ]]
 }
 
+# A document with this value, and what the request wants beside it.
 document_with() { # PATH VALUE
-    jq -n --arg p "$1" --arg v "$2" \
-        'setpath($p / "."; $v | tonumber? // $v)' >"$T/document.json"
+    jq -n --arg p "$1" --arg v "$2" '
+        if $p | startswith("OutputDataConfig")
+        then .OutputDataConfig.S3OutputPath = "file:///tmp/x"
+        elif $p | startswith("CheckpointConfig")
+        then .CheckpointConfig.S3Uri = "file:///tmp/x" else {} end |
+        setpath($p / "."; $v | tonumber? // $v)' >"$T/document.json"
 }
 
 value_for() { # FLAG: one that it takes
@@ -107,7 +112,7 @@ rows=$(sed -n 's/^| `--\([a-z-]*\)[^`]*` | `\(SMSHARD_[A-Z_]*\)` | `\([A-Za-z0-9
 while IFS='|' read -r flag variable path default; do
     says "docs/man/smshard-run.1: --$flag" \
         "$(item_of docs/man/smshard-run.1 "$flag")" "Ev $variable" "Ql $path" \
-        "$([[ $default != '`'* ]] || echo "Default: ${default//\`/}")"
+        "$([[ $default != '`'*'`' ]] || echo "Default: ${default//\`/}")"
     case $path in
     *TrainingInputMode | Smshard.*) continue ;; # Of channels.
     [A-Z]*.* | TrainingJobName) ;;
