@@ -4,9 +4,8 @@
 # Links, commands, flags, variables, targets, paths and words that the pages
 # name: they are there.
 
-# Flags in pages that belong to other programs: docker's COPY, srun, mpirun,
-# torchrun.
-foreign=' --from --ntasks-per-node --map-by --nproc-per-node '
+# Flags in pages that belong to other programs: docker, srun, mpirun, torchrun.
+foreign=' --from --rm --volumes --ntasks-per-node --map-by --nproc-per-node '
 
 commands=$(smshard --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 flags_of() { # COMMAND
