@@ -66,6 +66,22 @@ static inline uint32_t balance_class(uint64_t size)
     return BALANCE_CLASSES - 2 - (magnitude << BALANCE_FINE_BITS | fine);
 }
 
+/* Call @fn for each range of @object that was not dropped; the first one is
+ * @range. Returns the range after them. */
+static inline uint64_t balance_visit_ranges(struct balance *b, balance_fn *fn,
+                                            uint32_t object, uint64_t range)
+{
+    const struct deal *d = b->d;
+
+    for (; range < d->range_count && d->ranges[range].object == object;
+         range++) {
+        if (d->ranges[range].rank < DEAL_DROPPED) {
+            fn(b, d->ranges[range].size, (uint32_t)(d->count + range));
+        }
+    }
+    return range;
+}
+
 /* Call @fn for each unit that was not dropped, by object and offset. */
 static inline void balance_visit(struct balance *b, balance_fn *fn)
 {
@@ -84,11 +100,8 @@ static inline void balance_visit(struct balance *b, balance_fn *fn)
             if (b->rank_of[object] < DEAL_DROPPED) {
                 fn(b, sizes[i], object);
             }
-            for (; range < d->range_count && d->ranges[range].object == object;
-                 range++) {
-                if (d->ranges[range].rank < DEAL_DROPPED) {
-                    fn(b, d->ranges[range].size, (uint32_t)(d->count + range));
-                }
+            if (b->rank_of[object] == DEAL_SPLIT) {
+                range = balance_visit_ranges(b, fn, object, range);
             }
         }
     }

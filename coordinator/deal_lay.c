@@ -342,8 +342,9 @@ static enum status lay_even_out(struct deal *d, uint32_t *rank_of)
     if (d->even == DEAL_EVEN_DROP) {
         d->even_count = least;
         lay_drop(d, rank_of, least);
-        trimmed = realloc(d->sequence, (size_t)(least * d->rank_count + 1) *
-                                           sizeof(*d->sequence));
+        trimmed =
+            realloc(d->sequence,
+                    (size_t)(least * d->rank_count) * sizeof(*d->sequence) + 1);
         d->sequence = trimmed != NULL ? trimmed : d->sequence;
     }
     return STATUS_OK;

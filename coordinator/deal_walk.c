@@ -105,6 +105,7 @@ bool deal_next(struct deal_cursor *cursor, struct deal_unit *out)
     const struct deal *d = cursor->deal;
     uint64_t own = deal_own(d, cursor->rank);
     uint64_t k = cursor->next;
+    uint64_t lent;
     uint32_t lender;
 
     if (k < own) {
@@ -116,8 +117,9 @@ bool deal_next(struct deal_cursor *cursor, struct deal_unit *out)
         return false;
     }
     lender = deal_lender(d, cursor->rank);
-    *out = deal_unit_of(
-        d, deal_own_id(d, lender, (k - own) % deal_own(d, lender)));
+    lent = deal_own(d, lender);
+    CHECK(lent > 0);
+    *out = deal_unit_of(d, deal_own_id(d, lender, (k - own) % lent));
     out->is_padding = true;
     cursor->next++;
     return true;

@@ -148,6 +148,7 @@ static uint64_t synth_zipf_scale(uint64_t count, uint64_t mean)
         sum += 10 * (synth_shrink(SYNTH_ONE, synth_log2(exact) / 10) -
                      synth_shrink(SYNTH_ONE, synth_log2(count) / 10));
     }
+    CHECK(sum > 0);
     return (uint64_t)(((synth_wide)mean * count << SYNTH_SHIFT) / sum);
 }
 
@@ -180,7 +181,7 @@ static uint64_t synth_lognormal(struct synth *s)
 static uint64_t synth_size(struct synth *s, uint64_t i)
 {
     uint64_t mean = s->options->mean_bytes;
-    uint64_t size = mean;
+    uint64_t size = 0;
 
     switch (s->options->sizes) {
     case SYNTH_EQUAL:

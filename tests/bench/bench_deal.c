@@ -66,7 +66,7 @@ static int bench_deal(const struct catalog *catalog,
 {
     double objects = (double)catalog_count(catalog);
     double keys = (double)catalog_key_memory(catalog);
-    struct order order;
+    struct order order = {0};
     struct deal_options options = {.kind = row->kind,
                                    .even = row->even,
                                    .hosts = hosts,
@@ -140,6 +140,8 @@ int main(int argc, char **argv)
     int failed = 0;
 
     if (catalog == NULL || hosts == NULL) {
+        catalog_destroy(&catalog);
+        free(hosts);
         return 1;
     }
     for (uint32_t i = 0; i < host_count; i++) {
