@@ -204,6 +204,14 @@ TEST(balanced_rows)
         {{100}, 1, {1, 1}, DEAL_EVEN_NONE, true, 32, {" 0[0,64]", " 0[64,36]"}},
         {{100}, 1, {1, 1}, DEAL_EVEN_NONE, true, 100, {" 0", ""}},
         {{50, 50}, 2, {1, 1}, DEAL_EVEN_NONE, true, 0, {" 0", " 1"}},
+        /* No cut leaves a crumb: a 512th of the target is the least. */
+        {{12801, 12799},
+         2,
+         {1, 1},
+         DEAL_EVEN_NONE,
+         true,
+         0,
+         {" 0[0,12776] 1[12774,25]", " 0[12776,25] 1[0,12774]"}},
         /* Objects without a byte go where few units are. */
         {{0, 0, 0, 9, 0},
          5,
