@@ -147,7 +147,7 @@ static enum status plan_synthesize(struct plan_work *w, struct fault *why)
                                         "dynamic", "replicated", NULL};
     static const char *const evens[] = {"none", "pad", "drop", NULL};
     static char name[] = "synthetic";
-    static char uri[] = "synthetic:";
+    static char uri[] = "nowhere (made up)";
     struct synth_options synth = {
         .mean_bytes = 1000000, .seed = 1, .sizes = SYNTH_LOGNORMAL};
     struct dealing *d = &w->dealings.channels[0];

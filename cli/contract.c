@@ -41,8 +41,10 @@ static char *contract_base(const struct options *options)
 static void contract_paths(struct contract *c, const struct options *options)
 {
     c->base = contract_base(options);
-    /* For whoever reads it after us: the job's defaults, and the command. */
-    setenv("SAGEMAKER_BASE_DIR", c->base, 1);
+    if (options_get(options, "base") != NULL) {
+        /* For whoever reads it after us: the job, and the command. */
+        setenv("SAGEMAKER_BASE_DIR", c->base, 1);
+    }
     c->config = mem_print("%s/input/config", c->base);
     c->data = mem_print("%s/input/data", c->base);
     c->model = mem_print("%s/model", c->base);

@@ -248,18 +248,17 @@ static void options_wrap(struct buf *out, size_t column, const char *text)
     while (*text != '\0') {
         size_t word = strcspn(text, " ");
 
-        if (at > OPTIONS_COLUMN && at + word > OPTIONS_WIDTH) {
+        if (at > OPTIONS_COLUMN && at + 1 + word > OPTIONS_WIDTH) {
             buf_print(out, "\n%*s", OPTIONS_COLUMN, "");
             at = OPTIONS_COLUMN;
+        } else if (at > column) {
+            buf_add_char(out, ' ');
+            at++;
         }
         buf_add(out, text, word);
         at += word;
         text += word;
-        if (*text == ' ') {
-            buf_add_char(out, ' ');
-            text++;
-            at++;
-        }
+        text += *text == ' ';
     }
     buf_add_char(out, '\n');
 }

@@ -79,7 +79,8 @@ static enum status prepare_share(struct prepare *p, struct store *state,
     out->catalog =
         prepare_keep(p, mem_print("%scatalog/%s", buf_text(&p->state_prefix),
                                   catalog_name(d->listing.catalog)));
-    if (sum.units == catalog_count(d->listing.catalog)) {
+    if (sum.units == catalog_count(d->listing.catalog) &&
+        sum.bytes == catalog_bytes(d->listing.catalog)) {
         out->share = out->catalog;
         return STATUS_OK;
     }

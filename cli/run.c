@@ -129,6 +129,23 @@ static void run_step(struct run *r, struct agent_event event)
     }
 }
 
+/* The agent may go on asking after a refusal, for as long as an earlier
+ * launch of this host may still be taken for alive: say so, once. */
+static void run_note_refusal(struct run *r, const struct wire_message *m)
+{
+    char text[FAULT_TEXT_MAX];
+    char quoted[FAULT_TEXT_MAX];
+
+    if (m->type != WIRE_REFUSE || r->was_refused) {
+        return;
+    }
+    r->was_refused = true;
+    snprintf(text, sizeof(text), "%.*s", (int)m->refuse.reason.size,
+             m->refuse.reason.at);
+    log_event(LOG_WARN, "join.refused", "reason=%s",
+              log_quote(text, quoted, sizeof(quoted)));
+}
+
 static void run_take_messages(struct run *r)
 {
     struct wire_message message;
@@ -143,7 +160,9 @@ static void run_take_messages(struct run *r)
             break;
         }
         s = wire_decode(buf_bytes(&bytes), r->lease.run, &why, &message);
+        r->was_answered = true;
         if (s == STATUS_OK) {
+            run_note_refusal(r, &message);
             run_step(r, (struct agent_event){.type = AGENT_EVENT_MESSAGE,
                                              .message = &message});
         } else {
@@ -361,6 +380,22 @@ static enum status run_prepare(struct run *r, char **argv, struct fault *why)
     return child_init(why, &r->child);
 }
 
+/* The one line. Who never heard the coordinator is told where it should be. */
+static void run_tell_outcome(const struct run *r,
+                             const struct agent_outcome *outcome)
+{
+    bool is_unheard = outcome->status == STATUS_TIMEOUT && !r->was_answered;
+
+    fprintf(stderr, "smshard: %s", outcome->text);
+    if (is_unheard) {
+        fprintf(stderr,
+                "; nothing came from %s: is it reached from here? see "
+                "--bind",
+                r->lease.endpoint);
+    }
+    fputc('\n', stderr);
+}
+
 int run_main(int argc, char **argv)
 {
     struct run *r = mem_new(1, sizeof(*r));
@@ -383,7 +418,7 @@ int run_main(int argc, char **argv)
 
         code = outcome.exit_code;
         if (outcome.text != NULL && outcome.text[0] != '\0') {
-            fprintf(stderr, "smshard: %s\n", outcome.text);
+            run_tell_outcome(r, &outcome);
         }
     }
     run_fini(r);

@@ -63,6 +63,8 @@ struct run {
     uint64_t progress_ms; /* When progress was last told. */
 
     struct child *child;
+    bool was_answered; /* By the coordinator, with anything. */
+    bool was_refused;
     bool was_signalled; /* Before there was an agent. */
     int signal;
 

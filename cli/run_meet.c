@@ -12,6 +12,7 @@
 #include "cli/run.h"
 #include "cli/term_store.h"
 #include "cli/version.h"
+#include "proto/net_addr.h"
 #include "store/store_sync.h"
 
 enum {
@@ -85,11 +86,23 @@ static enum status run_write_host_file(struct run *r, struct fault *why)
                : fault_prefix(why, s, "the job's state %s", r->state_uri);
 }
 
+/* By what the others shall call this host: its name where that means
+ * something here, else an address. */
+static const char *run_told_address(const struct run *r,
+                                    char address[NET_ADDR_MAX])
+{
+    if (net_addr_of_name(r->host, address)) {
+        return r->host;
+    }
+    return net_addr_of_this(address) ? address : "127.0.0.1";
+}
+
 /* Listen where the others can reach this host, should it lead. */
 static enum status run_listen(struct run *r, struct fault *why)
 {
     const char *bind = settings_text(&r->contract.job->settings, SETTING_BIND);
     const char *interface = r->contract.hosts.interface;
+    char address[NET_ADDR_MAX];
     struct net_listen options = {
         .address = bind,
         .port = (uint16_t)run_setting(r, SETTING_PORT),
@@ -98,9 +111,10 @@ static enum status run_listen(struct run *r, struct fault *why)
 
     if (bind[0] == '\0' && r->contract.hosts.count == 1) {
         options.address = "127.0.0.1";
+    } else if (bind[0] == '\0' && interface != NULL) {
+        options.address = interface;
     } else if (bind[0] == '\0') {
-        options.address = interface != NULL ? interface : "";
-        options.told = interface != NULL ? NULL : r->host;
+        options.told = run_told_address(r, address);
     }
     return net_listen(&options, why, &r->listener, r->endpoint);
 }

@@ -101,26 +101,35 @@ static void status_head(const struct json *report, struct buf *out)
     buf_print(out, " (term %" PRIu64 ")\n", status_number(report, "term"));
 }
 
+/* How far the share is, once the host has told of it. */
+static void status_share(const struct json *channels, struct buf *out)
+{
+    struct status_sum sum = status_add(channels);
+    struct buf done = {0};
+
+    if (json_count(channels) == 0) {
+        buf_print(out, "%-20s %4s %17s %10s", "-", "", "", "");
+        return;
+    }
+    plan_write_size(sum.bytes_done, &done);
+    status_bar(&sum, out);
+    buf_print(out, " %3" PRIu64 "%% %8" PRIu64 "/%-8" PRIu64 " %10s",
+              status_percent(&sum), sum.units_done, sum.units, buf_text(&done));
+    buf_fini(&done);
+}
+
 static void status_host(const struct json *host,
                         const struct status_screen *screen, struct buf *out)
 {
     struct bytes phase = json_string(json_get(host, "phase"));
     struct bytes name = json_string(json_get(host, "name"));
-    struct status_sum sum = status_add(json_get(host, "channels"));
-    struct buf done = {0};
 
-    plan_write_size(sum.bytes_done, &done);
     buf_print(out, "%-20.*s %s%-9.*s%s ", (int)name.size, name.at,
               status_color(screen, phase), (int)phase.size, phase.at,
               screen->with_color ? "\033[0m" : "");
-    status_bar(&sum, out);
-    buf_print(out,
-              " %3" PRIu64 "%% %8" PRIu64 "/%-8" PRIu64 " %10s %5" PRIu64
-              " %6.1f s",
-              status_percent(&sum), sum.units_done, sum.units, buf_text(&done),
-              status_number(host, "ranks"),
+    status_share(json_get(host, "channels"), out);
+    buf_print(out, " %5" PRIu64 " %6.1f s", status_number(host, "ranks"),
               (double)status_number(host, "silent_ms") / 1000);
-    buf_fini(&done);
     if (json_string(json_get(host, "reason")).size > 0) {
         buf_add_text(out, "  ");
         status_screen_text(host, "reason", out);

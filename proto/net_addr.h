@@ -20,4 +20,8 @@ bool net_addr_is_numeric(const char *text);
  * this machine, IPv4 first. false: it is not known. */
 bool net_addr_of_name(const char *name, char out[NET_ADDR_MAX]);
 
+/* Write an address by which other machines reach this one: the first that is
+ * not of the loopback, IPv4 first. false: there is none. */
+bool net_addr_of_this(char out[NET_ADDR_MAX]);
+
 #endif /* PROTO_NET_ADDR_H */

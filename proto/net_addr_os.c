@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,17 @@ static bool net_addr_write(const struct sockaddr *from, char *out)
            inet_ntop(from->sa_family, at, out, NET_ADDR_MAX) != NULL;
 }
 
-bool net_addr_of_interface(const char *name, char out[NET_ADDR_MAX])
+static bool net_addr_is_wanted(const struct ifaddrs *i, const char *name)
+{
+    if (name != NULL) {
+        return strcmp(i->ifa_name, name) == 0;
+    }
+    return (i->ifa_flags & IFF_UP) != 0 && (i->ifa_flags & IFF_LOOPBACK) == 0;
+}
+
+/* Find an address of the interface @name, or of any that is up and not the
+ * loopback when @name is NULL. */
+static bool net_addr_find(const char *name, char *out)
 {
     static const int families[] = {AF_INET, AF_INET6};
     struct ifaddrs *all = NULL;
@@ -33,14 +44,23 @@ bool net_addr_of_interface(const char *name, char out[NET_ADDR_MAX])
     for (int f = 0; f < 2 && !is_found; f++) {
         for (const struct ifaddrs *i = all; i != NULL && !is_found;
              i = i->ifa_next) {
-            is_found = i->ifa_addr != NULL &&
-                       i->ifa_addr->sa_family == families[f] &&
-                       strcmp(i->ifa_name, name) == 0 &&
-                       net_addr_write(i->ifa_addr, out);
+            is_found =
+                i->ifa_addr != NULL && i->ifa_addr->sa_family == families[f] &&
+                net_addr_is_wanted(i, name) && net_addr_write(i->ifa_addr, out);
         }
     }
     freeifaddrs(all);
     return is_found;
+}
+
+bool net_addr_of_interface(const char *name, char out[NET_ADDR_MAX])
+{
+    return net_addr_find(name, out);
+}
+
+bool net_addr_of_this(char out[NET_ADDR_MAX])
+{
+    return net_addr_find(NULL, out);
 }
 
 bool net_addr_is_numeric(const char *text)

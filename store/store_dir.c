@@ -10,9 +10,9 @@
  * A PUT writes a temporary file, syncs it, and under the root's lock checks
  * the condition and renames: a reader sees the old value or the new one, and
  * kill -9 at any point leaves one of them. Locks are flock(2) locks, which
- * the kernel releases with their process. They are separate files because
- * locking the value itself would keep it open across the rename, where NFS
- * clients move it aside first, so that the key is gone for a moment.
+ * the kernel releases with their process. It is never the value itself that
+ * is locked: that would keep it open across the rename, where NFS clients
+ * move it aside first, so that the key is gone for a moment.
  *
  * The etag is (modification time in ns, size, inode). Files that users made
  * have one too. It never comes back: a PUT gives its file a time later than

@@ -9,6 +9,7 @@
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,12 @@ static inline int test_run_one(const struct test *t)
     fflush(NULL);
     child = fork();
     if (child == 0) {
+        /* Whatever the caller ignores (nohup, a shell's &) is not ours. */
+        signal(SIGHUP, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGQUIT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGPIPE, SIG_DFL);
         t->run();
         exit(0);
     }

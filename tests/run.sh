@@ -41,7 +41,7 @@ run_one() {
     wait $!
     rc=$?
     [ $rc = 124 ] && echo "no end after $TEST_LIMIT_S s" >>"$log"
-    line=$(grep -Eo '[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+    line=$(grep -Eo '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
     read -r passed _ failed _ <<<"${line:-0 passed, 1 failed}"
     if [ $rc = 0 ] && [[ $(tail -n 1 "$log") == skipped:* ]]; then
         passed=0 failed=0 word=skip
