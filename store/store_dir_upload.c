@@ -176,7 +176,7 @@ static enum status dir_upload_find(struct dir_call *c)
 {
     const char *id = c->r->upload;
     char path[DIR_NAME_MAX];
-    char key[STORE_KEY_MAX + 1];
+    char key[STORE_KEY_MAX + 1] = "";
     ssize_t got = -1;
     int fd = -1;
 

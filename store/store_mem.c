@@ -332,8 +332,8 @@ static enum status mem_begin(struct mem_call *c)
     return STATUS_OK;
 }
 
-/* Find the upload that @c names and write where it hangs. */
-static enum status mem_find_upload(struct mem_call *c, struct mem_upload ***out)
+/* Return where the upload that @c names hangs, or NULL. */
+static struct mem_upload **mem_find_upload(const struct mem_call *c)
 {
     struct mem_upload **at = &c->place->uploads;
 
@@ -343,10 +343,14 @@ static enum status mem_find_upload(struct mem_call *c, struct mem_upload ***out)
         snprintf(id, sizeof(id), "u%" PRIx64, (*at)->id);
         if (strcmp(id, c->r->upload) == 0 &&
             bytes_is_equal((*at)->key, c->r->key)) {
-            *out = at;
-            return STATUS_OK;
+            return at;
         }
     }
+    return NULL;
+}
+
+static enum status mem_no_upload(struct mem_call *c)
+{
     return mem_fault(c, STATUS_NOT_FOUND, "there is no such upload");
 }
 
@@ -364,13 +368,14 @@ static void mem_free_upload(struct mem_upload **at)
 
 static enum status mem_part(struct mem_call *c)
 {
-    struct mem_upload **at;
+    struct mem_upload **at = mem_find_upload(c);
     struct mem_value value;
-    enum status s = mem_find_upload(c, &at);
+    enum status s;
 
-    if (s == STATUS_OK) {
-        s = mem_copy_body(c, &value);
+    if (at == NULL) {
+        return mem_no_upload(c);
     }
+    s = mem_copy_body(c, &value);
     if (s == STATUS_OK) {
         free((*at)->parts[c->r->part - 1].at);
         (*at)->parts[c->r->part - 1] = value;
@@ -396,6 +401,7 @@ static enum status mem_join(struct mem_call *c, const struct mem_upload *u,
     size = 0;
     for (uint32_t i = 0; i < c->r->part_count; i++) {
         if (u->parts[i].size > 0) {
+            CHECK(out->at != NULL);
             memcpy((char *)out->at + size, u->parts[i].at, u->parts[i].size);
         }
         size += u->parts[i].size;
@@ -405,13 +411,14 @@ static enum status mem_join(struct mem_call *c, const struct mem_upload *u,
 
 static enum status mem_end(struct mem_call *c)
 {
-    struct mem_upload **at;
-    struct mem_value value;
-    enum status s = mem_find_upload(c, &at);
+    struct mem_upload **at = mem_find_upload(c);
+    struct mem_value value = {0};
+    enum status s;
 
-    if (s == STATUS_OK) {
-        s = mem_meet(c);
+    if (at == NULL) {
+        return mem_no_upload(c);
     }
+    s = mem_meet(c);
     if (s == STATUS_OK) {
         s = mem_join(c, *at, &value);
     }
@@ -425,13 +432,13 @@ static enum status mem_end(struct mem_call *c)
 
 static enum status mem_abort(struct mem_call *c)
 {
-    struct mem_upload **at;
-    enum status s = mem_find_upload(c, &at);
+    struct mem_upload **at = mem_find_upload(c);
 
-    if (s == STATUS_OK) {
-        mem_free_upload(at);
+    if (at == NULL) {
+        return mem_no_upload(c);
     }
-    return s;
+    mem_free_upload(at);
+    return STATUS_OK;
 }
 
 /* --- the handle ---------------------------------------------------------- */

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/expect.h"
+
 struct test {
     const char *name;
     void (*run)(void);
@@ -34,36 +36,6 @@ static struct test **test_tail = &test_list;
         test_tail = &test_entry_##id.next;                                     \
     }                                                                          \
     static void test_##id(void)
-
-#define EXPECT(cond)                                                           \
-    do {                                                                       \
-        if (!(cond)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
-
-#define EXPECT_EQ(got, want)                                                   \
-    do {                                                                       \
-        unsigned long long got_ = (unsigned long long)(got);                   \
-        unsigned long long want_ = (unsigned long long)(want);                 \
-        if (got_ != want_) {                                                   \
-            fprintf(stderr, "%s:%d: %s is %llu, want %llu\n", __FILE__,        \
-                    __LINE__, #got, got_, want_);                              \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
-
-#define EXPECT_STR(got, want)                                                  \
-    do {                                                                       \
-        const char *got_ = (got);                                              \
-        const char *want_ = (want);                                            \
-        if (strcmp(got_, want_) != 0) {                                        \
-            fprintf(stderr, "%s:%d: %s is\n  \"%s\", want\n  \"%s\"\n",        \
-                    __FILE__, __LINE__, #got, got_, want_);                    \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
 
 /* A test that must see a CHECK fail names it here; it then has to abort. */
 static inline int test_run_one(const struct test *t)
