@@ -18,7 +18,12 @@
 #include "cli/commands.h"
 #include "cli/environment.h"
 
-enum { RUN_WAIT_MAX_MS = 1000, RUN_DRAIN_MAX = 64, RUN_SIGNAL_BASE = 128 };
+enum {
+    RUN_WAIT_MAX_MS = 1000,
+    RUN_DRAIN_MAX = 64,
+    RUN_SIGNAL_BASE = 128,
+    RUN_PROGRESS_MS = 5000,
+};
 
 static const struct option_row run_rows[] = {{NULL, NULL, NULL}};
 
@@ -60,7 +65,10 @@ static void run_step(struct run *r, struct agent_event event);
 static void run_do_bring(struct run *r, const struct wire_share_all *shares)
 {
     struct fault why = {.text = ""};
-    enum status s = run_bring_start(r, shares, &why);
+    enum status s;
+
+    r->progress_ms = clock_now_ms(&clock_os);
+    s = run_bring_start(r, shares, &why);
 
     if (s != STATUS_OK) {
         run_step(r, (struct agent_event){.type = AGENT_EVENT_BROUGHT,
@@ -240,11 +248,32 @@ static void run_take_lead(struct run *r)
     }
 }
 
+/* A line now and then while a long bring goes on. */
+static void run_log_progress(struct run *r, const struct wire_beat *beat)
+{
+    uint64_t now_ms = clock_now_ms(&clock_os);
+
+    if (r->bring == NULL || now_ms - r->progress_ms < RUN_PROGRESS_MS) {
+        return;
+    }
+    r->progress_ms = now_ms;
+    for (uint32_t i = 0; i < beat->progress_count; i++) {
+        const struct wire_progress *p = &beat->progress[i];
+
+        log_event(LOG_INFO, "share.progress",
+                  "channel=%s units=%" PRIu64 "/%" PRIu64 " bytes=%" PRIu64
+                  "/%" PRIu64,
+                  r->shares[i].name, p->units_done, p->units, p->bytes_done,
+                  p->bytes);
+    }
+}
+
 static void run_tell_progress(struct run *r)
 {
     struct wire_beat beat = {0};
 
     run_bring_progress(r, &beat);
+    run_log_progress(r, &beat);
     if (r->save != NULL) {
         struct save_progress done = save_progress(r->save);
 
