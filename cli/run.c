@@ -406,6 +406,12 @@ static enum status run_prepare(struct run *r, char **argv, struct fault *why)
     r->ranks = contract_ranks(&r->contract);
     r->state_uri = contract_state_uri(&r->contract);
     log_init(r->host, (enum log_level)run_setting(r, SETTING_LOG));
+    if (r->contract.job->host_count != 0 &&
+        r->contract.job->host_count != r->contract.hosts.count) {
+        log_event(LOG_WARN, "hosts.differ", "document=%u hosts=%u from=%s",
+                  r->contract.job->host_count, r->contract.hosts.count,
+                  r->contract.hosts.origin);
+    }
     return child_init(why, &r->child);
 }
 
