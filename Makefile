@@ -141,7 +141,7 @@ fmt: setup ## Format every C file
 demo: setup $(SMSHARD) $(BINS) ## A job of three hosts on this machine
 	$(Q)$(ENV) tests/demo/run.sh
 
-cluster: setup $(SMSHARD) $(BINS) ## A job of three hosts in Docker Compose
+cluster: setup ## A job of three hosts in Docker Compose
 	$(Q)$(ENV) cluster-sim/run.sh
 
 # ---- Machine, packages -----------------------------------------------------

@@ -6,11 +6,15 @@
 set -u
 data=/store/data/train
 out=/store/out/cluster/output
+passed=0
+failed=0
 
-sums() { (cd "$1" && find . -type f -exec sha256sum {} +) | sed 's| \./| |' | sort -k 2; }
+sums() { # FOLDER: a line of checksum and path for each of its files
+    (cd "$1" && find . -type f -exec sha256sum {} +) | sed 's| \./| |' |
+        sort -k 2
+}
 
-if [ "${1:-}" = make-data ]; then
-    mkdir -p "$data"
+make_data() {
     i=0
     while [ "$i" -lt 90 ]; do
         i=$((i + 1))
@@ -18,12 +22,10 @@ if [ "${1:-}" = make-data ]; then
         head -c $((i * i * 13)) /dev/urandom >"$data/part-$((i % 5))/$i.bin"
     done
     sums "$data" >/store/want.txt
-    exit 0
-fi
+    test "$(wc -l </store/want.txt)" = 90
+}
 
-passed=0
-failed=0
-prove() {
+prove() { # WHAT COMMAND...
     what=$1
     shift
     if "$@"; then
@@ -34,15 +36,26 @@ prove() {
         echo "  FAILED  $what"
     fi
 }
-apart() {
+
+# Each host has its own model and checkpoint, nobody else's, and no host more.
+lie_apart() {
     for h in algo-1 algo-2 algo-3; do
-        [ "$(find "$out/$h/model" -type f)" = "$out/$h/model/model-$h.txt" ] || return 1
-        [ "$(cat "/store/checkpoints/$h/step-1.txt")" = "step 1 of $h" ] || return 1
+        [ "$(find "$out/$h/model" -type f)" = "$out/$h/model/model-$h.txt" ] &&
+            [ "$(cat "/store/checkpoints/$h/step-1.txt")" = "step 1 of $h" ] &&
+            [ -s "$out/$h/data/read.txt" ] || return 1
     done
+    [ "$(find "$out" -type f | wc -l)" = 6 ] &&
+        [ "$(find /store/checkpoints -name '*.txt' | wc -l)" = 3 ]
 }
+
+if [ "${1:-}" = make-data ]; then
+    make_data
+    exit
+fi
 cat "$out"/*/data/read.txt | sort -k 2 >/tmp/got.txt
-prove "every object was read, byte for byte" cmp -s /store/want.txt /tmp/got.txt
+prove "all 90 objects were read, byte for byte" \
+    cmp /store/want.txt /tmp/got.txt
 prove "no object was read twice" test -z "$(sort /tmp/got.txt | uniq -d)"
-prove "outputs and checkpoints lie apart, one place a host" apart
+prove "outputs and checkpoints lie apart, one place a host" lie_apart
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,27 +1,27 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# `make cluster`: brings the Compose cluster up, shows the job's status from
-# outside, runs to the end, proves the result, and cleans up whatever happens.
-# Works with Compose v2 and v1. Where no Docker daemon answers and we are root,
-# one of our own is started and ended; where the base image can't be pulled, it
-# is made with debootstrap. Ends with `N passed, N failed`.
+# `make cluster`: a job of three hosts in Docker Compose, v2 or v1. Brings it
+# up, shows its status from outside, runs to the end, proves what came out;
+# then the same with a command that fails. Leaves nothing running, whatever
+# happens. Ends with `N passed, N failed`, and `, 1 skipped` where a machine
+# can't run containers at all.
+#
+# Functions are called by name, through check, await and quietly:
+# shellcheck disable=SC2317
 set -u
 
 HERE=$(cd "$(dirname "$0")" && pwd)
-BASE_IMAGE=debian:bookworm-slim
-PROJECT=smshard-cluster
-CACHE=$(cd "$HERE/.." && pwd)/build/cluster
-DAEMON=""
-RUN=""
+CACHE=$(dirname "$HERE")/build/cluster
+# One project a checkout, so that two do not end each other's hosts.
+PROJECT=smshard-$(cksum <<<"$HERE" | cut -d ' ' -f 1)
+OUTSIDE=$PROJECT-outside
+HOSTS=(algo-1 algo-2 algo-3)
+LIMIT_S=120 # for each thing that is waited for
 passed=0
 failed=0
+awaited=''
 
 say() { echo "cluster: $*"; }
-skip() {
-    say "skipped: $1"
-    echo "0 passed, 0 failed, 1 skipped"
-    exit 0
-}
 check() { # WHAT COMMAND...
     local what=$1
     shift
@@ -33,128 +33,163 @@ check() { # WHAT COMMAND...
         echo "  FAILED  $what"
     fi
 }
-is() { [ "$1" = "$2" ]; }
-quietly() { # COMMAND...: its output is shown only when it fails.
-    "$@" >"$CACHE/log" 2>&1 || {
-        cat "$CACHE/log"
-        return 1
-    }
+is() { [ "$1" = "$2" ] || { echo "  got '$1', not '$2'" && false; }; }
+
+# Run a command so that a signal need not wait for its end.
+await() {
+    local code
+    "$@" &
+    awaited=$!
+    wait "$awaited"
+    code=$?
+    awaited=''
+    return "$code"
+}
+# Its output is shown only when it fails.
+quietly() {
+    "$@" >"$CACHE/log" 2>&1 || { tail -n 40 "$CACHE/log"; false; }
 }
 
-# shellcheck disable=SC2317 # called by the trap
+finish() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+    exit
+}
+give_up() {
+    failed=$((failed + 1))
+    say "$*"
+    finish
+}
+
+hosts_down() { compose rm -fsv "${HOSTS[@]}" >/dev/null 2>&1; }
+all_down() {
+    docker rm -f "$OUTSIDE" >/dev/null 2>&1
+    compose down --volumes --timeout 5 >"$CACHE/down.log" 2>&1
+}
+
+# shellcheck source=cluster-sim/docker.sh
+. "$HERE/docker.sh"
+
 clean_up() {
-    [ -z "${COMPOSE:-}" ] || compose down --volumes --timeout 5 >/dev/null 2>&1
-    if [ -n "$DAEMON" ]; then
-        kill "$DAEMON" 2>/dev/null
-        wait "$DAEMON" 2>/dev/null
-        rm -rf "$RUN"
-    fi
+    trap '' INT TERM HUP
+    [ -z "$awaited" ] || kill "$awaited" 2>/dev/null
+    [ ${#compose_words[@]} = 0 ] || all_down || cat "$CACHE/down.log"
+    docker_down
 }
 trap clean_up EXIT
-trap 'exit 130' INT TERM
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-start_daemon() {
-    [ "$(id -u)" -eq 0 ] || skip "no Docker daemon answers, and only root can start one"
-    command -v dockerd >/dev/null || skip "no Docker daemon answers, and dockerd is not installed"
-    RUN=$(mktemp -d "${TMPDIR:-/tmp}/smshard-docker.XXXXXX")
-    say "starting a Docker daemon of our own"
-    dockerd --data-root "$CACHE/docker" --exec-root "$RUN/exec" \
-        --pidfile "$RUN/pid" --host "unix://$RUN/sock" >"$CACHE/dockerd.log" 2>&1 &
-    DAEMON=$!
-    export DOCKER_HOST=unix://$RUN/sock
-    for _ in $(seq 100); do
-        docker info >/dev/null 2>&1 && return
-        kill -0 "$DAEMON" 2>/dev/null || break
-        sleep 0.2
-    done
-    tail -n 3 "$CACHE/dockerd.log"
-    skip "a Docker daemon can't run here"
-}
+id_of() { compose ps -aq "$1" 2>/dev/null; }
+outside() { docker exec "$OUTSIDE" "$@"; }
+# What the hosts wrote, a line each.
+hosts_log() { compose logs --no-color "${HOSTS[@]}" 2>&1 | grep ' | '; }
 
-find_compose() {
-    if docker compose version >/dev/null 2>&1; then
-        COMPOSE="docker compose"
-    elif command -v docker-compose >/dev/null; then
-        COMPOSE=docker-compose
-    else
-        skip "neither 'docker compose' nor docker-compose is installed"
-    fi
-    docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0
+# Print the exit codes of the hosts, in order, once all have ended.
+wait_for_codes() {
+    local host
+    for host in "${HOSTS[@]}"; do
+        timeout "$LIMIT_S" docker wait "$(id_of "$host")" || echo none
+    done | xargs
 }
-compose() {
-    # shellcheck disable=SC2086 # two words with Compose v2
-    $COMPOSE -p "$PROJECT" -f "$HERE/compose.yaml" "$@"
-}
-
-# Where the machine's own packages come from.
-mirror() {
-    cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null |
-        awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}'
-}
-find_base_image() {
-    docker image inspect "$BASE_IMAGE" >/dev/null 2>&1 && return
-    timeout 30 docker pull -q "$BASE_IMAGE" >/dev/null 2>&1 && return
-    command -v debootstrap >/dev/null || skip "$BASE_IMAGE can't be pulled, and debootstrap is not installed"
-    say "making $BASE_IMAGE with debootstrap"
-    local root=$CACHE/base
-    rm -rf "$root"
-    quietly debootstrap --variant=minbase bookworm "$root" "$(mirror)" || skip "debootstrap failed"
-    tar -C "$root" -c . | docker import - "$BASE_IMAGE" >/dev/null
-    rm -rf "$root"
-}
-
-# The exit codes of the three hosts, in order, once all have ended.
 codes() {
-    local all=""
-    for h in algo-1 algo-2 algo-3; do
-        all="$all$(timeout 180 docker wait "$(compose ps -aq $h 2>/dev/null || compose ps -q $h)") "
-    done
-    echo "${all% }"
+    await wait_for_codes >"$CACHE/codes" 2>"$CACHE/log"
+    cat "$CACHE/codes"
 }
-up() { compose up -d --no-build algo-1 algo-2 algo-3 >"$CACHE/up.log" 2>&1 || cat "$CACHE/up.log"; }
-hosts_log() { compose logs --no-color 2>&1; }
-outside() { compose run --rm outside "$@" 2>/dev/null; }
+
+# How many addresses the hosts have between them.
+addresses() {
+    local host
+    for host in "${HOSTS[@]}"; do
+        docker inspect -f \
+            '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' \
+            "$(id_of "$host")"
+    done | sort -u | grep -c '[0-9]'
+}
+
+# Ask for the status until all hosts run the command; show the last answer.
+watch_start() {
+    local end=$((SECONDS + LIMIT_S)) ended=1
+    while [ "$SECONDS" -lt "$end" ] && [ "$ended" != 0 ]; do
+        outside smshard status --wait 2 >"$CACHE/status" 2>&1
+        [ "$(grep -c '^algo-[123] *running' "$CACHE/status")" != 3 ] || ended=0
+        [ "$ended" = 0 ] || await sleep 0.5
+    done
+    sed 's/^/  /' "$CACHE/status"
+    return "$ended"
+}
+
+add_counts() { # The count that is the last line of the file $1.
+    local p f
+    read -r p _ f _ <<<"$(tail -n 1 "$1" | grep ' passed, ')"
+    passed=$((passed + ${p:-0}))
+    failed=$((failed + ${f:-1}))
+}
+
+prepare() {
+    command -v docker >/dev/null || give_up "docker is not installed"
+    docker_up || give_up "no Docker daemon answers, and none could be started"
+    compose_find || give_up "Compose is missing"
+    all_down
+    say "$(docker version -f 'Docker {{.Server.Version}}'), Compose" \
+        "$(compose version --short)"
+    apt_proxy
+    base_find || give_up "there is no base image"
+    say "building the image"
+    quietly await compose build \
+        ${http_proxy:+--build-arg http_proxy="$http_proxy"} outside ||
+        give_up "the image could not be built"
+    quietly compose run -d --name "$OUTSIDE" outside sleep 3600 ||
+        give_up "the container that looks on did not start"
+    quietly outside prove make-data || give_up "the data was not made"
+}
+
+job_succeeds() {
+    say "three hosts start"
+    export TRAINER_HOLD=/store/go TRAINER_FAILS_ON=''
+    quietly compose up -d --no-build "${HOSTS[@]}"
+    check "smshard status sees all three run, from outside" watch_start
+    check "each host has an address of its own" is "$(addresses)" 3
+    outside touch /store/go
+    check "all three hosts ended with exit code 0" is "$(codes)" "0 0 0"
+    hosts_log | grep -v ' info ' | sed 's/^/  /'
+    outside prove >"$CACHE/proof" 2>&1
+    sed '$d' "$CACHE/proof"
+    add_counts "$CACHE/proof"
+}
+
+# The command is ended by SIGTERM, or was not even started.
+all_failed() { # CODES
+    [[ $1 =~ ^(143|79)' 3 '(143|79)$ ]] || is "$1" "143 3 143"
+}
+
+job_fails() {
+    local codes
+    say "the same job again, with a command that fails on algo-2"
+    hosts_down
+    export TRAINER_HOLD=/store/never TRAINER_FAILS_ON=algo-2
+    quietly compose up -d --no-build "${HOSTS[@]}"
+    codes=$(codes)
+    hosts_log | grep 'smshard: ' | sed 's/^/  /'
+    check "the host that failed keeps its exit code, the others end too" \
+        all_failed "$codes"
+    check "every host names the one that failed, and why" is \
+        "$(hosts_log | grep -c 'smshard: .*algo-2.*exited with 3')" 3
+}
 
 mkdir -p "$CACHE"
-docker info >/dev/null 2>&1 || start_daemon
-find_compose
-say "$(docker version --format 'Docker {{.Server.Version}}'), $($COMPOSE version --short 2>/dev/null | sed 's/^/Compose /')"
-find_base_image
-say "building the image"
-quietly compose build outside || exit 1
-compose down --volumes --timeout 5 >/dev/null 2>&1
-
-outside prove make-data
-say "three hosts start"
-export TRAINER_PAUSE=6
-up
-seen=1
-for _ in $(seq 10); do
-    if status=$(outside smshard status --wait 2); then
-        echo "$status"
-        seen=0
-        case $status in *running*) break ;; esac
-    fi
-done
-ended=$(codes)
-hosts_log | grep -v ' info ' | sed 's/^/  /'
-check "smshard status answered from outside" is "$seen" 0
-check "all three hosts ended with exit code 0" is "$ended" "0 0 0"
-proof=$(outside prove)
-echo "$proof" | grep -v passed
-read -r more_passed _ more_failed _ <<<"$(echo "$proof" | tail -n 1 | tr -d '\r')"
-passed=$((passed + ${more_passed:-0}))
-failed=$((failed + ${more_failed:-1}))
-
-say "the same, with a command that fails on algo-2"
-compose rm -fs algo-1 algo-2 algo-3 >/dev/null 2>&1
-export TRAINER_PAUSE=60 TRAINER_FAILS_ON=algo-2
-up
-read -r code1 code2 code3 <<<"$(codes)"
-check "the host that failed keeps its exit code" is "$code2" 3
-check "the others do not end with 0" test "$code1" != 0 -a "$code3" != 0
-check "every host names the one that failed" is \
-    "$(hosts_log | grep -c 'smshard: .*algo-2.*exited with 3')" 3
-
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+if command -v flock >/dev/null; then
+    exec 9>"$CACHE/lock"
+    await flock -w 900 9 || give_up "another make cluster runs in this tree"
+fi
+if ! docker_is_possible; then
+    say "skipped: no Docker daemon answers, and one can't be started without" \
+        "root and namespaces"
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+fi
+prepare
+job_succeeds
+job_fails
+finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A tiny "trainer": reads every file of its channels, learns their checksums,
 # and writes a model, a result and a checkpoint where the contract says.
-# TRAINER_PAUSE=SECONDS makes it slow enough to watch; TRAINER_FAILS_ON=HOST
-# makes it fail there.
+# TRAINER_PAUSE=SECONDS makes it slow enough to watch, TRAINER_HOLD=FILE makes
+# it wait until that is there; TRAINER_FAILS_ON=HOST makes it fail there.
 set -eu
 
 train=${SM_CHANNEL_TRAIN:?}
@@ -25,6 +25,9 @@ if [ "${TRAINER_FAILS_ON:-}" = "$SM_CURRENT_HOST" ]; then
     exit 3
 fi
 [ -z "${TRAINER_PAUSE:-}" ] || sleep "$TRAINER_PAUSE"
+while [ -n "${TRAINER_HOLD:-}" ] && [ ! -e "$TRAINER_HOLD" ]; do
+    sleep 0.2
+done
 
 if [ -n "$checkpoints" ]; then
     echo "step 1 of $SM_CURRENT_HOST" >"$checkpoints/step-1.txt"
