@@ -55,14 +55,17 @@ docker_down() {
 }
 
 # One that a run left that had no time to clean up. Its arguments say that it
-# has our data folder.
+# has our data folder, and where its own is.
 docker_end_old() {
-    local old
+    local old words
     old=$(cat "$CACHE/dockerd.pid" 2>/dev/null) || return 0
-    tr '\0' '\n' <"/proc/$old/cmdline" 2>/dev/null |
-        grep -qxF -- "$CACHE/docker" || return 0
+    words=$(tr '\0' '\n' 2>/dev/null <"/proc/$old/cmdline") || return 0
+    grep -qxF -- "$CACHE/docker" <<<"$words" || return 0
     say "ending the daemon of an earlier run"
-    docker_end "$old"
+    docker_pid=$old
+    docker_run=$(sed -n 's|^\(/tmp/smshard-docker\.[A-Za-z0-9]*\)/exec$|\1|p' \
+        <<<"$words")
+    docker_down
 }
 
 # A bridge that the machine's firewall filters (as after a Docker daemon ran)

@@ -84,7 +84,10 @@ trap 'exit 143' TERM
 id_of() { compose ps -aq "$1" 2>/dev/null; }
 outside() { docker exec "$OUTSIDE" "$@"; }
 # What the hosts wrote, a line each.
-hosts_log() { compose logs --no-color "${HOSTS[@]}" 2>&1 | grep ' | '; }
+hosts_log() {
+    compose logs --no-color "${HOSTS[@]}" 2>&1 |
+        sed -n 's/^\x1b\[2K//; / | /p'
+}
 
 # Print the exit codes of the hosts, in order, once all have ended.
 wait_for_codes() {
@@ -178,16 +181,16 @@ job_fails() {
         "$(hosts_log | grep -c 'smshard: .*algo-2.*exited with 3')" 3
 }
 
-mkdir -p "$CACHE"
-if command -v flock >/dev/null; then
-    exec 9>"$CACHE/lock"
-    await flock -w 900 9 || give_up "another make cluster runs in this tree"
-fi
 if ! docker_is_possible; then
     say "skipped: no Docker daemon answers, and one can't be started without" \
         "root and namespaces"
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
+fi
+mkdir -p "$CACHE"
+if command -v flock >/dev/null; then
+    exec 9>"$CACHE/lock"
+    await flock -w 900 9 || give_up "another make cluster runs in this tree"
 fi
 prepare
 job_succeeds

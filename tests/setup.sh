@@ -41,9 +41,10 @@ mandoc mandoc
 git git
 python3 python3'
 needs[cluster]='
-dockerd docker.io
+docker docker-cli|docker.io
+docker_daemon docker.io
 compose docker-compose-v2|docker-compose
-debootstrap debootstrap'
+base_image debootstrap'
 
 has() { command -v "$1" >/dev/null 2>&1; }
 clang_format() { has clang-format-14 || has clang-format; }
@@ -52,9 +53,17 @@ clang_runtime() {
     has clang && compgen -G \
         "$(clang -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a" >/dev/null
 }
+# A daemon that answers will do, wherever it runs; else one to start.
+docker_daemon() {
+    has dockerd || [ -x /usr/sbin/dockerd ] ||
+        timeout 20 docker info >/dev/null 2>&1
+}
 compose() {
-    has docker-compose || { has docker && docker compose version; } \
-        >/dev/null 2>&1
+    { docker compose version || docker-compose version; } >/dev/null 2>&1
+}
+base_image() {
+    has debootstrap || [ -x /usr/sbin/debootstrap ] ||
+        timeout 20 docker image inspect debian:bookworm-slim >/dev/null 2>&1
 }
 
 # Print the package names of those needs in $1 that are not met.
@@ -66,7 +75,7 @@ missing() {
         '<'*)
             headers+="#if !__has_include($probe)"$'\n'
             headers+="$package"$'\n#endif\n' ;;
-        clang_* | compose) "$probe" || echo "$package" ;;
+        *_* | compose) "$probe" || echo "$package" ;;
         *) has "$probe" || echo "$package" ;;
         esac
     done <<<"$1"
@@ -164,13 +173,13 @@ if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
     apt_update || fail "apt-get update failed"
     updated=yes
 fi
-mapfile -t packages < <(choose "${list[@]}")
+mapfile -t packages < <(choose "${list[@]}" | sort -u)
 echo "setup: installing ${packages[*]}"
 if ! apt_install "${packages[@]}"; then
     [ $updated = no ] || fail "apt-get install failed"
     echo "setup: the package lists are stale; fetching them"
     apt_update || fail "apt-get update failed"
-    mapfile -t packages < <(choose "${list[@]}")
+    mapfile -t packages < <(choose "${list[@]}" | sort -u)
     : >"$log"
     apt_install "${packages[@]}" || fail "apt-get install failed"
 fi
