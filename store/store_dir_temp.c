@@ -64,13 +64,14 @@ static int dir_create(const struct dir_store *d, const char *name, int flags)
 {
     int fd = -1;
 
-    for (int i = 0; fd < 0 && i < DIR_TRIES; i++) {
+    for (int i = 0; i < DIR_TRIES; i++) {
         fd = openat(d->root, name, flags | O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (fd >= 0 || errno != ENOENT) {
             break;
         }
+        /* A handle that closes may take the folders away in between. */
         errno = dir_make_space(d);
-        if (errno != 0) {
+        if (errno != 0 && errno != ENOENT) {
             break;
         }
     }
