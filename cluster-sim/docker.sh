@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Docker for run.sh, which sources it: a daemon, Compose, a base image.
 #
 # docker_up takes the daemon that answers, and else starts one of our own: as
