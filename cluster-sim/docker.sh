@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Docker for run.sh, which sources it: a daemon, Compose, a base image.
 #
 # docker_up takes the daemon that answers, and else starts one of our own: as
@@ -109,7 +109,7 @@ docker_up() {
     read -ra flags <<<"$(docker_firewall)"
     # It chooses a storage driver itself; vfs is slow and works anywhere.
     for driver in '' vfs; do
-        say "starting a Docker daemon ${driver:+with storage driver $driver}"
+        say "starting a Docker daemon${driver:+ with storage driver $driver}"
         docker_start "${flags[@]}" ${driver:+--storage-driver "$driver"} &&
             return 0
     done
