@@ -109,7 +109,7 @@ docker_up() {
     read -ra flags <<<"$(docker_firewall)"
     # It chooses a storage driver itself; vfs is slow and works anywhere.
     for driver in '' vfs; do
-        say "starting a Docker daemon ${driver:+with storage driver $driver}"
+        say "starting a Docker daemon${driver:+ with storage driver $driver}"
         docker_start "${flags[@]}" ${driver:+--storage-driver "$driver"} &&
             return 0
     done
