@@ -100,12 +100,20 @@ if mount -t tmpfs -o size=64k tmpfs "$T/full" 2>/dev/null; then
 else
     skip "full and read-only disks" "no right to mount a tmpfs"
 fi
-if [ "$(id -u)" -ne 0 ]; then
-    mkdir "$T/data/locked" && chmod 0 "$T/data/locked"
-    fails "source that can't be read" 77 "locked" $RUN \
+mkdir "$T/data/locked" "$T/nobody" && chmod 0 "$T/data/locked"
+AS_NOBODY=""
+if [ "$(id -u)" -eq 0 ]; then
+    AS_NOBODY="setpriv --reuid=65534 --regid=65534 --clear-groups"
+    chmod 755 "$T" && chown 65534:65534 "$T/nobody"
+fi
+if $AS_NOBODY "$SMSHARD" version >/dev/null 2>&1; then
+    fails "source that can't be read" 77 "locked" $AS_NOBODY "$SMSHARD" run \
+        --base "$T/nobody/base" --output "$T/nobody/out" --job-name t \
         --channel "train=$T/data/locked/" -- true
+    fails "store that can't be written" 77 "$T/data" $AS_NOBODY "$SMSHARD" run \
+        --base "$T/nobody/base" --output "$T/data/out" --job-name t -- true
 else
-    skip "source that can't be read" "root can read everything"
+    skip "sources and stores without the right" "no other user can run this"
 fi
 
 mkdir -p "$T/theirs/input/data/train"
