@@ -3,7 +3,7 @@
  *
  *   any/key                  the value of the key any/key
  *   .smshard/tmp/ID          a value that is being written
- *   .smshard/lock            the lock, where the root folder can't be locked
+ *   .smshard/lock            the lock, where other hosts may see the folder
  *   .smshard/upload-ID/key   a multipart upload's key, locked by its owner
  *   .smshard/upload-ID/NNNNN its parts
  *
@@ -20,7 +20,9 @@
  * after a DELETE it is the clock's nanosecond. Accepted limits: a file
  * written in place twice within one tick of its file system's clock, to the
  * same size, keeps its etag; a file system that keeps whole seconds and uses
- * an inode again within one of them could repeat an etag after a DELETE.
+ * an inode again within one of them could repeat an etag after a DELETE;
+ * a machine that works on its own disk while others reach that disk through
+ * it, by NFS say, has no lock in common with them: it must mount it too.
  *
  * Requests run in poll on the owner's thread: a file system that hangs blocks
  * the poll, as does a process that is stopped while it holds the root's lock.
@@ -401,6 +403,7 @@ static enum status dir_open_root(struct dir_store *d, enum store_use use,
         faccessat(d->root, ".", W_OK | X_OK, AT_EACCESS) != 0) {
         return file_fault(why, errno, "write in the folder", d->root_path);
     }
+    d->is_local = use == STORE_WRITE && dir_is_local(d->root);
     return STATUS_OK;
 }
 

@@ -28,6 +28,7 @@ struct dir_store {
     int root;
     char *root_path; /* Ends in '/'. */
     char *root_uri;
+    bool is_local;         /* Its file system is this machine's alone. */
     bool is_swept;         /* Orphans of dead processes were removed. */
     struct dir_walk *walk; /* Where the last LIST page ended, or NULL. */
     struct dir_upload *uploads;
@@ -89,6 +90,9 @@ enum status dir_temp_seal(struct dir_call *c, struct dir_temp *t,
 
 /* Remove the name, if it still has one, and close it. */
 void dir_temp_close(struct dir_call *c, struct dir_temp *t);
+
+/* Return whether @root, an open folder, is on a disk of this machine. */
+bool dir_is_local(int root);
 
 /* Take the lock that every write of this root holds; *@out is closed to
  * release it, and -1 where the file system has no locks. */

@@ -255,7 +255,7 @@ static void dir_remove_folders(struct dir_call *c)
     }
 }
 
-static enum status dir_delete_locked(struct dir_call *c)
+static enum status dir_delete_locked(struct dir_call *c, bool *is_removed)
 {
     struct stat st;
     enum dir_kind kind = dir_look(c->d, c->path, &st);
@@ -267,22 +267,26 @@ static enum status dir_delete_locked(struct dir_call *c)
     if (unlinkat(c->d->root, c->path, 0) != 0 && errno != ENOENT) {
         return dir_fault(c, errno, "remove");
     }
-    s = dir_sync_folders(c, SIZE_MAX);
-    dir_remove_folders(c);
-    return s;
+    *is_removed = true;
+    return STATUS_OK;
 }
 
 enum status dir_delete(struct dir_call *c)
 {
+    bool is_removed = false;
     int lock;
     enum status s = dir_lock(c, &lock);
 
     if (s != STATUS_OK) {
         return s;
     }
-    s = dir_delete_locked(c);
+    s = dir_delete_locked(c, &is_removed);
     if (lock >= 0) {
         close(lock);
+    }
+    if (is_removed) {
+        s = dir_sync_folders(c, SIZE_MAX);
+        dir_remove_folders(c);
     }
     return s;
 }

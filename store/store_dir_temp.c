@@ -14,8 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -173,21 +176,41 @@ void dir_temp_close(struct dir_call *c, struct dir_temp *t)
 
 /* --- the lock of the store ------------------------------------------------ */
 
-/* One lock for all keys of a root: it is held for a look and a rename only,
- * never while bytes are written or synced. It is the lock of the root folder
- * itself, which leaves no file behind; file systems that lock only what is
- * open for writing (NFS) get a lock file, and so does everybody there. */
+/* Return whether a folder's lock is one for all who can see the folder: on
+ * file systems of one machine. Elsewhere (NFS, Lustre, FUSE, SMB) the kernel
+ * grants it without asking the server, to every host at once; such a file
+ * system carries the locks of files only, if any. */
+bool dir_is_local(int root)
+{
+    enum { ZFS_MAGIC = 0x2fc12fc1 };
+    struct statfs fs;
+
+    if (fstatfs(root, &fs) != 0) {
+        return false;
+    }
+    switch ((uint32_t)fs.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case ZFS_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* One lock for all keys of a root: it is held for a look and a rename, as a
+ * rule not while bytes are written or synced. Where it can, it is the root
+ * folder's own, which leaves no file behind. Else it is a file that stays:
+ * who removes it while others wait for it would let two in. */
 static int dir_open_lock(const struct dir_store *d)
 {
-    int fd = openat(d->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0 || dir_flock(fd, LOCK_EX) == 0) {
-        return fd;
+    if (d->is_local) {
+        return openat(d->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
-    if (errno != EBADF && errno != EINVAL) {
-        return fd;
-    }
-    close(fd);
     return dir_create(d, DIR_LOCK, 0);
 }
 

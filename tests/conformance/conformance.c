@@ -160,6 +160,34 @@ void conformance_list_pages_of_any_size_tell_all(
     }
 }
 
+/* What a handle wrote is in the next page it asks for. */
+void conformance_list_goes_on_after_a_write(
+    const struct conformance_store *impl, struct store *s)
+{
+    struct store_event *e = calloc(1, sizeof(*e));
+
+    (void)impl;
+    MUST(e != NULL);
+    put(s, "p/a", "1");
+    put(s, "p/b", "1");
+    put(s, "p/d", "1");
+    MUST(ask(s,
+             (struct store_request){
+                 .op = STORE_LIST, .key = BYTES("p/"), .list_max = 2},
+             e) == STATUS_OK);
+    MUST(e->object_count == 2 && e->has_more);
+    put(s, "p/c", "1");
+    MUST(ask(s,
+             (struct store_request){.op = STORE_LIST,
+                                    .key = BYTES("p/"),
+                                    .after = BYTES("p/b"),
+                                    .list_max = 2},
+             e) == STATUS_OK);
+    MUST(e->object_count == 2 && !e->has_more);
+    MUST(bytes_is(e->objects[0].key, "p/c"));
+    free(e);
+}
+
 void conformance_list_prefixes_are_literal(const struct conformance_store *impl,
                                            struct store *s)
 {

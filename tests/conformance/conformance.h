@@ -18,6 +18,7 @@ struct conformance_store {
 #define CONFORMANCE_MAP(X)                                                     \
     X(list_is_in_the_order_of_bytes)                                           \
     X(list_pages_of_any_size_tell_all)                                         \
+    X(list_goes_on_after_a_write)                                              \
     X(list_prefixes_are_literal)                                               \
     X(values_come_back)                                                        \
     X(values_of_twenty_megabytes)                                              \

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What only a folder has: other processes, kill -9, and other programs. */
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -322,6 +326,209 @@ TEST(a_listing_of_many_files_tells_each_once)
         EXPECT_EQ(strtol(keys.at + (ptrdiff_t)i * 7, NULL, 10), i);
     }
     buf_fini(&keys);
+    store_close(&s);
+    finish();
+}
+
+/* Put a file system of its own over the root, for this test's process alone.
+ * Returns whether we may. */
+static bool mount_root(const char *type, const char *options)
+{
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", root, type, 0, options) != 0) {
+        printf("skipped: no right to mount a %s\n", type);
+        return false;
+    }
+    return true;
+}
+
+static void finish_mounted(void)
+{
+    EXPECT(umount2(root, MNT_DETACH) == 0);
+    EXPECT(rmdir(root) == 0);
+}
+
+static bool is_below(const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    return file_is_there(path);
+}
+
+/* Any file system that is not known to be one machine's: a folder's lock may
+ * be granted to two hosts at once there. */
+TEST(a_file_system_that_may_be_shared_is_locked_by_a_file)
+{
+    struct store *s;
+    struct buf text = {0};
+
+    start();
+    if (!mount_root("ramfs", "")) {
+        finish();
+        return;
+    }
+    s = open_root();
+    EXPECT_EQ(put(s, "count", BYTES("0"), STORE_IF_ABSENT, NULL), STATUS_OK);
+    EXPECT(is_below(".smshard/lock"));
+    EXPECT_EQ(in_processes(WRITERS, count_up), 0);
+    EXPECT_EQ(get(s, "count", &text, NULL), STATUS_OK);
+    EXPECT_EQ(strtol(buf_text(&text), NULL, 10), WRITERS * ROUNDS);
+    buf_fini(&text);
+    store_close(&s);
+    finish_mounted();
+}
+
+static void expect_full(enum status s, const struct fault *why)
+{
+    EXPECT_EQ(s, STATUS_NO_SPACE);
+    EXPECT(strstr(why->text, root) != NULL);
+}
+
+TEST(a_full_disk_leaves_the_old_value_and_no_rest)
+{
+    struct store *s;
+    struct buf text = {0};
+    struct fault why;
+    char *value = calloc(1, VALUE);
+
+    start();
+    if (!mount_root("tmpfs", "size=128k")) {
+        free(value);
+        finish();
+        return;
+    }
+    s = open_root();
+    EXPECT_EQ(put(s, "k", BYTES("old"), STORE_ALWAYS, NULL), STATUS_OK);
+    expect_full(store_sync_put(s,
+                               &(struct store_sync_put){
+                                   "k", {value, VALUE}, STORE_ALWAYS, NULL},
+                               &why),
+                &why);
+    EXPECT_EQ(get(s, "k", &text, NULL), STATUS_OK);
+    EXPECT_STR(buf_text(&text), "old");
+    EXPECT_EQ(count_below(root), 1);
+    EXPECT_EQ(put(s, "k", BYTES("new"), STORE_ALWAYS, NULL), STATUS_OK);
+    buf_fini(&text);
+    free(value);
+    store_close(&s);
+    finish_mounted();
+}
+
+/* The same where nothing can be mounted: a limit on the size of files. */
+TEST(a_limit_on_files_is_a_full_disk)
+{
+    struct rlimit limit = {VALUE / 2, VALUE / 2};
+    struct store *s;
+    char *value = calloc(1, VALUE);
+    char path[128];
+    struct fault why;
+
+    start();
+    s = open_root();
+    signal(SIGXFSZ, SIG_IGN);
+    EXPECT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    expect_full(store_sync_put(s,
+                               &(struct store_sync_put){
+                                   "k", {value, VALUE}, STORE_ALWAYS, NULL},
+                               &why),
+                &why);
+    snprintf(path, sizeof(path), "%s/file", root);
+    expect_full(file_write(path, (struct bytes){value, VALUE}, true, &why),
+                &why);
+    EXPECT_EQ(count_below(root), 0);
+    free(value);
+    store_close(&s);
+    finish();
+}
+
+/* Somebody's file from the future: the next value is newer still. */
+TEST(an_etag_never_comes_back)
+{
+    struct timespec future[2] = {{4102444800, 5}, {4102444800, 5}};
+    char path[128];
+    char first[STORE_ETAG_MAX];
+    char etag[STORE_ETAG_MAX];
+    struct stat st;
+    struct buf text = {0};
+    struct store *s;
+
+    start();
+    s = open_root();
+    snprintf(path, sizeof(path), "%s/k", root);
+    EXPECT_EQ(put(s, "k", BYTES("x"), STORE_ALWAYS, NULL), STATUS_OK);
+    EXPECT(utimensat(AT_FDCWD, path, future, 0) == 0);
+    EXPECT_EQ(get(s, "k", &text, first), STATUS_OK);
+    for (int i = 1; i <= 3; i++) {
+        EXPECT_EQ(put(s, "k", BYTES("x"), STORE_ALWAYS, etag), STATUS_OK);
+        EXPECT(strcmp(etag, first) != 0);
+        EXPECT(stat(path, &st) == 0);
+        EXPECT_EQ(st.st_mtim.tv_sec, 4102444800);
+        EXPECT_EQ(st.st_mtim.tv_nsec, 5 + i);
+    }
+    buf_fini(&text);
+    store_close(&s);
+    finish();
+}
+
+/* Begin an upload with one part. */
+static void begin_upload(struct store *s)
+{
+    static struct store_event begun;
+    static struct store_event e;
+    struct store_request r = {.op = STORE_UPLOAD_BEGIN, .key = BYTES("big")};
+
+    EXPECT_EQ(store_sync(s, &r, &begun), STATUS_OK);
+    r.op = STORE_UPLOAD_PART;
+    r.upload = begun.upload;
+    r.part = 1;
+    r.body = "part";
+    r.size = 4;
+    EXPECT_EQ(store_sync(s, &r, &e), STATUS_OK);
+}
+
+TEST(uploads_of_the_dead_are_swept_and_those_of_the_living_stay)
+{
+    struct store *s;
+    struct store *other;
+    pid_t pid;
+
+    start();
+    pid = fork();
+    if (pid == 0) {
+        begin_upload(open_root());
+        raise(SIGKILL);
+    }
+    EXPECT(waitpid(pid, NULL, 0) == pid);
+    EXPECT_EQ(count_below(root), 2); /* Its key and its part. */
+    s = open_root();
+    begin_upload(s);
+    EXPECT_EQ(count_below(root), 2); /* The other one was swept. */
+    other = open_root();
+    EXPECT_EQ(put(other, "k", BYTES("x"), STORE_ALWAYS, NULL), STATUS_OK);
+    EXPECT_EQ(count_below(root), 3);
+    store_close(&s);
+    EXPECT_EQ(count_below(root), 1);
+    store_close(&other);
+    EXPECT(!is_below(".smshard"));
+    finish();
+}
+
+TEST(a_delete_takes_the_empty_folders_along)
+{
+    struct store *s;
+    struct fault why;
+
+    start();
+    s = open_root();
+    EXPECT_EQ(put(s, "a/b/c", BYTES("x"), STORE_ALWAYS, NULL), STATUS_OK);
+    EXPECT_EQ(put(s, "a/d", BYTES("x"), STORE_ALWAYS, NULL), STATUS_OK);
+    EXPECT_EQ(store_sync_delete(s, "a/b/c", &why), STATUS_OK);
+    EXPECT(!is_below("a/b"));
+    EXPECT(is_below("a/d"));
+    EXPECT_EQ(store_sync_delete(s, "a/d", &why), STATUS_OK);
+    EXPECT_EQ(put(s, "a", BYTES("x"), STORE_ALWAYS, NULL), STATUS_OK);
     store_close(&s);
     finish();
 }
