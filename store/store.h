@@ -25,6 +25,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/crc.h"
 #include "base/fault.h"
 #include "base/status.h"
 
@@ -32,6 +33,7 @@ enum {
     STORE_KEY_MAX = 1024,
     STORE_ETAG_MAX = 128,     /* With its NUL. */
     STORE_UPLOAD_MAX = 1024,  /* An upload's id, with its NUL. */
+    STORE_VERSION_MAX = 128,  /* A version's id, with its NUL. */
     STORE_LIST_MAX = 1000,    /* Keys in one page. */
     STORE_PARTS_MAX = 10000,  /* Of one multipart upload. */
     STORE_INFLIGHT_MAX = 256, /* Requests of one handle. */
@@ -60,6 +62,8 @@ enum store_when {
 /* One part of a finished multipart upload. */
 struct store_part {
     char etag[STORE_ETAG_MAX];
+    uint64_t size;
+    struct crc sum; /* As the PART's event told; of kind NONE if unknown. */
 };
 
 /* Text and buffers that a request points to must stay until its event, but
@@ -78,6 +82,10 @@ struct store_request {
 
     enum store_when when; /* PUT, DELETE (IF_MATCH only), UPLOAD_END. */
     const char *etag;     /* IF_MATCH; GET: pin to this value, NULL for any. */
+    const char *version;  /* GET: of this version; NULL for the newest. */
+    bool is_whole;        /* GET: from 0, @size is all that is expected; the
+                             store then checks its own checksum, if it has one. */
+    enum crc_kind sum;    /* GET: make the checksum of what is read. */
 
     const char *upload;             /* PART, END, ABORT. */
     uint32_t part;                  /* PART: from 1. */
@@ -106,15 +114,23 @@ struct store_event {
 
     char etag[STORE_ETAG_MAX]; /* HEAD, GET, PUT, PART, END. */
     uint64_t size;             /* HEAD, GET: of the whole value. */
-    size_t got;           /* GET: bytes written to @into; less than asked for
-                             only at the value's end. */
-    uint64_t modified_ms; /* HEAD, GET. */
-    uint64_t store_ms;    /* The store's clock at this answer; 0 if unknown. */
+    size_t got;     /* GET: bytes written to @into; less than asked for
+                       only at the value's end. */
+    struct crc sum; /* HEAD, GET: of the whole value, where the store keeps one.
+                       PART: of the part. */
+    uint64_t got_sum; /* GET: of the @got bytes, of the kind asked for. */
+    char version[STORE_VERSION_MAX]; /* HEAD, GET; "" without versions. */
+    uint64_t modified_ms;            /* HEAD, GET. */
+    uint64_t store_ms; /* The store's clock at this answer; 0 if unknown. */
     char upload[STORE_UPLOAD_MAX]; /* UPLOAD_BEGIN. */
 
     const struct store_object *objects; /* LIST: until the next poll. */
     uint32_t object_count;
-    bool has_more; /* LIST: ask again, after the last key. */
+    bool has_more;     /* LIST: ask again, after the last key. */
+    bool is_unordered; /* LIST: keys come in no order; only one chain of
+                          pages, each after the last key of the one before,
+                          finds all. */
+    bool is_throttled; /* Some attempt was told to slow down. */
 };
 
 struct store;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* List all that is below a prefix with many LIST requests at once, told in
+ * the order of the keys.
+ *
+ * The key space is cut while it is listed (scan_cut.c, pure): a request that
+ * has nothing to do takes the upper half of the largest range that is left,
+ * between the last key seen there and its end, cut where the bytes seen so
+ * far say that keys lie. What a later range finds is held, coded small, until
+ * all before it is told. The number of requests grows while the store answers
+ * and halves when it says to slow down. Every key is told once, whatever the
+ * server does with `after`; a key that is written or deleted meanwhile may or
+ * may not be told.
+ *
+ * The handle must have nothing else in flight. Blocks until the end. */
+
+#ifndef STORE_SCAN_H
+#define STORE_SCAN_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/status.h"
+#include "store/store.h"
+#include "store/store_sync.h"
+
+enum { SCAN_LANES_MAX = 64 };
+
+struct scan_options {
+    struct bytes prefix;
+    uint32_t lanes; /* Requests at once, at most; 0: as many as it pays; 1 is
+                       one after the other. */
+};
+
+/* For tests and `doctor`; may be NULL. */
+struct scan_result {
+    uint64_t objects;
+    uint64_t requests;
+    uint64_t empty;      /* Requests that found nothing new. */
+    uint32_t lanes;      /* The most at once. */
+    uint64_t held_bytes; /* The most that was held back. */
+};
+
+/* Call @each for every object, in order of the keys (an unordered store, which
+ * says so in its pages, is listed by one request at a time and told as it
+ * comes), until it answers other than OK, which is returned. Errors are the
+ * store's, FULL: no memory to hold what is not due yet. */
+MUST_USE enum status scan_run(struct store *s, const struct scan_options *o,
+                              store_each_fn *each, void *self,
+                              struct fault *why, struct scan_result *result);
+
+#endif /* STORE_SCAN_H */
