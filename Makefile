@@ -50,7 +50,8 @@ CPPFLAGS += -D_GNU_SOURCE -I.
 CFLAGS   += -std=c17 $(WARN) $(MODE_FLAGS) -MMD -MP
 LDFLAGS  += $(MODE_FLAGS) $(if $(filter release,$(MODE)),-pie \
               -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
-LDLIBS    = -lczmq -lzmq $(MSGPACK) -lcrypto -lpthread -lm
+LDLIBS    = -lczmq -lzmq $(MSGPACK) -lcurl -lexpat -lisal -lssl -lcrypto \
+            -lpthread -lm
 comma    := ,
 
 # ---- Sources and what they become ------------------------------------------
@@ -59,7 +60,7 @@ CORE     := $(sort $(foreach d,base proto store coordinator worker, \
               $(wildcard $d/*.c)))
 CLI      := $(sort $(wildcard cli/*.c))
 SIM      := $(sort $(wildcard cluster-sim/*.c))
-TESTLIB  := $(sort $(wildcard tests/conformance/*.c))
+TESTLIB  := $(sort $(wildcard tests/conformance/*.c tests/s3server/*.c))
 PROGRAMS := $(sort $(wildcard tests/unit/test_*.c tests/tools/*.c \
               tests/bench/bench_*.c))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))

@@ -21,7 +21,10 @@ pkg-config pkgconf|pkg-config
 <czmq.h> libczmq-dev
 <zmq.h> libzmq3-dev
 <msgpack.h> libmsgpack-c-dev|libmsgpack-dev
-<openssl/evp.h> libssl-dev'
+<openssl/evp.h> libssl-dev
+<curl/curl.h> libcurl4-openssl-dev
+<expat.h> libexpat1-dev
+<isa-l.h> libisal-dev'
 needs[check]='
 git git
 jq jq
