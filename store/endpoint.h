@@ -46,6 +46,10 @@ struct endpoint {
 MUST_USE enum status endpoint_resolve(const struct endpoint_input *in,
                                       struct fault *why, struct endpoint *out);
 
+/* Send to @host (with its port, if any) instead, for one request that a 307
+ * asked to be sent there. */
+void endpoint_set_host(struct endpoint *e, const char *host);
+
 /* The input for @bucket as the settings have it. */
 void endpoint_input_of(const struct aws_settings *settings, const char *bucket,
                        struct endpoint_input *out);

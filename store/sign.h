@@ -51,12 +51,14 @@ struct sign_request {
 
     struct sign_key key;
     const char *region;
-    const char *service;   /* "s3", "s3express", "sts". */
-    uint64_t wall_ms;      /* Since 1970, by the server's clock. */
-    bool is_encoded_twice; /* Every service but S3. */
-    bool is_normalized;    /* Dot segments and "//" are removed first; never
-                              for S3. */
-    bool omits_token;      /* The token is sent, but not signed. */
+    const char *service;    /* "s3", "s3express", "sts". */
+    uint64_t wall_ms;       /* Since 1970, by the server's clock. */
+    bool is_encoded_twice;  /* Every service but S3. */
+    bool is_normalized;     /* Dot segments and "//" are removed first; never
+                               for S3. */
+    bool is_create_session; /* S3 Express: signed with the account's own
+                               credentials, the token in the usual header. */
+    bool omits_token;       /* The token is sent, but not signed. */
 };
 
 /* What the signer made. Zeroed before the first use, freed by
@@ -68,6 +70,8 @@ struct sign_result {
     struct buf to_sign;
     char signature[SIGN_HEX_SIZE];
 };
+
+void sign_result_fini(struct sign_result *r);
 
 struct signer;
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the S3 store: one request of the user on its way.
+ *
+ * store_s3.c       the handle: queue, time, transports
+ * s3_request.c     what is sent: method, query, headers, body (pure)
+ * s3_read.c        outcomes of LIST, HEAD, GET (pure)
+ * s3_write.c       outcomes of PUT, DELETE and uploads (pure)
+ *
+ * An outcome function gets the answer of one HTTP exchange and says what is
+ * next; it does no I/O. */
+
+#ifndef STORE_S3_CALL_H
+#define STORE_S3_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "store/http.h"
+#include "store/retry.h"
+#include "store/s3_answer.h"
+#include "store/s3_bucket.h"
+#include "store/s3_xml.h"
+#include "store/sign.h"
+#include "store/store.h"
+#include "store/store_uri.h"
+
+enum {
+    S3_TOKENS_MAX = 64,         /* Chains of list pages that are remembered. */
+    S3_READ_BACK_MAX = 1 << 20, /* A conditional body that is compared. */
+    S3_NONCE_SIZE = 33,
+};
+
+/* What the exchange on the wire is for. */
+enum s3_phase {
+    S3_MAIN,      /* The request itself. */
+    S3_LOOK,      /* HEAD, before a DELETE with a condition, or for the facts
+                     of an empty value. */
+    S3_READ_BACK, /* GET or HEAD after a write of unknown outcome. */
+};
+
+enum s3_next {
+    S3_FINISH, /* The event is filled. */
+    S3_AGAIN,  /* Another exchange, at once: the phase has changed. */
+    S3_RETRY,  /* The answer's retry class decides. */
+};
+
+/* One exchange. */
+struct s3_flight {
+    bool is_on;
+    bool is_get; /* On the GET transport. */
+    uint64_t since_ms;
+    struct http_request http;
+    struct sign_result sign;
+    struct buf body; /* Made by us: XML. */
+    struct buf path;
+    struct crc sum; /* Of the body that is sent. */
+    struct s3_view view;
+    char *hedge; /* A hedge's own room for the body. */
+};
+
+/* A list page; the event's views point into it until the next poll. */
+struct s3_page {
+    struct s3_page *next;
+    struct buf bytes;
+    struct s3_list list;
+};
+
+struct s3_call {
+    struct s3_call *next;
+    struct store_request r; /* Its copied texts are in @text. */
+    struct buf text;
+    uint64_t number;
+    const char *root_uri;   /* The handle's. */
+    char host[S3_TEXT_MAX]; /* A 307 named it; "" for the endpoint's. */
+    uint32_t turns;         /* Exchanges that led to another one. */
+    enum s3_phase phase;
+    bool is_fresh; /* The next exchange is on a new connection. */
+    struct retry retry;
+    struct s3_flight flights[2]; /* [1] is a hedge. */
+
+    bool is_unsure;      /* An earlier attempt of this write may have worked. */
+    bool is_ranged;      /* GET: whole was refused as too large. */
+    bool is_told;        /* The log has said that it is being retried. */
+    bool wants_unquoted; /* Try If-Match without quotes next. */
+    bool is_upload_gone; /* END: the server does not know the upload. */
+    uint32_t bad_sums;   /* Reads that did not match their checksum. */
+    uint32_t pages;      /* LIST: that told nothing new. */
+
+    enum crc_kind sum_kind;    /* GET: of what is made while bytes come. */
+    char nonce[S3_NONCE_SIZE]; /* BEGIN: marks the object as ours. */
+    size_t got;                /* GET: good bytes so far. */
+    uint64_t got_sum;          /* Of those. */
+    char pin[STORE_ETAG_MAX];
+    struct buf token;  /* LIST: continuation. */
+    bool has_no_after; /* LIST: the server did not look at start-after. */
+    struct s3_page *page;
+
+    struct store_event event;
+};
+
+/* ---- s3_request.c */
+
+/* Whether @c's exchange carries a body into @c->r.into. */
+bool s3_request_is_direct(const struct s3_call *c);
+
+/* Fill @f->http, @f->sign and @f->body from call, phase and @f->view. @wall_ms
+ * is the server's time. */
+void s3_request_make(const struct s3_call *c, struct signer *signer,
+                     uint64_t wall_ms, struct s3_flight *f);
+
+/* What it is, for s3_answer_read(). */
+struct s3_asked s3_request_asked(const struct s3_call *c);
+
+/* An upload's id as the caller has it: our nonce and the server's id. */
+void s3_upload_id(struct bytes server_id, const char *nonce,
+                  char out[STORE_UPLOAD_MAX]);
+struct bytes s3_upload_server_id(const char *upload);
+struct bytes s3_upload_nonce(const char *upload);
+
+/* ---- s3_read.c, s3_write.c: @e is the exchange's end, @a its meaning. They
+ * fill @c->event where they say FINISH. */
+
+typedef enum s3_next s3_outcome_fn(struct s3_call *c, const struct s3_flight *f,
+                                   const struct http_event *e,
+                                   struct s3_answer *a);
+
+s3_outcome_fn s3_read_list;
+s3_outcome_fn s3_read_head;
+s3_outcome_fn s3_read_get;
+s3_outcome_fn s3_write_put;
+s3_outcome_fn s3_write_delete;
+s3_outcome_fn s3_write_begin;
+s3_outcome_fn s3_write_part;
+s3_outcome_fn s3_write_end;
+s3_outcome_fn s3_write_abort;
+
+/* Etag, size, time, version and checksum of @e's headers into the event. */
+void s3_read_facts(struct s3_call *c, const struct http_event *e);
+
+/* Finish with @s and a line about the call's key. */
+__attribute__((format(printf, 4, 5))) enum s3_next s3_finish(
+    struct s3_call *c, const struct s3_flight *f, enum status s,
+    const char *format, ...);
+
+/* ---- store_s3.c */
+
+/* "s3://bucket/key", for messages. */
+const char *s3_call_uri(const struct s3_call *c, char out[STORE_URI_SHOW_MAX]);
+
+#endif /* STORE_S3_CALL_H */

@@ -1,0 +1,784 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handle: which calls wait for their time, which fly on which transport,
+ * and what an end leads to. All of it on the owner's thread, inside submit
+ * and poll.
+ *
+ * A GET into the caller's memory goes over http_get, everything else, and all
+ * of it behind a proxy, over http_curl. A tag on a transport is the call's
+ * slot, its number (so that a late event of a finished call finds nobody) and
+ * whether it is the hedge. */
+
+#include "store/store_s3.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/s3_call.h"
+
+enum {
+    S3_TURNS_MAX = 64,     /* Exchanges of one call that told nothing new. */
+    S3_FIRST_TRIES = 4,    /* While the server has never answered. */
+    S3_HEDGE_TICK_MS = 50, /* How often slow reads are looked for. */
+    S3_LOG_EVERY_MS = 10000,
+    S3_SLOT_BITS = 9,
+    S3_POLL_BATCH = 64,
+};
+
+/* Where a chain of list pages goes on. */
+struct s3_token {
+    struct buf prefix;
+    struct buf after;
+    struct buf token;
+};
+
+struct s3_store {
+    struct s3_bucket *bucket;
+    char *root_uri;
+    struct signer *signer;
+    struct http curl;
+    struct http get;
+    bool has_get;
+    struct s3_call *slots[STORE_INFLIGHT_MAX];
+    uint32_t used;        /* Slots that hold a call. */
+    struct s3_call *done; /* Ended, oldest first. */
+    struct s3_call **done_tail;
+    struct s3_call *spare; /* Calls without a life. */
+    struct s3_page *shown; /* Until the next poll. */
+    struct s3_page *spare_page;
+    struct s3_token tokens[S3_TOKENS_MAX];
+    uint32_t token_next;
+    uint64_t number;
+    uint64_t said_ms;
+};
+
+/* ---- calls -------------------------------------------------------------- */
+
+const char *s3_call_uri(const struct s3_call *c, char out[STORE_URI_SHOW_MAX])
+{
+    return store_uri_show(c->root_uri, c->r.key, out);
+}
+
+static struct bytes s3_copy(struct buf *text, struct bytes from)
+{
+    struct bytes copy = {text->at + text->size, from.size};
+
+    buf_add_bytes(text, from);
+    buf_add_char(text, '\0');
+    return copy;
+}
+
+static const char *s3_copy_text(struct buf *text, const char *from)
+{
+    return from != NULL ? s3_copy(text, bytes_of(from)).at : NULL;
+}
+
+/* Take over @r; what submit promises to copy lies in @c->text. */
+static void s3_call_take(struct s3_call *c, const struct store_request *r)
+{
+    struct buf *text = &c->text;
+    size_t size = r->key.size + r->after.size + 2;
+
+    size += r->etag != NULL ? strlen(r->etag) + 1 : 0;
+    size += r->upload != NULL ? strlen(r->upload) + 1 : 0;
+    size += r->version != NULL ? strlen(r->version) + 1 : 0;
+    buf_clear(text);
+    (void)buf_reserve(text, size); /* Views into it must not move. */
+    c->r = *r;
+    c->r.key = s3_copy(text, r->key);
+    c->r.after = s3_copy(text, r->after);
+    c->r.etag = s3_copy_text(text, r->etag);
+    c->r.upload = s3_copy_text(text, r->upload);
+    c->r.version = s3_copy_text(text, r->version);
+    CHECK(text->size == size);
+}
+
+static void s3_flight_reset(struct s3_flight *f)
+{
+    f->is_on = false;
+    f->is_get = false;
+    free(f->hedge);
+    f->hedge = NULL;
+    credentials_wipe(&f->view.credentials);
+}
+
+static void s3_flight_fini(struct s3_flight *f)
+{
+    s3_flight_reset(f);
+    sign_result_fini(&f->sign);
+    buf_fini(&f->body);
+    buf_fini(&f->path);
+}
+
+static void s3_page_free(struct s3_page *page)
+{
+    if (page != NULL) {
+        buf_fini(&page->bytes);
+        s3_list_fini(&page->list);
+        free(page);
+    }
+}
+
+static void s3_call_free(struct s3_call *c)
+{
+    s3_flight_fini(&c->flights[0]);
+    s3_flight_fini(&c->flights[1]);
+    buf_fini(&c->text);
+    buf_fini(&c->token);
+    s3_page_free(c->page);
+    free(c);
+}
+
+/* Make @c as new, keeping its memory. */
+static void s3_call_reset(struct s3_call *c)
+{
+    struct s3_call kept = {
+        .text = c->text,
+        .token = c->token,
+        .flights = {{.sign = c->flights[0].sign,
+                     .body = c->flights[0].body,
+                     .path = c->flights[0].path},
+                    {.sign = c->flights[1].sign,
+                     .body = c->flights[1].body,
+                     .path = c->flights[1].path}},
+    };
+
+    CHECK(c->flights[0].hedge == NULL && c->flights[1].hedge == NULL);
+    CHECK(c->page == NULL);
+    buf_clear(&kept.token);
+    *c = kept;
+}
+
+static struct s3_call *s3_call_new(struct s3_store *s)
+{
+    struct s3_call *c = s->spare;
+
+    if (c == NULL) {
+        return mem_new(1, sizeof(*c));
+    }
+    s->spare = c->next;
+    s3_call_reset(c);
+    return c;
+}
+
+static struct s3_page *s3_page_take(struct s3_store *s)
+{
+    struct s3_page *page = s->spare_page;
+
+    s->spare_page = NULL;
+    return page != NULL ? page : mem_new(1, sizeof(*page));
+}
+
+static void s3_pages_drop(struct s3_store *s)
+{
+    while (s->shown != NULL) {
+        struct s3_page *page = s->shown;
+
+        s->shown = page->next;
+        if (s->spare_page == NULL) {
+            page->next = NULL;
+            s->spare_page = page;
+        } else {
+            s3_page_free(page);
+        }
+    }
+}
+
+/* ---- chains of list pages ----------------------------------------------- */
+
+static struct s3_token *s3_token_find(struct s3_store *s,
+                                      const struct store_request *r)
+{
+    for (uint32_t i = 0; i < S3_TOKENS_MAX; i++) {
+        struct s3_token *t = &s->tokens[i];
+
+        if (t->token.size > 0 &&
+            bytes_is_equal(buf_bytes(&t->after), r->after) &&
+            bytes_is_equal(buf_bytes(&t->prefix), r->key)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* Go on with the page that follows the one which ended at @r->after, where
+ * this handle has seen it. */
+static void s3_token_use(struct s3_store *s, struct s3_call *c)
+{
+    struct s3_token *t = s3_token_find(s, &c->r);
+
+    if (t != NULL) {
+        buf_add_bytes(&c->token, buf_bytes(&t->token));
+        buf_clear(&t->token);
+    }
+}
+
+static void s3_token_keep(struct s3_store *s, const struct s3_call *c)
+{
+    const struct store_event *e = &c->event;
+    struct s3_token *t = &s->tokens[s->token_next];
+
+    if (!e->has_more || e->object_count == 0 || c->page->list.next.size == 0) {
+        return;
+    }
+    s->token_next = (s->token_next + 1) % S3_TOKENS_MAX;
+    buf_clear(&t->prefix);
+    buf_clear(&t->after);
+    buf_clear(&t->token);
+    buf_add_bytes(&t->prefix, c->r.key);
+    buf_add_bytes(&t->after, e->objects[e->object_count - 1].key);
+    buf_add_bytes(&t->token, c->page->list.next);
+}
+
+/* ---- ends --------------------------------------------------------------- */
+
+static uint32_t s3_slot(const struct s3_store *s, const struct s3_call *c)
+{
+    for (uint32_t i = 0; i < STORE_INFLIGHT_MAX; i++) {
+        if (s->slots[i] == c) {
+            return i;
+        }
+    }
+    UNREACHABLE("a call without a slot");
+}
+
+static uint64_t s3_tag(const struct s3_store *s, const struct s3_call *c,
+                       bool is_hedge)
+{
+    return c->number << S3_SLOT_BITS | (uint64_t)s3_slot(s, c) << 1 | is_hedge;
+}
+
+static void s3_flight_cancel(struct s3_store *s, struct s3_call *c, int i)
+{
+    struct s3_flight *f = &c->flights[i];
+    struct http *h = f->is_get ? &s->get : &s->curl;
+
+    if (f->is_on) {
+        h->ops->cancel(h->self, s3_tag(s, c, i == 1));
+    }
+    s3_flight_reset(f);
+}
+
+static void s3_call_end(struct s3_store *s, struct s3_call *c)
+{
+    s3_flight_cancel(s, c, 0);
+    s3_flight_cancel(s, c, 1);
+    if (c->page != NULL && c->event.status == STATUS_OK) {
+        s3_token_keep(s, c);
+    } else if (c->page != NULL) {
+        c->event.objects = NULL;
+        c->event.object_count = 0;
+    }
+    c->event.tag = c->r.tag;
+    c->event.op = c->r.op;
+    s->slots[s3_slot(s, c)] = NULL;
+    s->used--;
+    c->next = NULL;
+    *s->done_tail = c;
+    s->done_tail = &c->next;
+}
+
+/* The log hears of trouble now and then, not of every object. */
+static void s3_say(struct s3_store *s, const struct s3_call *c,
+                   const struct s3_flight *f, const struct http_event *e,
+                   const struct s3_answer *a)
+{
+    uint64_t now = clock_now_ms(&clock_os);
+    char uri[STORE_URI_SHOW_MAX];
+    char quoted[FAULT_TEXT_MAX];
+    struct fault why;
+
+    if (c->retry.attempts < 3 ||
+        (s->said_ms != 0 && now - s->said_ms < S3_LOG_EVERY_MS)) {
+        return;
+    }
+    s->said_ms = now;
+    s3_answer_say(a, e, s3_call_uri(c, uri), f->view.endpoint.origin, &why);
+    log_event(
+        LOG_WARN, "store.retry", "attempts=%u wait_ms=%llu reason=%s",
+        c->retry.attempts,
+        (unsigned long long)(c->retry.at_ms > now ? c->retry.at_ms - now : 0),
+        log_quote(why.text, quoted, sizeof(quoted)));
+}
+
+static void s3_give_up(struct s3_store *s, struct s3_call *c,
+                       const struct s3_flight *f, const struct http_event *e,
+                       const struct s3_answer *a)
+{
+    char uri[STORE_URI_SHOW_MAX];
+
+    c->event.status = a->status != STATUS_OK ? a->status : STATUS_STORE;
+    s3_answer_say(a, e, s3_call_uri(c, uri), f->view.endpoint.origin,
+                  &c->event.why);
+    if (c->retry.attempts > 1) {
+        size_t used = strlen(c->event.why.text);
+
+        snprintf(c->event.why.text + used, sizeof(c->event.why.text) - used,
+                 " (%u attempts)", c->retry.attempts);
+    }
+    s3_call_end(s, c);
+}
+
+static bool s3_is_write(const struct s3_call *c)
+{
+    return c->r.op > STORE_GET && c->phase == S3_MAIN;
+}
+
+/* Return the class under which the failed exchange is tried again. */
+static enum retry_class s3_classify(struct s3_store *s, struct s3_call *c,
+                                    const struct s3_flight *f,
+                                    struct s3_answer *a, struct fault *why)
+{
+    why->text[0] = '\0';
+    if (a->fix == S3_FIX_NONE) {
+        return a->retry;
+    }
+    if (s3_bucket_fix(s->bucket, &f->view, a, why)) {
+        return RETRY_FIXED;
+    }
+    /* With a host of its own the answer said where to ask. */
+    if (a->fix == S3_FIX_HOST && c->host[0] == '\0') {
+        memcpy(c->host, a->host, sizeof(c->host));
+        return RETRY_FIXED;
+    }
+    return a->fix == S3_FIX_CHECKSUM ? a->retry : RETRY_NEVER;
+}
+
+static void s3_call_failed(struct s3_store *s, struct s3_call *c,
+                           const struct s3_flight *f,
+                           const struct http_event *e, struct s3_answer *a)
+{
+    struct fault why;
+    enum retry_class class = s3_classify(s, c, f, a, &why);
+    bool is_hopeless = !s3_bucket_has_answered(s->bucket) &&
+                       c->retry.attempts >= S3_FIRST_TRIES;
+
+    c->is_unsure |= a->is_ambiguous && s3_is_write(c);
+    c->is_fresh = class == RETRY_FREE || class == RETRY_TRANSIENT;
+    c->event.is_throttled |= class == RETRY_THROTTLE;
+    if (is_hopeless || class == RETRY_NEVER ||
+        !s3_bucket_failed(s->bucket, &c->retry, clock_now_ms(&clock_os),
+                          (struct retry_failure){class, a->after_ms})) {
+        s3_give_up(s, c, f, e, a);
+        if (why.text[0] != '\0') {
+            c->event.why = why;
+        }
+        return;
+    }
+    s3_say(s, c, f, e, a);
+    if (c->is_unsure && c->r.when != STORE_ALWAYS && s3_is_write(c) &&
+        c->r.op != STORE_DELETE) {
+        c->phase = S3_READ_BACK;
+    }
+    s3_flight_cancel(s, c, 0);
+    s3_flight_cancel(s, c, 1);
+}
+
+/* ---- launching ---------------------------------------------------------- */
+
+static void s3_fly(struct s3_store *s, struct s3_call *c, int i)
+{
+    struct s3_flight *f = &c->flights[i];
+    struct http *h;
+    uint64_t wall = clock_wall_ms(&clock_os) + (uint64_t)f->view.offset_ms;
+
+    if (c->host[0] != '\0') {
+        endpoint_set_host(&f->view.endpoint, c->host);
+    }
+    s3_request_make(c, s->signer, wall, f);
+    f->http.tag = s3_tag(s, c, i == 1);
+    if (i == 1) {
+        f->hedge = mem_new(f->http.into_size, 1);
+        f->http.into = f->hedge;
+        f->http.is_fresh = true;
+    }
+    f->is_get = s->has_get && s3_request_is_direct(c) &&
+                !http_has_proxy(f->view.endpoint.origin);
+    h = f->is_get ? &s->get : &s->curl;
+    f->is_on = true;
+    f->since_ms = clock_now_ms(&clock_os);
+    c->is_fresh = false;
+    h->ops->submit(h->self, &f->http);
+}
+
+static void s3_launch(struct s3_store *s, struct s3_call *c)
+{
+    uint64_t now = clock_now_ms(&clock_os);
+    struct s3_flight *f = &c->flights[0];
+    enum status status;
+
+    if (!s3_bucket_admit(s->bucket, &c->retry, now, &c->retry.at_ms)) {
+        return;
+    }
+    status = s3_bucket_view(s->bucket, &c->event.why, &f->view);
+    if (status != STATUS_OK) {
+        char uri[STORE_URI_SHOW_MAX];
+
+        c->event.status =
+            fault_prefix(&c->event.why, status, "%s", s3_call_uri(c, uri));
+        s3_call_end(s, c);
+        return;
+    }
+    s3_fly(s, c, 0);
+}
+
+/* A read that is far behind what is usual gets a second request beside it. */
+static void s3_hedge(struct s3_store *s, struct s3_call *c)
+{
+    const struct s3_flight *main = &c->flights[0];
+    struct s3_flight *f = &c->flights[1];
+    struct retry_slow slow = {main->since_ms, 0, main->http.into_size};
+
+    if (!main->is_on || !main->is_get || f->is_on || c->pin[0] == '\0') {
+        return;
+    }
+    slow.got = s->get.ops->progress(s->get.self, main->http.tag);
+    if (s3_bucket_hedge(s->bucket, clock_now_ms(&clock_os), &slow) &&
+        s3_bucket_view(s->bucket, NULL, &f->view) == STATUS_OK) {
+        s3_fly(s, c, 1);
+    }
+}
+
+/* ---- answers ------------------------------------------------------------ */
+
+static s3_outcome_fn *const s3_outcomes[] = {
+    [STORE_LIST] = s3_read_list,
+    [STORE_HEAD] = s3_read_head,
+    [STORE_GET] = s3_read_get,
+    [STORE_PUT] = s3_write_put,
+    [STORE_DELETE] = s3_write_delete,
+    [STORE_UPLOAD_BEGIN] = s3_write_begin,
+    [STORE_UPLOAD_PART] = s3_write_part,
+    [STORE_UPLOAD_END] = s3_write_end,
+    [STORE_UPLOAD_ABORT] = s3_write_abort,
+};
+
+static void s3_call_succeeded(struct s3_store *s, struct s3_call *c,
+                              const struct http_event *e)
+{
+    s3_bucket_succeeded(s->bucket, &c->retry, clock_now_ms(&clock_os),
+                        e->first_byte_ms);
+    if (c->event.status == STATUS_OK && c->r.when == STORE_IF_MATCH &&
+        s3_is_write(c) && c->r.op != STORE_DELETE) {
+        s3_bucket_set_quotes(s->bucket, c->wants_unquoted);
+    }
+    s3_call_end(s, c);
+}
+
+/* A hedge's end, or its call's while a hedge flies. Returns whether @e is the
+ * end that counts. */
+static bool s3_is_decisive(struct s3_store *s, struct s3_call *c, int i,
+                           const struct http_event *e)
+{
+    struct s3_flight *other = &c->flights[1 - i];
+
+    if (e->result == HTTP_DONE) {
+        if (i == 1 && e->got > 0) {
+            memcpy((char *)c->r.into + c->got, c->flights[1].hedge, e->got);
+        }
+        return true;
+    }
+    if (!other->is_on) { /* The bytes of a broken hedge are not kept. */
+        return true;
+    }
+    s3_flight_cancel(s, c, i);
+    return false;
+}
+
+static void s3_again(struct s3_store *s, struct s3_call *c)
+{
+    s3_flight_cancel(s, c, 0);
+    s3_flight_cancel(s, c, 1);
+    if (++c->turns > S3_TURNS_MAX && c->r.op != STORE_LIST) {
+        (void)s3_finish(c, NULL, STATUS_STORE,
+                        "the server's answers contradict each other; it was "
+                        "asked %d times",
+                        S3_TURNS_MAX);
+        s3_call_end(s, c);
+        return;
+    }
+    retry_begin(&c->retry, clock_now_ms(&clock_os));
+}
+
+static void s3_answered(struct s3_store *s, struct s3_call *c, int i,
+                        const struct http_event *event)
+{
+    struct s3_asked asked = s3_request_asked(c);
+    struct s3_flight *f = &c->flights[i];
+    struct http_event e = *event;
+    struct s3_answer a;
+
+    f->is_on = false;
+    if (!s3_is_decisive(s, c, i, &e)) {
+        return;
+    }
+    s3_flight_cancel(s, c, 1 - i);
+    if (i == 1 && e.result != HTTP_DONE) {
+        e.got = 0;
+    }
+    s3_answer_read(&asked, &e, &a);
+    if (a.server_ms != 0) {
+        (void)s3_bucket_note_date(s->bucket, a.server_ms, e.total_ms);
+    }
+    switch (s3_outcomes[c->r.op](c, f, &e, &a)) {
+    case S3_FINISH:
+        s3_call_succeeded(s, c, &e);
+        return;
+    case S3_AGAIN:
+        s3_again(s, c);
+        return;
+    case S3_RETRY:
+        s3_call_failed(s, c, f, &e, &a);
+        return;
+    }
+}
+
+static bool s3_pump(struct s3_store *s, struct http *h)
+{
+    struct http_event events[S3_POLL_BATCH];
+    size_t count = h->ops->poll(h->self, events, S3_POLL_BATCH);
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t tag = events[i].tag;
+        struct s3_call *c = s->slots[(tag >> 1) & (STORE_INFLIGHT_MAX - 1)];
+        int flight = (int)(tag & 1);
+
+        if (c != NULL && c->number == tag >> S3_SLOT_BITS &&
+            c->flights[flight].is_on) {
+            s3_answered(s, c, flight, &events[i]);
+        }
+    }
+    return count > 0;
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static bool s3_is_flying(const struct s3_call *c)
+{
+    return c->flights[0].is_on || c->flights[1].is_on;
+}
+
+/* Launch what is due. Returns the milliseconds until the next is; -1: none. */
+static int s3_launch_due(struct s3_store *s)
+{
+    uint64_t now = clock_now_ms(&clock_os);
+    int wait = -1;
+
+    for (uint32_t i = 0; i < STORE_INFLIGHT_MAX && s->used > 0; i++) {
+        struct s3_call *c = s->slots[i];
+        int due = -1;
+
+        if (c == NULL) {
+            continue;
+        }
+        if (!s3_is_flying(c) && c->retry.at_ms <= now) {
+            s3_launch(s, c);
+            c = s->slots[i];
+        }
+        if (c != NULL && !s3_is_flying(c)) {
+            due = c->retry.at_ms > now ? (int)(c->retry.at_ms - now) : 0;
+        } else if (c != NULL && c->flights[0].is_get) {
+            s3_hedge(s, c);
+            due = S3_HEDGE_TICK_MS;
+        }
+        wait = due >= 0 && (wait < 0 || due < wait) ? due : wait;
+    }
+    return wait;
+}
+
+/* What a call needs from the start on, by its operation. */
+static void s3_call_prepare(struct s3_store *s, struct s3_call *c)
+{
+    const struct aws_settings *settings = s3_bucket_settings(s->bucket);
+    bool checks = settings->response_checksum == AWS_CHECKSUM_SUPPORTED;
+    uint8_t random[(S3_NONCE_SIZE - 1) / 2];
+
+    if (c->r.op == STORE_LIST) {
+        c->page = s3_page_take(s);
+        s3_token_use(s, c);
+    }
+    if (c->r.op == STORE_GET) {
+        snprintf(c->pin, sizeof(c->pin), "%s",
+                 c->r.etag != NULL ? c->r.etag : "");
+        c->is_ranged = c->r.offset > 0;
+        c->sum_kind = c->r.sum != CRC_NONE      ? c->r.sum
+                      : checks && c->r.is_whole ? CRC_64NVME
+                                                : CRC_NONE;
+        c->phase = c->r.size == 0 ? S3_LOOK : S3_MAIN;
+    }
+    if (c->r.op == STORE_DELETE && c->r.when == STORE_IF_MATCH) {
+        c->phase = S3_LOOK;
+    }
+    if (c->r.op == STORE_UPLOAD_BEGIN) {
+        hash_random(random, sizeof(random));
+        for (size_t i = 0; i < sizeof(random); i++) {
+            snprintf(c->nonce + 2 * i, 3, "%02x", random[i]);
+        }
+    }
+}
+
+static enum status s3_submit(void *self, const struct store_request *r)
+{
+    struct s3_store *s = self;
+    struct s3_call *c = s3_call_new(s);
+    uint32_t slot = 0;
+
+    while (s->slots[slot] != NULL) {
+        slot++;
+        CHECK(slot < STORE_INFLIGHT_MAX);
+    }
+    s->slots[slot] = c;
+    s->used++;
+    c->number = ++s->number;
+    c->root_uri = s->root_uri;
+    s3_call_take(c, r);
+    s3_call_prepare(s, c);
+    retry_begin(&c->retry, clock_now_ms(&clock_os));
+    return STATUS_OK;
+}
+
+static size_t s3_take_done(struct s3_store *s, struct store_event *events,
+                           size_t max)
+{
+    size_t count = 0;
+
+    while (count < max && s->done != NULL) {
+        struct s3_call *c = s->done;
+
+        s->done = c->next;
+        if (s->done == NULL) {
+            s->done_tail = &s->done;
+        }
+        events[count++] = c->event;
+        if (c->page != NULL) {
+            c->page->next = s->shown;
+            s->shown = c->page;
+            c->page = NULL;
+        }
+        c->next = s->spare;
+        s->spare = c;
+    }
+    return count;
+}
+
+static int s3_sooner(int a, int b)
+{
+    return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+static void s3_wait(struct s3_store *s, int wait_ms)
+{
+    struct pollfd fds[2] = {
+        {.fd = s->curl.ops->fd(s->curl.self), .events = POLLIN},
+        {.fd = -1, .events = POLLIN},
+    };
+
+    wait_ms = s3_sooner(wait_ms, s->curl.ops->wait_ms(s->curl.self));
+    if (s->has_get) {
+        fds[1].fd = s->get.ops->fd(s->get.self);
+        wait_ms = s3_sooner(wait_ms, s->get.ops->wait_ms(s->get.self));
+    }
+    (void)poll(fds, 2, wait_ms);
+}
+
+static size_t s3_poll(void *self, int timeout_ms, struct store_event *events,
+                      size_t max)
+{
+    struct s3_store *s = self;
+    uint64_t start = clock_now_ms(&clock_os);
+
+    s3_pages_drop(s);
+    for (;;) {
+        int wait = s3_launch_due(s);
+        bool has_moved = s3_pump(s, &s->curl);
+        uint64_t spent;
+
+        has_moved |= s->has_get && s3_pump(s, &s->get);
+        if (s->done != NULL || s->used == 0) {
+            return s3_take_done(s, events, max);
+        }
+        spent = clock_now_ms(&clock_os) - start;
+        if (timeout_ms >= 0 && spent >= (uint64_t)timeout_ms) {
+            return 0;
+        }
+        if (!has_moved) {
+            s3_wait(s, timeout_ms < 0
+                           ? wait
+                           : s3_sooner(wait, timeout_ms - (int)spent));
+        }
+    }
+}
+
+static void s3_destroy(void *self)
+{
+    struct s3_store *s = self;
+
+    for (uint32_t i = 0; i < STORE_INFLIGHT_MAX; i++) {
+        if (s->slots[i] != NULL) {
+            s3_call_end(s, s->slots[i]);
+        }
+    }
+    while (s->done != NULL) {
+        struct s3_call *c = s->done;
+
+        s->done = c->next;
+        s3_call_free(c);
+    }
+    while (s->spare != NULL) {
+        struct s3_call *c = s->spare;
+
+        s->spare = c->next;
+        s3_call_free(c);
+    }
+    s3_pages_drop(s);
+    s3_page_free(s->spare_page);
+    for (uint32_t i = 0; i < S3_TOKENS_MAX; i++) {
+        buf_fini(&s->tokens[i].prefix);
+        buf_fini(&s->tokens[i].after);
+        buf_fini(&s->tokens[i].token);
+    }
+    http_destroy(&s->curl);
+    if (s->has_get) {
+        http_destroy(&s->get);
+    }
+    signer_destroy(&s->signer);
+    free(s->root_uri);
+    free(s);
+}
+
+enum status store_s3_open(const char *bucket, struct fault *why,
+                          struct store **out)
+{
+    static const struct store_ops ops = {s3_submit, s3_poll, s3_destroy};
+    struct s3_store *s = mem_new(1, sizeof(*s));
+    struct http_options options = {.ca_bundle = NULL};
+    enum status status = s3_bucket_get(bucket, why, &s->bucket);
+
+    *out = NULL;
+    s->done_tail = &s->done;
+    if (status == STATUS_OK) {
+        options.ca_bundle = s3_bucket_settings(s->bucket)->ca_bundle;
+        status = http_curl_new(&options, why, &s->curl);
+    }
+    if (status != STATUS_OK) {
+        free(s);
+        return status;
+    }
+    status = http_get_new(&options, why, &s->get);
+    if (status != STATUS_OK) {
+        http_destroy(&s->curl);
+        free(s);
+        return status;
+    }
+    s->has_get = true;
+    s->signer = signer_new();
+    s->root_uri = mem_print("s3://%s/", bucket);
+    *out = store_wrap(&ops, s, s->root_uri);
+    return STATUS_OK;
+}
