@@ -25,6 +25,8 @@ struct endpoint_input {
     bool uses_arn_region;
     bool is_us_east_1_regional;
     bool has_no_express_session;
+    bool has_no_access_points; /* Of the operation. */
+    bool uses_express_control; /* For operations on directory buckets. */
 };
 
 struct endpoint {
@@ -55,11 +57,11 @@ void endpoint_input_of(const struct aws_settings *settings, const char *bucket,
                        struct endpoint_input *out);
 
 /* The endpoint of STS in @region ("https://sts.eu-west-1.amazonaws.com"). */
-void endpoint_sts(const char *region, bool uses_fips, bool uses_dualstack,
+void endpoint_sts(const char *region, bool uses_fips,
                   char out[ENDPOINT_TEXT_MAX]);
 
 /* The suffix of @region's partition: "amazonaws.com", "amazonaws.com.cn". */
-const char *endpoint_suffix(const char *region, bool is_dualstack);
+const char *endpoint_suffix(const char *region);
 
 /* Return how many bytes of "bucket/key" or "arn:…:accesspoint/name/key" (what
  * stands behind "s3://") are the bucket. */
