@@ -41,6 +41,8 @@ MUST_USE enum status aws_config_load(const struct aws_config_source *source,
 struct aws_config_texts {
     struct bytes config;
     struct bytes credentials;
+    const char *config_name; /* For messages; may be NULL. */
+    const char *credentials_name;
 };
 MUST_USE enum status aws_config_parse(const struct aws_config_source *source,
                                       const struct aws_config_texts *texts,
