@@ -108,6 +108,8 @@ struct http_options {
     uint32_t connections;  /* To one host, at most; 0 means 64. */
     uint32_t idle_ms;      /* A kept connection older than that is not used
                               again; 0 means 3500: S3 closes at 5 s. */
+    bool is_direct;        /* Over no proxy, whatever the environment says:
+                              the metadata of this machine. */
 };
 
 /* Any request, through the proxy that the environment names.
@@ -132,8 +134,13 @@ bool http_header(struct bytes headers, const char *name, struct bytes *value);
 const char *http_result_name(enum http_result result);
 
 /* One request, waited for at most @total_ms, on a handle of its own: for
- * credentials and the like. @body is appended to. The event's views point
- * into @keep, freed by the caller with http_kept_fini(). */
+ * credentials and the like. OK: an answer came, of any code. Otherwise
+ * @keep->event has the result all the same, and the line names method, origin
+ * and reason, never target or headers. TIMEOUT, IO (not reached, not trusted,
+ * broken), MALFORMED, FULL (too large), OS, and those of http_curl_new().
+ *
+ * The event's views point into @keep, which is overwritten; the caller frees
+ * it with http_kept_fini(), after an error too. */
 struct http_kept {
     struct http_event event;
     char *headers;
