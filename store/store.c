@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "store/store_dir.h"
 #include "store/store_mem.h"
+#include "store/store_s3.h"
 #include "store/store_uri.h"
 
 struct store_refusal {
@@ -58,10 +59,7 @@ static enum status store_open_scheme(const struct store_uri *u,
         *out = store_mem_open(u->place);
         return STATUS_OK;
     case STORE_SCHEME_S3:
-        return fault_set(why, STATUS_UNSUPPORTED,
-                         "%s%s: S3 is not served by this version; use "
-                         "file:///path",
-                         u->root, u->prefix);
+        return store_s3_open(u->place, why, out);
     }
     UNREACHABLE("a scheme outside its enum");
 }

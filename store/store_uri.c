@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/endpoint.h"
 
 static bool store_uri_has(const char *uri, const char *scheme)
 {
@@ -47,7 +48,7 @@ static enum status store_uri_bucket(const char *uri, enum store_use use,
                                     struct fault *why, struct store_uri *out)
 {
     const char *name = strstr(uri, "://") + 3;
-    size_t size = strcspn(name, "/");
+    size_t size = endpoint_bucket_size(name);
     const char *prefix = name[size] == '/' ? name + size + 1 : "";
     bool is_open = use == STORE_WRITE && prefix[0] != '\0' &&
                    prefix[strlen(prefix) - 1] != '/';
