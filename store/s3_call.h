@@ -95,6 +95,7 @@ struct s3_call {
     char pin[STORE_ETAG_MAX];
     struct buf token;  /* LIST: continuation. */
     bool has_no_after; /* LIST: the server did not look at start-after. */
+    bool has_token;    /* LIST: it goes on where another page ended. */
     struct s3_page *page;
 
     struct store_event event;

@@ -110,21 +110,25 @@ void s3_read_facts(struct s3_call *c, const struct http_event *e)
 
 /* ---- LIST --------------------------------------------------------------- */
 
-/* Drop what the caller has had: servers that do not look at start-after tell
- * it again. */
-static void s3_list_skip(struct s3_call *c, struct s3_list *l)
+/* A key that is not after the one asked for: either the server does not look
+ * at start-after, and tells again what the caller has had; or, in a page that
+ * a token asked for, it has another order than that of bytes. Both make every
+ * page but the next of a chain worthless. */
+static void s3_list_skip(struct s3_call *c, const struct s3_list *l)
 {
     struct bytes after = c->r.after;
     uint32_t skip = 0;
 
-    if (l->is_unordered || after.size == 0) {
+    if (after.size == 0) {
         return;
     }
-    while (skip < l->object_count &&
+    for (uint32_t i = 0; i < l->object_count; i++) {
+        c->has_no_after |= bytes_compare(l->objects[i].key, after) <= 0;
+    }
+    while (!c->has_token && skip < l->object_count &&
            bytes_compare(l->objects[skip].key, after) <= 0) {
         skip++;
     }
-    c->has_no_after |= skip > 0;
     c->event.objects += skip;
     c->event.object_count -= skip;
 }

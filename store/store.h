@@ -3,9 +3,10 @@
  *
  * A store is a flat set of keys (1 to STORE_KEY_MAX bytes) with a value and an
  * etag each, listed in the order of the keys' bytes. An etag names one value
- * of one key and is never used again for another. A value becomes visible
- * whole or not at all; a PUT answered with OK is durable: it survives kill -9
- * and, where the store has disks, power loss.
+ * of one key and is never used again for other bytes (equal bytes may get it
+ * again, so what is replaced under IF_MATCH should hold a nonce). A value
+ * becomes visible whole or not at all; a PUT answered with OK is durable: it
+ * survives kill -9 and, where the store has disks, power loss.
  *
  * Use: fill a request, store_submit() it, and take its outcome from
  * store_poll() as an event with the same tag. Nothing is called back, nothing

@@ -215,6 +215,7 @@ static void s3_token_use(struct s3_store *s, struct s3_call *c)
 
     if (t != NULL) {
         buf_add_bytes(&c->token, buf_bytes(&t->token));
+        c->has_token = true;
         buf_clear(&t->token);
     }
 }

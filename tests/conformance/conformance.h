@@ -13,6 +13,9 @@ struct conformance_store {
     void (*start)(void);         /* Make a store with nothing in it. */
     struct store *(*open)(void); /* One more handle to it. Any thread. */
     void (*finish)(void);        /* Remove it; all handles are closed. */
+    size_t part_bytes; /* The least that a part but the last one has; 0: 1. */
+    bool is_utf8;      /* Keys are text, not bytes. */
+    bool has_equal_etags; /* Equal values have equal etags. */
 };
 
 #define CONFORMANCE_MAP(X)                                                     \
