@@ -18,7 +18,7 @@
 #include "proto/wire.h"
 #include "store/store.h"
 
-enum { LEAD_LINGER_MS = 3000, LEAD_DRAIN_MAX = 1024 };
+enum { LEAD_LINGER_MS = 3000, LEAD_STORE_MS = 5000, LEAD_DRAIN_MAX = 1024 };
 
 struct lead {
     struct lead_options options;
@@ -236,6 +236,7 @@ static void *lead_main(void *self)
     l->status = store_open(l->options.state_uri, STORE_WRITE, &l->why,
                            &l->state, &l->state_prefix);
     if (l->status == STATUS_OK) {
+        store_set_limit(l->state, LEAD_STORE_MS);
         l->lease_key = mem_print("%slease", buf_text(&l->state_prefix));
         lead_new_session(l);
         lead_do_term(l);

@@ -14,6 +14,7 @@
 #include "cli/version.h"
 #include "proto/net_addr.h"
 #include "store/store_sync.h"
+#include "store/store_trial.h"
 
 enum {
     RUN_HOST_FILE_MAX = 4096,
@@ -135,6 +136,30 @@ static struct term *run_new_term(struct run *r)
     return term_new(&options);
 }
 
+/* Claims and the lease stand on conditional writes. A folder has them; of S3
+ * servers only a trial tells, which the host does that leads as a rule. */
+static enum status run_try_store(struct run *r, struct fault *why)
+{
+    struct store_trial trial;
+    char quoted[FAULT_TEXT_MAX];
+    enum status s;
+
+    if (strncmp(r->state_uri, "s3://", 5) != 0 ||
+        r->contract.hosts.current != 0) {
+        return STATUS_OK;
+    }
+    s = store_trial_run(r->state, buf_text(&r->state_prefix), STORE_TRIAL_QUICK,
+                        why, &trial);
+    if (s == STATUS_UNSUPPORTED) {
+        log_event(LOG_WARN, "store.conditions",
+                  "reason=%s consequence=\"two jobs that start on one prefix "
+                  "at the same moment may both write to it\"",
+                  log_quote(why->text, quoted, sizeof(quoted)));
+        s = STATUS_OK;
+    }
+    return s;
+}
+
 enum status run_meet_start(struct run *r, struct fault *why)
 {
     enum status s;
@@ -147,7 +172,10 @@ enum status run_meet_start(struct run *r, struct fault *why)
         return fault_prefix(why, s, "the job's state %s", r->state_uri);
     }
     r->lease_key = mem_print("%slease", buf_text(&r->state_prefix));
-    s = run_write_host_file(r, why);
+    s = run_try_store(r, why);
+    if (s == STATUS_OK) {
+        s = run_write_host_file(r, why);
+    }
     if (s == STATUS_OK) {
         s = run_listen(r, why);
     }

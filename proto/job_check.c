@@ -236,12 +236,13 @@ enum job_deal job_channel_deal(const struct job_channel *c)
 static enum status job_serve_uri(const char *kind, const char *name,
                                  const char *uri, struct fault *why)
 {
-    if (uri == NULL || strncmp(uri, "file://", 7) == 0) {
+    if (uri == NULL || strncmp(uri, "file://", 7) == 0 ||
+        strncmp(uri, "s3://", 5) == 0) {
         return STATUS_OK;
     }
     return fault_set(why, STATUS_UNSUPPORTED,
                      "%s%s: %.*s:// is not served by this version; use "
-                     "file://",
+                     "s3:// or file://",
                      kind, name, (int)strcspn(uri, ":"), uri);
 }
 

@@ -74,7 +74,8 @@ struct s3_call {
     uint64_t number;
     const char *root_uri;   /* The handle's. */
     char host[S3_TEXT_MAX]; /* A 307 named it; "" for the endpoint's. */
-    uint32_t turns;         /* Exchanges that led to another one. */
+    uint64_t began_ms;
+    uint32_t turns; /* Exchanges that led to another one. */
     enum s3_phase phase;
     bool is_fresh; /* The next exchange is on a new connection. */
     struct retry retry;

@@ -316,6 +316,11 @@ bool s3_request_is_direct(const struct s3_call *c)
     return c->r.op == STORE_GET && c->phase == S3_MAIN;
 }
 
+static uint32_t s3_lower(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static void s3_make_times(const struct s3_call *c, struct http_request *h)
 {
     bool is_read = c->phase != S3_MAIN || c->r.op <= STORE_GET;
@@ -326,6 +331,10 @@ static void s3_make_times(const struct s3_call *c, struct http_request *h)
     if (c->phase == S3_MAIN && c->r.op == STORE_UPLOAD_END) {
         h->first_byte_ms = S3_END_MS;
         h->stall_ms = S3_END_MS;
+    }
+    if (c->r.limit_ms != 0) {
+        h->connect_ms = s3_lower(h->connect_ms, c->r.limit_ms);
+        h->first_byte_ms = s3_lower(h->first_byte_ms, c->r.limit_ms);
     }
     h->is_fresh = c->is_fresh;
     h->is_expect = c->phase == S3_MAIN && h->body.size >= S3_EXPECT_BYTES;

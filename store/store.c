@@ -31,6 +31,7 @@ struct store {
     void *self;
     char *root_uri;
     bool is_read_only;
+    uint32_t limit_ms;
     uint32_t inflight; /* Refused ones are among them. */
     struct store_refusal *first;
     struct store_refusal **tail;
@@ -116,6 +117,11 @@ const char *store_root_uri(const struct store *s)
 uint32_t store_inflight(const struct store *s)
 {
     return s->inflight;
+}
+
+void store_set_limit(struct store *s, uint32_t limit_ms)
+{
+    s->limit_ms = limit_ms;
 }
 
 /* --- validation ---------------------------------------------------------- */
@@ -213,7 +219,12 @@ enum status store_submit(struct store *s, const struct store_request *request)
                      "this location was opened as a source, which is never "
                      "written");
     } else {
-        status = s->ops->submit(s->self, request);
+        struct store_request limited = *request;
+
+        if (limited.limit_ms == 0) {
+            limited.limit_ms = s->limit_ms;
+        }
+        status = s->ops->submit(s->self, &limited);
     }
     s->inflight += status == STATUS_OK;
     return status;

@@ -72,6 +72,7 @@ struct store_part {
 struct store_request {
     enum store_op op;
     uint64_t tag;       /* Yours; comes back in the event. */
+    uint32_t limit_ms;  /* For how long to try; 0: the store's own limit. */
     struct bytes key;   /* LIST: the prefix that keys must start with. */
     struct bytes after; /* LIST: only keys greater than this one. */
     uint32_t list_max;  /* LIST: 1 to STORE_LIST_MAX; 0 for that. */
@@ -192,5 +193,9 @@ size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
                   size_t max);
 
 uint32_t store_inflight(const struct store *s);
+
+/* Give every later request without a limit of its own this one: for loops
+ * that must not wait for a store as long as it may take. 0 ends it. */
+void store_set_limit(struct store *s, uint32_t limit_ms);
 
 #endif /* STORE_STORE_H */

@@ -351,6 +351,13 @@ static enum retry_class s3_classify(struct s3_store *s, struct s3_call *c,
     return a->fix == S3_FIX_CHECKSUM ? a->retry : RETRY_NEVER;
 }
 
+/* Whether the caller would not wait for another attempt. */
+static bool s3_is_late(const struct s3_call *c)
+{
+    return c->r.limit_ms != 0 &&
+           clock_now_ms(&clock_os) - c->began_ms >= c->r.limit_ms;
+}
+
 static void s3_call_failed(struct s3_store *s, struct s3_call *c,
                            const struct s3_flight *f,
                            const struct http_event *e, struct s3_answer *a)
@@ -363,7 +370,7 @@ static void s3_call_failed(struct s3_store *s, struct s3_call *c,
     c->is_unsure |= a->is_ambiguous && s3_is_write(c);
     c->is_fresh = class == RETRY_FREE || class == RETRY_TRANSIENT;
     c->event.is_throttled |= class == RETRY_THROTTLE;
-    if (is_hopeless || class == RETRY_NEVER ||
+    if (is_hopeless || class == RETRY_NEVER || s3_is_late(c) ||
         !s3_bucket_failed(s->bucket, &c->retry, clock_now_ms(&clock_os),
                           (struct retry_failure){class, a->after_ms})) {
         s3_give_up(s, c, f, e, a);
@@ -638,6 +645,7 @@ static enum status s3_submit(void *self, const struct store_request *r)
     s->used++;
     c->number = ++s->number;
     c->root_uri = s->root_uri;
+    c->began_ms = clock_now_ms(&clock_os);
     s3_call_take(c, r);
     s3_call_prepare(s, c);
     retry_begin(&c->retry, clock_now_ms(&clock_os));

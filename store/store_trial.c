@@ -131,7 +131,7 @@ static enum status trial_races(struct trial *t, struct store_trial *out)
     return s;
 }
 
-/* After the race the etag in @t is stale. */
+/* The stale etag is that of a value long replaced. */
 static enum status trial_delete(struct trial *t, struct store_trial *out)
 {
     struct store_request r = {.op = STORE_DELETE,
@@ -145,32 +145,36 @@ static enum status trial_delete(struct trial *t, struct store_trial *out)
     return STATUS_OK;
 }
 
-static enum status trial_all(struct trial *t, struct store_trial *out)
+static enum status trial_all(struct trial *t, enum store_trial_depth depth,
+                             struct store_trial *out)
 {
     enum status s = trial_create(t, out);
 
     if (s == STATUS_OK) {
         s = trial_replace(t, out);
     }
-    if (s == STATUS_OK) {
+    if (s == STATUS_OK && depth == STORE_TRIAL_RACE) {
         s = trial_races(t, out);
     }
     return s == STATUS_OK ? trial_delete(t, out) : s;
 }
 
-static const char *trial_lack(const struct store_trial *r)
+static const char *trial_lack(const struct store_trial *r,
+                              enum store_trial_depth depth)
 {
     return !r->has_if_absent ? "it overwrites what was to be created "
                                "(If-None-Match is ignored)"
            : !r->has_if_match
                ? "it overwrites what has changed (If-Match is ignored)"
-           : !r->has_one_winner ? "of several writers at once more than one "
-                                  "wins, or none"
-                                : NULL;
+           : depth == STORE_TRIAL_RACE && !r->has_one_winner
+               ? "of several writers at once more than one "
+                 "wins, or none"
+               : NULL;
 }
 
 enum status store_trial_run(struct store *s, const char *prefix,
-                            struct fault *why, struct store_trial *out)
+                            enum store_trial_depth depth, struct fault *why,
+                            struct store_trial *out)
 {
     struct trial t = {.store = s, .why = why};
     struct fault ignored;
@@ -181,17 +185,17 @@ enum status store_trial_run(struct store *s, const char *prefix,
     *out = (struct store_trial){0};
     hash_random(&nonce, sizeof(nonce));
     t.key = mem_print("%strial-%016" PRIx64, prefix, nonce);
-    status = trial_all(&t, out);
+    status = trial_all(&t, depth, out);
     removed = store_sync_delete(s, t.key, &ignored);
     if (status == STATUS_OK && removed != STATUS_OK) {
         *why = ignored;
         status = removed;
     }
-    if (status == STATUS_OK && trial_lack(out) != NULL) {
+    if (status == STATUS_OK && trial_lack(out, depth) != NULL) {
         status = fault_set(why, STATUS_UNSUPPORTED,
                            "%s%s: this store does not keep conditional writes "
                            "apart: %s",
-                           store_root_uri(s), prefix, trial_lack(out));
+                           store_root_uri(s), prefix, trial_lack(out, depth));
     }
     free(t.key);
     return status;

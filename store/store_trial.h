@@ -21,10 +21,15 @@ struct store_trial {
     bool has_delete;     /* A delete of a value that is gone is refused. */
 };
 
-/* Try @s with keys that start with @prefix. OK when all but has_delete hold.
- * UNSUPPORTED: one does not, @why says which and what follows. DENIED, STORE
- * and others: a write failed for another reason. */
+/* How much to try. The writers' race takes a server that locks slowly some
+ * seconds, and is for a person who waits for it. */
+enum store_trial_depth { STORE_TRIAL_QUICK, STORE_TRIAL_RACE };
+
+/* Try @s with a key that starts with @prefix. OK when all but has_delete (and,
+ * QUICK, has_one_winner) hold. UNSUPPORTED: one does not, @why says which.
+ * DENIED, STORE and others: a write failed for another reason. */
 MUST_USE enum status store_trial_run(struct store *s, const char *prefix,
+                                     enum store_trial_depth depth,
                                      struct fault *why,
                                      struct store_trial *out);
 

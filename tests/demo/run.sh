@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo`: a real job of three hosts on this machine. Each host is a
 # process with a loopback address and a base folder of its own; the store is
-# a folder. Shows the job while it runs, then proves what it promises.
+# a folder, or with STORE=s3 a real S3 server (SeaweedFS). Shows the job while
+# it runs, then proves what it promises.
 # Ends with `N passed, N failed`. KEEP=1 keeps the folder.
 set -u
 
@@ -12,6 +13,9 @@ SMSHARD=$(cd "$(dirname "$SMSHARD")" && pwd)/$(basename "$SMSHARD")
 ROOT=$(mktemp -d "${TMPDIR:-/tmp}/smshard-demo.XXXXXX")
 HOSTS="algo-1 algo-2 algo-3"
 PIDS=""
+STORE=${STORE:-dir}
+SERVER=$HERE/../s3/seaweedfs.sh
+COPY=$(dirname "$SMSHARD")/tests/tools/store_copy
 passed=0
 failed=0
 
@@ -21,6 +25,7 @@ bold() { if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$*"; else echo "$*"; fi;
 clean_up() {
     for pid in $PIDS; do kill "$pid" 2>/dev/null; done
     wait
+    [ "$STORE" != s3 ] || "$SERVER" stop "$ROOT/s3"
     if [ -n "${KEEP:-}" ]; then echo "kept: $ROOT"; else rm -rf "$ROOT"; fi
 }
 trap clean_up EXIT
@@ -65,20 +70,53 @@ make_job() {
   "InputDataConfig": [
     {"ChannelName": "train",
      "DataSource": {"S3DataSource": {
-       "S3DataType": "S3Prefix", "S3Uri": "file://$ROOT/data/train/",
+       "S3DataType": "S3Prefix", "S3Uri": "$DATA/train/",
        "S3DataDistributionType": "ShardedByS3Key"}},
      "Smshard": {"Deal": "balanced"}},
     {"ChannelName": "val",
      "DataSource": {"S3DataSource": {
-       "S3DataType": "S3Prefix", "S3Uri": "file://$ROOT/data/val/",
+       "S3DataType": "S3Prefix", "S3Uri": "$DATA/val/",
        "S3DataDistributionType": "FullyReplicated"}}}
   ],
-  "OutputDataConfig": {"S3OutputPath": "file://$ROOT/store/out"},
-  "CheckpointConfig": {"S3Uri": "file://$ROOT/store/checkpoints"},
+  "OutputDataConfig": {"S3OutputPath": "$PLACE/out"},
+  "CheckpointConfig": {"S3Uri": "$PLACE/checkpoints"},
   "HyperParameters": {"lr": "0.1", "epochs": "1"},
   "Smshard": {"Heartbeat": "200ms", "HostTimeout": "10s"}
 }
 JOB
+}
+
+# Where the job reads and writes.
+make_store() {
+    case $STORE in
+    dir)
+        DATA=file://$ROOT/data
+        PLACE=file://$ROOT/store
+        ;;
+    s3)
+        bold "   an S3 server: SeaweedFS, on this machine, with authentication"
+        mkdir -p "$ROOT/s3"
+        "$SERVER" start "$ROOT/s3" >/dev/null || exit 69
+        set -a
+        # shellcheck source=/dev/null
+        . "$ROOT/s3/env"
+        set +a
+        DATA=s3://smshard/data
+        PLACE=s3://smshard
+        "$COPY" put "$ROOT/data" "$DATA/" || exit 69
+        ;;
+    *)
+        echo "demo: STORE=$STORE is neither dir nor s3" >&2
+        exit 64
+        ;;
+    esac
+}
+
+# What the job wrote, as files below $ROOT/store.
+bring_back() {
+    [ "$STORE" != s3 ] || for what in out checkpoints; do
+        "$COPY" get "$PLACE/$what/" "$ROOT/store/$what"
+    done
 }
 
 start_host() { # HOST NUMBER
@@ -122,6 +160,7 @@ val_everywhere() {
 
 bold "1. a data set: 240 objects of uneven size, and 12 to validate with"
 make_data
+make_store
 make_job
 (cd "$ROOT/data/train" && find . -type f -exec sha256sum {} +) |
     sed 's| \./| |' | sort -k 2 >"$ROOT/train.want"
@@ -150,6 +189,7 @@ for host in $HOSTS; do sed "s/^/  $host: /" "$ROOT/$host.out"; done
 if [ "$codes" -ne 0 ]; then tail -n 5 "$ROOT"/*.log; fi
 
 bold "4. the proof"
+bring_back
 OUT_DIR=$ROOT/store/out/demo/output
 cat "$OUT_DIR"/*/data/read.txt 2>/dev/null | sort -k 2 >"$ROOT/train.got"
 prove "all three hosts ended with exit code 0" is_zero "$codes"

@@ -273,14 +273,16 @@ TEST(what_this_version_serves)
         {"channel=a=/a;", ""},
         {"channel=a=/a,source=ManifestFile,deal=balanced,even=drop;", ""},
         {"channel=a=/a,sharded,even=pad;output=/o;checkpoint=/c;", ""},
-        {"channel=a=s3://b/a;",
-         "channel a: s3:// is not served by this version; use file://"},
+        {"channel=a=s3://b/a;output=s3://b/o;checkpoint=s3://b/c;", ""},
         {"channel=a=https://b/a;",
-         "channel a: https:// is not served by this version; use file://"},
-        {"channel=a=/a;output=s3://b/o;",
-         "output: s3:// is not served by this version; use file://"},
-        {"channel=a=/a;checkpoint=s3://b/o;",
-         "checkpoint: s3:// is not served by this version; use file://"},
+         "channel a: https:// is not served by this version; use s3:// or "
+         "file://"},
+        {"channel=a=/a;output=https://b/o;",
+         "output: https:// is not served by this version; use s3:// or "
+         "file://"},
+        {"channel=a=/a;checkpoint=https://b/o;",
+         "checkpoint: https:// is not served by this version; use s3:// or "
+         "file://"},
         {"channel=a=/a,mode=FastFile;",
          "channel a: InputMode FastFile is not served by this version; use "
          "File"},
