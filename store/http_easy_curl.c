@@ -60,11 +60,12 @@ static curl_socket_t easy_open(void *self, curlsocktype purpose,
                                struct curl_sockaddr *a)
 {
     struct http_easy *e = self;
-    int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    curl_socket_t fd =
+        socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 
     (void)purpose;
     e->open_errno = fd < 0 ? errno : 0;
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
+    return fd; /* -1 is CURL_SOCKET_BAD. */
 }
 
 static bool easy_is_safe(const struct http_easy *e)

@@ -37,8 +37,8 @@ TEST(certificates)
         {"IP:127.0.0.1", -1, false, HTTP_TLS},
         {"IP:127.0.0.1", 1, true, HTTP_TLS},
     };
-    struct tls_ca ca;
-    struct tls_ca other;
+    struct tls_ca ca = {0};
+    struct tls_ca other = {0};
 
     tls_ca_start(&ca);
     tls_ca_start(&other);
@@ -75,7 +75,7 @@ TEST(nobody_knows_our_own_authority)
     struct http h = client_new((struct http_options){0});
     struct http_request r;
     struct http_event e;
-    struct tls_ca ca;
+    struct tls_ca ca = {0};
     struct server s;
     char origin[64];
 
@@ -174,7 +174,7 @@ static void serve_ten(struct peer *p)
 
 static void ten_say_farewell(const char *method)
 {
-    struct tls_ca ca;
+    struct tls_ca ca = {0};
     struct http h;
     struct http_request r;
     struct http_event e;
