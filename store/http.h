@@ -26,15 +26,16 @@ enum {
     HTTP_WHY_MAX = 256,
 };
 
-/* How an attempt ended. Only DONE has a status code; a code of SHORT and
- * TOO_LARGE is there as well. */
+/* How an attempt ended. DONE has a status code; so have SHORT, TIMEOUT and
+ * TOO_LARGE once the head was whole, and 0 before. */
 enum http_result {
     HTTP_DONE,      /* A whole response came. */
     HTTP_RESOLVE,   /* The host's name has no address. */
     HTTP_CONNECT,   /* Refused, unreachable, or not in time. */
     HTTP_TLS,       /* The certificate or the handshake. */
     HTTP_STALE,     /* A kept connection was closed before it answered with
-                       a byte: another attempt costs nothing. */
+                       a byte: another attempt costs nothing. A write may
+                       have happened all the same. */
     HTTP_LOST,      /* The connection broke before a byte of the answer. */
     HTTP_SHORT,     /* It broke in the answer; @got bytes are good. */
     HTTP_TIMEOUT,   /* First byte, stall or total; @why says which. */
@@ -60,7 +61,9 @@ struct http_request {
 
     uint32_t connect_ms;    /* Name, connection and TLS together. */
     uint32_t first_byte_ms; /* From the request's last byte; 0: no limit. */
-    uint32_t stall_ms;      /* Without a byte in either direction. */
+    uint32_t stall_ms;      /* Without a byte in either direction while the
+                               request or its answer is on the way; not
+                               between the two. */
     bool is_fresh;          /* On a new connection. */
     bool is_expect;         /* Wait for "100 Continue" for up to a second. */
 };

@@ -41,13 +41,14 @@ struct http_curl {
 
 /* ---- lists -------------------------------------------------------------- */
 
-static void curl_list_push(struct http_easy **list, struct http_easy *e)
+static void http_curl_list_push(struct http_easy **list, struct http_easy *e)
 {
     e->next = *list;
     *list = e;
 }
 
-static struct http_easy **curl_list_find(struct http_easy **list, uint64_t tag)
+static struct http_easy **http_curl_list_find(struct http_easy **list,
+                                              uint64_t tag)
 {
     while (*list != NULL && (*list)->request.tag != tag) {
         list = &(*list)->next;
@@ -55,7 +56,7 @@ static struct http_easy **curl_list_find(struct http_easy **list, uint64_t tag)
     return list;
 }
 
-static void curl_list_drop(struct http_easy **list, struct http_easy *e)
+static void http_curl_list_drop(struct http_easy **list, struct http_easy *e)
 {
     while (*list != e) {
         CHECK(*list != NULL);
@@ -64,7 +65,7 @@ static void curl_list_drop(struct http_easy **list, struct http_easy *e)
     *list = e->next;
 }
 
-static void curl_list_destroy(struct http_easy **list)
+static void http_curl_list_destroy(struct http_easy **list)
 {
     while (*list != NULL) {
         struct http_easy *e = *list;
@@ -74,9 +75,10 @@ static void curl_list_destroy(struct http_easy **list)
     }
 }
 
-static void curl_end(struct http_curl *c, struct http_easy *e, CURLcode code)
+static void http_curl_end(struct http_curl *c, struct http_easy *e,
+                          CURLcode code)
 {
-    curl_list_drop(&c->flying, e);
+    http_curl_list_drop(&c->flying, e);
     http_easy_end(e, code, clock_now_ms(&clock_os));
     CHECK(curl_multi_remove_handle(c->multi, e->curl) == CURLM_OK);
     e->next = NULL;
@@ -84,16 +86,16 @@ static void curl_end(struct http_curl *c, struct http_easy *e, CURLcode code)
     c->ended_tail = &e->next;
 }
 
-static void curl_retire(struct http_curl *c, struct http_easy *e)
+static void http_curl_retire(struct http_curl *c, struct http_easy *e)
 {
     http_easy_clear(e);
-    curl_list_push(&c->spare, e);
+    http_curl_list_push(&c->spare, e);
 }
 
 /* ---- what libcurl calls ------------------------------------------------- */
 
-static int curl_on_socket(CURL *curl, curl_socket_t fd, int what, void *self,
-                          void *unused)
+static int http_curl_on_socket(CURL *curl, curl_socket_t fd, int what,
+                               void *self, void *unused)
 {
     static const uint32_t wanted[] = {
         [CURL_POLL_IN] = EPOLLIN,
@@ -124,7 +126,7 @@ static int curl_on_socket(CURL *curl, curl_socket_t fd, int what, void *self,
     return 0;
 }
 
-static int curl_on_timer(CURLM *multi, long timeout_ms, void *self)
+static int http_curl_on_timer(CURLM *multi, long timeout_ms, void *self)
 {
     struct http_curl *c = self;
 
@@ -138,7 +140,7 @@ static int curl_on_timer(CURLM *multi, long timeout_ms, void *self)
 /* ---- moving ------------------------------------------------------------- */
 
 /* Only memory can fail here, and what is broken then is not known. */
-static void curl_act(struct http_curl *c, curl_socket_t fd, int ready)
+static void http_curl_act(struct http_curl *c, curl_socket_t fd, int ready)
 {
     int running;
 
@@ -151,7 +153,7 @@ static void curl_act(struct http_curl *c, curl_socket_t fd, int ready)
     c->setup.due_ms = 0;
 }
 
-static void curl_act_on_sockets(struct http_curl *c)
+static void http_curl_act_on_sockets(struct http_curl *c)
 {
     struct epoll_event events[CURL_EVENTS];
     int count = epoll_wait(c->epoll_fd, events, CURL_EVENTS, 0);
@@ -162,19 +164,19 @@ static void curl_act_on_sockets(struct http_curl *c)
                     ((is & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
                     ((is & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
 
-        curl_act(c, events[i].data.fd, ready);
+        http_curl_act(c, events[i].data.fd, ready);
     }
 }
 
-static void curl_act_on_time(struct http_curl *c)
+static void http_curl_act_on_time(struct http_curl *c)
 {
     if (c->timer_ms <= clock_now_ms(&clock_os)) {
         c->timer_ms = UINT64_MAX;
-        curl_act(c, CURL_SOCKET_TIMEOUT, 0);
+        http_curl_act(c, CURL_SOCKET_TIMEOUT, 0);
     }
 }
 
-static void curl_take_ends(struct http_curl *c)
+static void http_curl_take_ends(struct http_curl *c)
 {
     CURLMsg *message;
     int left;
@@ -186,11 +188,12 @@ static void curl_take_ends(struct http_curl *c)
         CHECK(message->msg == CURLMSG_DONE);
         CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &e) ==
               CURLE_OK);
-        curl_end(c, (struct http_easy *)(void *)e, code);
+        CHECK(e != NULL);
+        http_curl_end(c, (struct http_easy *)(void *)e, code);
     }
 }
 
-static void curl_end_late(struct http_curl *c)
+static void http_curl_end_late(struct http_curl *c)
 {
     uint64_t now = clock_now_ms(&clock_os);
     struct http_easy *next;
@@ -204,7 +207,7 @@ static void curl_end_late(struct http_curl *c)
 
         next = e->next;
         if (http_easy_is_late(e, now)) {
-            curl_end(c, e, CURLE_OPERATION_TIMEDOUT);
+            http_curl_end(c, e, CURLE_OPERATION_TIMEDOUT);
             continue;
         }
         due = http_easy_due_ms(e);
@@ -214,19 +217,19 @@ static void curl_end_late(struct http_curl *c)
 
 /* ---- the table ---------------------------------------------------------- */
 
-static void curl_submit(void *self, const struct http_request *request)
+static void http_curl_submit(void *self, const struct http_request *request)
 {
     struct http_curl *c = self;
     struct http_easy *e = c->spare;
 
-    CHECK(*curl_list_find(&c->flying, request->tag) == NULL);
+    CHECK(*http_curl_list_find(&c->flying, request->tag) == NULL);
     if (e != NULL) {
         c->spare = e->next;
     } else {
         e = http_easy_new(&c->setup);
         CHECK(e != NULL); /* As with mem.h: a few bytes are not there. */
     }
-    curl_list_push(&c->flying, e);
+    http_curl_list_push(&c->flying, e);
     if (!http_easy_start(e, request, clock_now_ms(&clock_os)) ||
         curl_multi_add_handle(c->multi, e->curl) != CURLM_OK) {
         http_easy_judge(e, HTTP_OS, "libcurl is out of memory");
@@ -234,16 +237,16 @@ static void curl_submit(void *self, const struct http_request *request)
     }
 }
 
-static void curl_cancel(void *self, uint64_t tag)
+static void http_curl_cancel(void *self, uint64_t tag)
 {
     struct http_curl *c = self;
-    struct http_easy **at = curl_list_find(&c->flying, tag);
+    struct http_easy **at = http_curl_list_find(&c->flying, tag);
     struct http_easy *e = *at;
 
     if (e != NULL) {
         CHECK(curl_multi_remove_handle(c->multi, e->curl) == CURLM_OK);
     } else {
-        at = curl_list_find(&c->ended, tag);
+        at = http_curl_list_find(&c->ended, tag);
         e = *at;
     }
     if (e == NULL) {
@@ -253,24 +256,24 @@ static void curl_cancel(void *self, uint64_t tag)
     if (c->ended_tail == &e->next) {
         c->ended_tail = at;
     }
-    curl_retire(c, e);
+    http_curl_retire(c, e);
 }
 
-static uint64_t curl_progress(void *self, uint64_t tag)
+static uint64_t http_curl_progress(void *self, uint64_t tag)
 {
     struct http_curl *c = self;
-    const struct http_easy *e = *curl_list_find(&c->flying, tag);
+    const struct http_easy *e = *http_curl_list_find(&c->flying, tag);
 
-    e = e != NULL ? e : *curl_list_find(&c->ended, tag);
+    e = e != NULL ? e : *http_curl_list_find(&c->ended, tag);
     return e != NULL && e->has_head ? e->received : UINT64_MAX;
 }
 
-static int curl_fd(void *self)
+static int http_curl_fd(void *self)
 {
     return ((struct http_curl *)self)->epoll_fd;
 }
 
-static int curl_wait_ms(void *self)
+static int http_curl_wait_ms(void *self)
 {
     struct http_curl *c = self;
     uint64_t due =
@@ -286,7 +289,7 @@ static int curl_wait_ms(void *self)
     return due - now < INT32_MAX ? (int)(due - now) : INT32_MAX;
 }
 
-static size_t curl_poll(void *self, struct http_event *events, size_t max)
+static size_t http_curl_poll(void *self, struct http_event *events, size_t max)
 {
     struct http_curl *c = self;
     size_t count = 0;
@@ -295,18 +298,18 @@ static size_t curl_poll(void *self, struct http_event *events, size_t max)
         struct http_easy *e = c->shown;
 
         c->shown = e->next;
-        curl_retire(c, e);
+        http_curl_retire(c, e);
     }
-    curl_act_on_sockets(c);
-    curl_act_on_time(c);
-    curl_take_ends(c);
-    curl_end_late(c);
+    http_curl_act_on_sockets(c);
+    http_curl_act_on_time(c);
+    http_curl_take_ends(c);
+    http_curl_end_late(c);
     while (c->ended != NULL && count < max) {
         struct http_easy *e = c->ended;
 
         c->ended = e->next;
         events[count++] = e->event;
-        curl_list_push(&c->shown, e);
+        http_curl_list_push(&c->shown, e);
     }
     if (c->ended == NULL) {
         c->ended_tail = &c->ended;
@@ -314,17 +317,17 @@ static size_t curl_poll(void *self, struct http_event *events, size_t max)
     return count;
 }
 
-static void curl_destroy(void *self)
+static void http_curl_destroy(void *self)
 {
     struct http_curl *c = self;
 
     for (struct http_easy *e = c->flying; e != NULL; e = e->next) {
         (void)curl_multi_remove_handle(c->multi, e->curl);
     }
-    curl_list_destroy(&c->flying);
-    curl_list_destroy(&c->ended);
-    curl_list_destroy(&c->shown);
-    curl_list_destroy(&c->spare);
+    http_curl_list_destroy(&c->flying);
+    http_curl_list_destroy(&c->ended);
+    http_curl_list_destroy(&c->shown);
+    http_curl_list_destroy(&c->spare);
     if (c->multi != NULL) {
         CHECK(curl_multi_cleanup(c->multi) == CURLM_OK);
     }
@@ -335,27 +338,27 @@ static void curl_destroy(void *self)
     free(c);
 }
 
-static const struct http_ops curl_ops = {
-    .submit = curl_submit,
-    .cancel = curl_cancel,
-    .progress = curl_progress,
-    .fd = curl_fd,
-    .wait_ms = curl_wait_ms,
-    .poll = curl_poll,
-    .destroy = curl_destroy,
+static const struct http_ops http_curl_ops = {
+    .submit = http_curl_submit,
+    .cancel = http_curl_cancel,
+    .progress = http_curl_progress,
+    .fd = http_curl_fd,
+    .wait_ms = http_curl_wait_ms,
+    .poll = http_curl_poll,
+    .destroy = http_curl_destroy,
 };
 
 /* ---- life --------------------------------------------------------------- */
 
-static CURLcode curl_global_result;
+static CURLcode http_curl_global_result;
 
-static void curl_global_once(void)
+static void http_curl_global_once(void)
 {
-    curl_global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    http_curl_global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 /* libcurl would tell only at the first connection. */
-static enum status curl_check_bundle(const char *path, struct fault *why)
+static enum status http_curl_check_bundle(const char *path, struct fault *why)
 {
     struct buf text = {0};
     enum status s = file_read(path, CURL_CA_MAX, why, &text);
@@ -374,15 +377,15 @@ static enum status curl_check_bundle(const char *path, struct fault *why)
     return s;
 }
 
-static bool curl_set_multi(struct http_curl *c, uint32_t connections)
+static bool http_curl_set_multi(struct http_curl *c, uint32_t connections)
 {
     CURLM *m = c->multi;
     long limit = connections != 0 ? (long)connections : (long)CURL_CONNECTIONS;
 
-    return curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, curl_on_socket) ==
+    return curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, http_curl_on_socket) ==
                CURLM_OK &&
            curl_multi_setopt(m, CURLMOPT_SOCKETDATA, (void *)c) == CURLM_OK &&
-           curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, curl_on_timer) ==
+           curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, http_curl_on_timer) ==
                CURLM_OK &&
            curl_multi_setopt(m, CURLMOPT_TIMERDATA, (void *)c) == CURLM_OK &&
            curl_multi_setopt(m, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) ==
@@ -401,13 +404,13 @@ enum status http_curl_new(const struct http_options *options, struct fault *why,
     struct http_curl *c;
 
     if (options->ca_bundle != NULL) {
-        enum status s = curl_check_bundle(options->ca_bundle, why);
+        enum status s = http_curl_check_bundle(options->ca_bundle, why);
 
         if (s != STATUS_OK) {
             return s;
         }
     }
-    CHECK(pthread_once(&once, curl_global_once) == 0);
+    CHECK(pthread_once(&once, http_curl_global_once) == 0);
     c = mem_new(1, sizeof(*c));
     c->ended_tail = &c->ended;
     c->timer_ms = UINT64_MAX;
@@ -420,13 +423,13 @@ enum status http_curl_new(const struct http_options *options, struct fault *why,
         .due_ms = UINT64_MAX,
     };
     c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    c->multi = curl_global_result == CURLE_OK ? curl_multi_init() : NULL;
+    c->multi = http_curl_global_result == CURLE_OK ? curl_multi_init() : NULL;
     if (c->epoll_fd < 0 || c->multi == NULL ||
-        !curl_set_multi(c, options->connections)) {
-        curl_destroy(c);
+        !http_curl_set_multi(c, options->connections)) {
+        http_curl_destroy(c);
         return fault_set(why, STATUS_OS,
                          "can't set up HTTP: out of files or memory");
     }
-    *out = (struct http){&curl_ops, c};
+    *out = (struct http){&http_curl_ops, c};
     return STATUS_OK;
 }
