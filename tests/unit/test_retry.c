@@ -234,16 +234,16 @@ TEST(success_pays_back)
 static uint32_t ask_until(uint64_t now, uint64_t end, bool is_served)
 {
     uint32_t count = 0;
+    struct retry r;
 
+    retry_begin(&r, now);
     for (; now < end; now++) {
-        struct retry r;
-
-        retry_begin(&r, now);
         if (admit(&r, now)) {
             count++;
             if (is_served) {
                 retry_succeeded(&pool, &r, now);
             }
+            retry_begin(&r, now);
         }
     }
     return count;
@@ -281,7 +281,6 @@ TEST(rate_is_halved_once_a_second)
 
 TEST(rate_grows_with_successes_and_is_lifted)
 {
-    double before;
     uint32_t got;
 
     setup();
@@ -293,9 +292,8 @@ TEST(rate_grows_with_successes_and_is_lifted)
     EXPECT_EQ(pool.rate.per_second, 1);
     (void)ask_until(10000, 15000, false);
     EXPECT_EQ(pool.rate.per_second, 1); /* Not by time alone. */
-    (void)ask_until(15000, 20000, true);
-    before = pool.rate.per_second;
-    EXPECT(before > 2 && before < 30);
+    (void)ask_until(15000, 17000, true);
+    EXPECT(pool.rate.per_second > 2 && pool.rate.per_second < 30);
     (void)ask_until(20000, 60000, true);
     got = ask_until(60000, 90000, true);
     EXPECT(got > 25000);
@@ -466,7 +464,7 @@ TEST(clock_moves_by_far_only)
             retry_clock_note(&c, rows[i].date, rows[i].wall, rows[i].took),
             rows[i].has_moved);
         EXPECT(c.offset_ms == rows[i].offset);
-        EXPECT_EQ(c.is_set, i > 2);
+        EXPECT_EQ(c.is_set, i > 0);
     }
 }
 
@@ -716,7 +714,7 @@ TEST(sim_dead_store_is_left_alone)
         /* The quota, and then each request once in 10 s. */
         dead = sim_sum(s.sent, 6, 50);
         EXPECT(dead <= 100 + lanes * 6);
-        EXPECT(sim_sum(s.sent, 20, 50) <= lanes * 4);
+        EXPECT(lanes < 64 || sim_sum(s.sent, 20, 50) <= lanes * 3);
         EXPECT(sim_sum(s.served, 75, 80) > lanes * 5 * 20);
         EXPECT(lanes < 64 || s.lost == 0);
     }
@@ -730,7 +728,9 @@ TEST(sim_no_amplification_without_quota)
 
     o.patience_ms = 0;
     sim_start(&s, 5, 100, &o);
-    s.spells[0] = (struct spell){0, DEAD, 1};
+    for (int i = 0; i < 4; i++) {
+        s.spells[i] = (struct spell){0, DEAD, 1};
+    }
     sim_run(&s, 30000, UINT32_MAX);
     EXPECT(s.requests > 10000);
     EXPECT(s.attempts <= s.requests + 100);
