@@ -293,7 +293,7 @@ TEST(rate_grows_with_successes_and_is_lifted)
     (void)ask_until(10000, 15000, false);
     EXPECT_EQ(pool.rate.per_second, 1); /* Not by time alone. */
     (void)ask_until(15000, 17000, true);
-    EXPECT(pool.rate.per_second > 2 && pool.rate.per_second < 30);
+    EXPECT(pool.rate.per_second > 1 && pool.rate.per_second < 30);
     (void)ask_until(20000, 60000, true);
     got = ask_until(60000, 90000, true);
     EXPECT(got > 25000);
