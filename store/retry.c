@@ -163,36 +163,37 @@ static void retry_rate_pass(struct retry_pool *p, uint64_t now_ms)
     p->rate.claim_ms = now_ms + RETRY_CLAIM_MS;
 }
 
-static void retry_rate_queue(struct retry_pool *p, uint64_t began_ms)
+static void retry_rate_queue(struct retry_pool *p, uint64_t due_ms)
 {
-    if (began_ms < p->rate.oldest) {
+    if (due_ms < p->rate.oldest) {
         p->rate.second = p->rate.oldest;
-        p->rate.oldest = began_ms;
-    } else if (began_ms > p->rate.oldest && began_ms < p->rate.second) {
-        p->rate.second = began_ms;
+        p->rate.oldest = due_ms;
+    } else if (due_ms > p->rate.oldest && due_ms < p->rate.second) {
+        p->rate.second = due_ms;
     }
 }
 
 static bool retry_rate_take(struct retry_pool *p, const struct retry *r,
                             uint64_t now_ms, uint64_t *at_ms)
 {
-    double missing;
+    double need;
 
     retry_rate_fill(p, now_ms);
     if (p->rate.oldest != UINT64_MAX && now_ms > p->rate.claim_ms) {
         retry_rate_pass(p, now_ms);
     }
-    if (p->rate.tokens >= 1 && r->began_ms <= p->rate.oldest) {
+    need = r->at_ms <= p->rate.oldest ? 1 : 2;
+    if (p->rate.tokens >= need) {
         p->rate.tokens -= 1;
-        if (r->began_ms == p->rate.oldest) {
+        if (r->at_ms == p->rate.oldest) {
             retry_rate_pass(p, now_ms);
         }
         return true;
     }
-    retry_rate_queue(p, r->began_ms);
-    missing = (r->began_ms == p->rate.oldest ? 1 : 2) - p->rate.tokens;
-    *at_ms = now_ms + 1 + (uint64_t)(missing * 1000 / p->rate.per_second);
-    if (r->began_ms == p->rate.oldest) {
+    retry_rate_queue(p, r->at_ms);
+    need = (need - p->rate.tokens) * 1000 / p->rate.per_second;
+    *at_ms = now_ms + 1 + (uint64_t)need;
+    if (r->at_ms == p->rate.oldest) {
         p->rate.claim_ms = *at_ms + RETRY_CLAIM_MS;
     }
     return false;

@@ -11,8 +11,8 @@
  * success pays into, so that a store that fails is not asked many times as
  * much; a rate that is halved by a throttling answer and grows again by
  * successes (no limit before the first one, nor after it has grown to twice
- * what is used), handed to the oldest request first; and what first bytes and
- * speeds have been, for hedging. */
+ * what is used), handed first to whoever waits longest; and what first bytes
+ * and speeds have been, for hedging. */
 
 #ifndef STORE_RETRY_H
 #define STORE_RETRY_H
@@ -65,9 +65,9 @@ struct retry_pool {
         double tokens;
         uint64_t filled_ms;
         uint64_t cut_ms;   /* When it was last halved. */
-        uint64_t oldest;   /* retry.began_ms of the two oldest that wait for */
+        uint64_t oldest;   /* retry.at_ms of the two that wait longest for */
         uint64_t second;   /* a token; UINT64_MAX: none. */
-        uint64_t claim_ms; /* Until then a token is kept for the oldest. */
+        uint64_t claim_ms; /* Until then a token is kept for it. */
     } rate;
 
     struct {
