@@ -194,3 +194,29 @@ base_find() {
     fi
     BASE_IMAGE=$LOCAL_BASE
 }
+
+# An image of the S3 server: the published one, or, where that can't be
+# pulled, the program on our base.
+s3_find() {
+    local ours=smshard-seaweedfs folder=$CACHE/s3 weed
+    S3_IMAGE=${S3_IMAGE:-chrislusf/seaweedfs:latest}
+    export S3_IMAGE
+    ! docker image inspect "$S3_IMAGE" >/dev/null 2>&1 || return 0
+    if ! docker image inspect "$ours" >/dev/null 2>&1; then
+        await timeout 60 docker pull -q "$S3_IMAGE" >/dev/null 2>&1 &&
+            return 0
+        say "making an image of the S3 server: $S3_IMAGE can't be pulled"
+        weed=$("$HERE/../tests/s3/seaweedfs.sh" program) || return 1
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        cp "$weed" "$folder/weed"
+        cat >"$folder/Dockerfile" <<DOCKERFILE
+FROM $BASE_IMAGE
+COPY weed /usr/bin/weed
+ENTRYPOINT ["/usr/bin/weed"]
+DOCKERFILE
+        quietly await docker build -q -t "$ours" "$folder" || return 1
+        rm -rf "$folder"
+    fi
+    S3_IMAGE=$ours
+}

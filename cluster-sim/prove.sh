@@ -4,8 +4,9 @@
 # uneven size; `prove` checks what the job made of them.
 # Ends with `N passed, N failed`.
 set -u
-data=/store/data/train
-out=/store/out/cluster/output
+data=/tmp/data/train
+bucket=s3://smshard
+out=/tmp/out/cluster/output
 passed=0
 failed=0
 
@@ -21,8 +22,17 @@ make_data() {
         mkdir -p "$data/part-$((i % 5))"
         head -c $((i * i * 13)) /dev/urandom >"$data/part-$((i % 5))/$i.bin"
     done
-    sums "$data" >/store/want.txt
-    test "$(wc -l </store/want.txt)" = 90
+    sums "$data" >/tmp/data/want.txt
+    test "$(wc -l </tmp/data/want.txt)" = 90 || return 1
+    # The server may have been started a moment ago.
+    for _ in $(seq 60); do
+        if store_copy put /tmp/data "$bucket/data/" 2>/tmp/said; then
+            return 0
+        fi
+        sleep 1
+    done
+    cat /tmp/said
+    return 1
 }
 
 prove() { # WHAT COMMAND...
@@ -41,20 +51,24 @@ prove() { # WHAT COMMAND...
 lie_apart() {
     for h in algo-1 algo-2 algo-3; do
         [ "$(find "$out/$h/model" -type f)" = "$out/$h/model/model-$h.txt" ] &&
-            [ "$(cat "/store/checkpoints/$h/step-1.txt")" = "step 1 of $h" ] &&
+            [ "$(cat "/tmp/checkpoints/$h/step-1.txt")" = "step 1 of $h" ] &&
             [ -s "$out/$h/data/read.txt" ] || return 1
     done
     [ "$(find "$out" -type f | wc -l)" = 6 ] &&
-        [ "$(find /store/checkpoints -name '*.txt' | wc -l)" = 3 ]
+        [ "$(find /tmp/checkpoints -name '*.txt' | wc -l)" = 3 ]
 }
 
 if [ "${1:-}" = make-data ]; then
     make_data
     exit
 fi
+rm -rf /tmp/out /tmp/checkpoints
+for what in out checkpoints data; do
+    store_copy get "$bucket/$what/" "/tmp/$what" || exit 1
+done 2>/tmp/said
 cat "$out"/*/data/read.txt | sort -k 2 >/tmp/got.txt
 prove "all 90 objects were read, byte for byte" \
-    cmp /store/want.txt /tmp/got.txt
+    cmp /tmp/data/want.txt /tmp/got.txt
 prove "no object was read twice" test -z "$(sort /tmp/got.txt | uniq -d)"
 prove "outputs and checkpoints lie apart, one place a host" lie_apart
 echo "$passed passed, $failed failed"

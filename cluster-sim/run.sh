@@ -143,6 +143,8 @@ prepare() {
     quietly await compose build \
         ${http_proxy:+--build-arg http_proxy="$http_proxy"} outside ||
         give_up "the image could not be built"
+    s3_find || give_up "there is no S3 server to be had"
+    quietly compose up -d --no-build s3 || give_up "the S3 server did not start"
     quietly compose run -d --name "$OUTSIDE" outside sleep 3600 ||
         give_up "the container that looks on did not start"
     quietly outside prove make-data || give_up "the data was not made"
@@ -150,11 +152,11 @@ prepare() {
 
 job_succeeds() {
     say "three hosts start"
-    export TRAINER_HOLD=/store/go TRAINER_FAILS_ON=''
+    export TRAINER_HOLD=/signal/go TRAINER_FAILS_ON=''
     quietly compose up -d --no-build "${HOSTS[@]}"
     check "smshard status sees all three run, from outside" watch_start
     check "each host has an address of its own" is "$(addresses)" 3
-    outside touch /store/go
+    outside touch /signal/go
     check "all three hosts ended with exit code 0" is "$(codes)" "0 0 0"
     hosts_log | grep -v ' info ' | sed 's/^/  /'
     outside prove >"$CACHE/proof" 2>&1
@@ -171,7 +173,7 @@ job_fails() {
     local codes
     say "the same job again, with a command that fails on algo-2"
     hosts_down
-    export TRAINER_HOLD=/store/never TRAINER_FAILS_ON=algo-2
+    export TRAINER_HOLD=/signal/never TRAINER_FAILS_ON=algo-2
     quietly compose up -d --no-build "${HOSTS[@]}"
     codes=$(codes)
     hosts_log | grep 'smshard: ' | sed 's/^/  /'
