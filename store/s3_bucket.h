@@ -18,6 +18,7 @@
 #include "store/aws_config.h"
 #include "store/credentials.h"
 #include "store/endpoint.h"
+#include "store/http.h"
 #include "store/retry.h"
 #include "store/s3_answer.h"
 
@@ -56,7 +57,7 @@ void s3_bucket_endpoint(struct s3_bucket *b, struct endpoint *out);
 bool s3_bucket_admit(struct s3_bucket *b, struct retry *r, uint64_t now_ms,
                      uint64_t *at_ms);
 void s3_bucket_succeeded(struct s3_bucket *b, struct retry *r, uint64_t now_ms,
-                         uint32_t first_byte_ms);
+                         const struct http_event *e);
 bool s3_bucket_failed(struct s3_bucket *b, struct retry *r, uint64_t now_ms,
                       struct retry_failure failure);
 bool s3_bucket_hedge(struct s3_bucket *b, uint64_t now_ms,

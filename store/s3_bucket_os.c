@@ -354,11 +354,15 @@ bool s3_bucket_admit(struct s3_bucket *b, struct retry *r, uint64_t now_ms,
 }
 
 void s3_bucket_succeeded(struct s3_bucket *b, struct retry *r, uint64_t now_ms,
-                         uint32_t first_byte_ms)
+                         const struct http_event *e)
 {
     s3_lock(&b->lock);
     retry_succeeded(&b->locked.pool, r, now_ms);
-    retry_note_first_byte(&b->locked.pool, first_byte_ms);
+    retry_note_first_byte(&b->locked.pool, e->first_byte_ms);
+    if (e->got > 0 && e->total_ms >= e->first_byte_ms) {
+        retry_note_body(&b->locked.pool, e->got,
+                        e->total_ms - e->first_byte_ms);
+    }
     s3_unlock(&b->lock);
 }
 

@@ -133,6 +133,7 @@ struct store_event {
                           pages, each after the last key of the one before,
                           finds all. */
     bool is_throttled; /* Some attempt was told to slow down. */
+    bool is_final;     /* The store has tried as often as it may help. */
 };
 
 struct store;

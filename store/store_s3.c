@@ -315,6 +315,7 @@ static void s3_give_up(struct s3_store *s, struct s3_call *c,
     char uri[STORE_URI_SHOW_MAX];
 
     c->event.status = a->status != STATUS_OK ? a->status : STATUS_STORE;
+    c->event.is_final = true;
     s3_answer_say(a, e, s3_call_uri(c, uri), f->view.endpoint.origin,
                   &c->event.why);
     if (c->retry.attempts > 1) {
@@ -470,8 +471,7 @@ static s3_outcome_fn *const s3_outcomes[] = {
 static void s3_call_succeeded(struct s3_store *s, struct s3_call *c,
                               const struct http_event *e)
 {
-    s3_bucket_succeeded(s->bucket, &c->retry, clock_now_ms(&clock_os),
-                        e->first_byte_ms);
+    s3_bucket_succeeded(s->bucket, &c->retry, clock_now_ms(&clock_os), e);
     if (c->event.status == STATUS_OK && c->r.when == STORE_IF_MATCH &&
         s3_is_write(c) && c->r.op != STORE_DELETE) {
         s3_bucket_set_quotes(s->bucket, c->wants_unquoted);

@@ -44,6 +44,9 @@ struct bring_job {
     int fd;
     uint32_t retries;
     char pin[STORE_ETAG_MAX];
+    char version[STORE_VERSION_MAX];
+    struct crc kept; /* What the store keeps of the whole, if anything. */
+    uint64_t sum;    /* Of what was read so far, of the same kind. */
 };
 
 struct bring_lane *bring_lane_new(struct bring_stop *stop)
@@ -191,7 +194,7 @@ static enum status bring_job_ask(struct bring_job *j,
 {
     enum status s = bring_job_ask_once(j, request, event);
 
-    while ((s == STATUS_STORE || s == STATUS_TIMEOUT) &&
+    while ((s == STATUS_STORE || s == STATUS_TIMEOUT) && !event->is_final &&
            j->retries < BRING_RETRIES_MAX) {
         struct pollfd stop = {.fd = j->lane->stop->fd, .events = POLLIN};
 
@@ -228,6 +231,54 @@ static enum status bring_job_write(struct bring_job *j, uint64_t offset,
     return STATUS_OK;
 }
 
+/* Whether what the store tells is the object that was listed; and if so, pin
+ * it for the parts to come. */
+static bool bring_job_is_listed(struct bring_job *j,
+                                const struct store_event *event)
+{
+    if (event->size != j->object->size ||
+        (j->pin[0] != '\0' && strcmp(j->pin, event->etag) != 0)) {
+        return false;
+    }
+    memcpy(j->pin, event->etag, sizeof(j->pin));
+    return true;
+}
+
+/* Before the first of several parts: which value it is, and what checksum the
+ * store keeps of it. A version stays readable when the object is overwritten.
+ */
+static enum status bring_job_look(struct bring_job *j)
+{
+    struct store_event event;
+    struct store_request request = {
+        .op = STORE_HEAD, .key = {j->object->key, j->object->key_size}};
+    enum status s = bring_job_ask(j, &request, &event);
+
+    if (s != STATUS_OK) {
+        return s;
+    }
+    if (!bring_job_is_listed(j, &event)) {
+        return bring_job_changed(j);
+    }
+    memcpy(j->version, event.version, sizeof(j->version));
+    j->kept = event.sum;
+    return STATUS_OK;
+}
+
+/* Whether the parts together are what the store keeps a checksum of. */
+static enum status bring_job_check(const struct bring_job *j)
+{
+    if (j->kept.kind == CRC_NONE || j->kept.value == j->sum) {
+        return STATUS_OK;
+    }
+    return fault_set(j->why, STATUS_STORE,
+                     "%s: %s%.*s: its bytes do not match the checksum that "
+                     "the store keeps of them (%s); the object or the way to "
+                     "it is damaged",
+                     j->target->channel->name, j->target->channel->root_uri,
+                     BRING_KEY_SHOWN, j->object->key, crc_name(j->kept.kind));
+}
+
 /* Get one part, at most to the object's end, and write it. An object without
  * bytes has no range to get, and is only looked at. */
 static enum status bring_job_part(struct bring_job *j, uint64_t offset)
@@ -242,17 +293,19 @@ static enum status bring_job_part(struct bring_job *j, uint64_t offset)
         .size = left < BRING_PART_BYTES ? (size_t)left : BRING_PART_BYTES,
         .into = j->lane->part,
         .etag = j->pin[0] != '\0' ? j->pin : NULL,
+        .version = j->version[0] != '\0' ? j->version : NULL,
+        .is_whole = offset == 0 && left <= BRING_PART_BYTES,
+        .sum = j->kept.kind,
     };
     enum status s = bring_job_ask(j, &request, &event);
 
     if (s != STATUS_OK) {
         return s;
     }
-    if (event.size != o->size || event.got != request.size ||
-        (j->pin[0] != '\0' && strcmp(j->pin, event.etag) != 0)) {
+    if (event.got != request.size || !bring_job_is_listed(j, &event)) {
         return bring_job_changed(j);
     }
-    memcpy(j->pin, event.etag, sizeof(j->pin));
+    j->sum = crc_combine(j->kept.kind, j->sum, event.got_sum, event.got);
     return bring_job_write(j, offset, request.size);
 }
 
@@ -269,6 +322,9 @@ static enum status bring_job_fill(struct bring_job *j)
         }
     }
     memcpy(j->pin, j->object->etag, sizeof(j->pin));
+    if (s == STATUS_OK && j->object->size > BRING_PART_BYTES) {
+        s = bring_job_look(j);
+    }
     while (s == STATUS_OK) {
         s = bring_job_part(j, offset);
         offset += BRING_PART_BYTES;
@@ -276,7 +332,7 @@ static enum status bring_job_fill(struct bring_job *j)
             break;
         }
     }
-    return s;
+    return s == STATUS_OK ? bring_job_check(j) : s;
 }
 
 static enum status bring_job_make_one(struct bring_job *j, const char *folder)

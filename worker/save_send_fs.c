@@ -130,9 +130,10 @@ static void save_pause(uint32_t retries)
     (void)poll(NULL, 0, SAVE_RETRY_MS << (2 * retries));
 }
 
-static bool save_may_help(enum status s)
+static bool save_may_help(const struct store_event *e)
 {
-    return s == STATUS_STORE || s == STATUS_TIMEOUT;
+    return !e->is_final &&
+           (e->status == STATUS_STORE || e->status == STATUS_TIMEOUT);
 }
 
 static enum status save_fault(struct save_way *w, const struct fault *why,
@@ -149,7 +150,7 @@ static enum status save_ask(struct save_way *w,
 {
     enum status s = store_sync(w->store, request, event);
 
-    for (uint32_t i = 0; i < SAVE_RETRIES_MAX && save_may_help(s); i++) {
+    for (uint32_t i = 0; i < SAVE_RETRIES_MAX && save_may_help(event); i++) {
         save_pause(i);
         s = store_sync(w->store, request, event);
     }
@@ -229,7 +230,7 @@ static enum status save_take_part(struct save_way *w, bool is_well)
     CHECK(event.tag < SAVE_SLOTS);
     slot = &w->sender->slots[event.tag];
     CHECK(slot->part > 0 && slot->part <= w->part_count);
-    if (is_well && save_may_help(event.status) &&
+    if (is_well && save_may_help(&event) &&
         slot->retries < SAVE_RETRIES_MAX) {
         save_pause(slot->retries);
         slot->retries++;
@@ -237,7 +238,11 @@ static enum status save_take_part(struct save_way *w, bool is_well)
         return STATUS_OK;
     }
     if (event.status == STATUS_OK) {
-        memcpy(w->parts[slot->part - 1].etag, event.etag, STORE_ETAG_MAX);
+        struct store_part *part = &w->parts[slot->part - 1];
+
+        memcpy(part->etag, event.etag, STORE_ETAG_MAX);
+        part->size = slot->size;
+        part->sum = event.sum;
         save_count(w, slot->size);
     }
     slot->part = 0;
