@@ -4,7 +4,6 @@
 
 #include "base/crc.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -24,9 +23,10 @@ static const struct {
 /* ---- CRC64NVME, eight bytes a step -------------------------------------- */
 
 static uint64_t crc_table[8][256];
-static pthread_once_t crc_once = PTHREAD_ONCE_INIT;
 
-static void crc_make_table(void)
+/* Before main: no call has to look whether it is there, and no lock. It takes
+ * some microseconds. */
+__attribute__((constructor)) static void crc_make_table(void)
 {
     for (unsigned i = 0; i < 256; i++) {
         uint64_t value = i;
@@ -49,7 +49,6 @@ uint64_t crc_state_64nvme(uint64_t state, const void *at, size_t size)
 {
     const uint8_t *p = at;
 
-    CHECK(pthread_once(&crc_once, crc_make_table) == 0);
     for (; size >= 8; size -= 8, p += 8) {
         uint64_t next = 0;
 
@@ -67,22 +66,17 @@ uint64_t crc_state_64nvme(uint64_t state, const void *at, size_t size)
     return state;
 }
 
-uint64_t crc_add_64nvme_table(uint64_t value, const void *at, size_t size)
-{
-    return ~crc_state_64nvme(~value, at, size);
-}
-
 uint64_t crc_add(enum crc_kind kind, uint64_t value, const void *at,
                  size_t size)
 {
     if (size == 0) {
-        return value;
+        return kind != CRC_NONE ? value : 0;
     }
     switch (kind) {
     case CRC_NONE:
         return 0;
     case CRC_64NVME:
-        return ~crc_state_64nvme_fast(~value, at, size);
+        return ~crc_state_64nvme_by(crc_best_way(), ~value, at, size);
     case CRC_32C:
         return crc_add_32c(value, at, size);
     case CRC_32:

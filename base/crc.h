@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The three checksums that object stores keep and that can be combined:
  * CRC64NVME (ours: carry-less multiply where the machine has it, a table
- * elsewhere), CRC32C and CRC32 (ISA-L, crc_isal.c).
+ * elsewhere: crc_clmul.c, crc.c), CRC32C and CRC32 (ISA-L, crc_isal.c).
  *
  * A value is what the standards print for the whole run of bytes: seeds and
  * final inversion are inside. The checksum of no bytes is 0. Pure; any
@@ -50,8 +50,5 @@ const char *crc_text(enum crc_kind kind, uint64_t value,
 /* Read such a text. false: it is none of that kind. A text with a "-N" at its
  * end (a checksum of checksums) is none. */
 bool crc_parse(enum crc_kind kind, struct bytes text, uint64_t *out);
-
-/* For tests: CRC64NVME without the machine's instructions. */
-uint64_t crc_add_64nvme_table(uint64_t value, const void *at, size_t size);
 
 #endif /* BASE_CRC_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/crc.h"
 
+#include "base/crc_parts.h"
 #include "base/prng.h"
 #include "tests/harness.h"
 
@@ -9,22 +10,26 @@ enum { BIG = 1 << 20 };
 static const enum crc_kind kinds[] = {CRC_64NVME, CRC_32C, CRC_32};
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-/* Bit by bit, from the definition. */
-static uint64_t plain(enum crc_kind kind, const uint8_t *at, size_t size)
+static uint64_t poly_of(enum crc_kind kind)
 {
-    uint64_t poly = kind == CRC_64NVME ? UINT64_C(0x9a6c9329ac4bc9b5)
-                    : kind == CRC_32C  ? UINT64_C(0x82f63b78)
-                                       : UINT64_C(0xedb88320);
-    uint64_t ones = kind == CRC_64NVME ? UINT64_MAX : UINT32_MAX;
-    uint64_t state = ones;
+    return kind == CRC_64NVME ? UINT64_C(0x9a6c9329ac4bc9b5)
+           : kind == CRC_32C  ? UINT64_C(0x82f63b78)
+                              : UINT64_C(0xedb88320);
+}
 
-    for (size_t i = 0; i < size; i++) {
-        state ^= at[i];
-        for (int bit = 0; bit < 8; bit++) {
-            state = state >> 1 ^ (state & 1 ? poly : 0);
-        }
+static uint64_t ones_of(enum crc_kind kind)
+{
+    return kind == CRC_64NVME ? UINT64_MAX : UINT32_MAX;
+}
+
+/* One byte more, bit by bit, from the definition. */
+static uint64_t plain_step(enum crc_kind kind, uint64_t state, uint8_t byte)
+{
+    state ^= byte;
+    for (int bit = 0; bit < 8; bit++) {
+        state = state >> 1 ^ (state & 1 ? poly_of(kind) : 0);
     }
-    return state ^ ones;
+    return state;
 }
 
 static void fill(uint8_t *at, size_t size, uint64_t seed)
@@ -66,20 +71,49 @@ TEST(values_of_the_standards)
     }
 }
 
+/* Every length, by every way that the machine has. */
+static void expect_lengths(enum crc_kind kind, const uint8_t *at, size_t max)
+{
+    uint64_t state = ones_of(kind);
+
+    for (size_t size = 0; size <= max; size++) {
+        uint64_t want = state ^ ones_of(kind);
+
+        EXPECT_EQ(crc_add(kind, 0, at, size), want);
+        for (int way = 0; kind == CRC_64NVME && way <= (int)crc_best_way();
+             way++) {
+            EXPECT_EQ(
+                crc_state_64nvme_by((enum crc_way)way, ones_of(kind), at, size),
+                state);
+        }
+        state = plain_step(kind, state, at[size]);
+    }
+}
+
 TEST(every_length_and_start_is_as_bit_by_bit)
 {
     static uint8_t data[4200];
 
     fill(data, sizeof(data), 1);
     for (size_t k = 0; k < KINDS; k++) {
-        for (size_t size = 0; size <= 4096; size += size < 600 ? 1 : 61) {
-            size_t start = size % 17;
-            uint64_t want = plain(kinds[k], data + start, size);
+        expect_lengths(kinds[k], data, 4096);
+        for (size_t start = 1; start < 64; start += 1 + start / 4) {
+            expect_lengths(kinds[k], data + start, 1200);
+        }
+    }
+}
 
-            EXPECT_EQ(crc_add(kinds[k], 0, data + start, size), want);
-            if (kinds[k] == CRC_64NVME) {
-                EXPECT_EQ(crc_add_64nvme_table(0, data + start, size), want);
-            }
+TEST(a_long_run_is_the_same_by_every_way)
+{
+    static uint8_t data[BIG];
+
+    fill(data, sizeof(data), 5);
+    for (size_t size = BIG - 700; size <= BIG; size += 101) {
+        uint64_t want = crc_state_64nvme(1, data, size);
+
+        for (int way = 0; way <= (int)crc_best_way(); way++) {
+            EXPECT_EQ(crc_state_64nvme_by((enum crc_way)way, 1, data, size),
+                      want);
         }
     }
 }
@@ -104,6 +138,51 @@ TEST(pieces_add_and_combine_to_the_whole)
     }
 }
 
+/* A zero byte is linear on the register: squaring its matrix @doublings times
+ * makes 2^doublings of them. */
+static uint64_t after_zeros(enum crc_kind kind, uint64_t state, int doublings)
+{
+    int bits = kind == CRC_64NVME ? 64 : 32;
+    uint64_t matrix[64] = {0};
+    uint64_t square[64] = {0};
+    uint64_t sum = 0;
+
+    for (int i = 0; i < bits; i++) {
+        matrix[i] = plain_step(kind, UINT64_C(1) << i, 0);
+    }
+    for (int n = 0; n < doublings; n++) {
+        for (int i = 0; i < bits; i++) {
+            square[i] = 0;
+            for (int j = 0; j < bits; j++) {
+                square[i] ^= matrix[i] >> j & 1 ? matrix[j] : 0;
+            }
+        }
+        memcpy(matrix, square, sizeof(matrix));
+    }
+    for (int i = 0; i < bits; i++) {
+        sum ^= state >> i & 1 ? matrix[i] : 0;
+    }
+    return sum;
+}
+
+TEST(combining_with_zeros_is_as_the_matrix_says)
+{
+    static const char text[] = "smshard";
+
+    for (size_t k = 0; k < KINDS; k++) {
+        enum crc_kind kind = kinds[k];
+        uint64_t ones = ones_of(kind);
+        uint64_t a = crc_add(kind, 0, text, sizeof(text));
+
+        for (int n = 0; n <= 50; n++) {
+            uint64_t zeros = after_zeros(kind, ones, n) ^ ones;
+            uint64_t want = after_zeros(kind, a ^ ones, n) ^ ones;
+
+            EXPECT_EQ(crc_combine(kind, a, zeros, UINT64_C(1) << n), want);
+        }
+    }
+}
+
 /* (A then B) then C is A then (B then C), for sizes that no memory holds. */
 TEST(combining_is_associative_at_any_size)
 {
@@ -112,7 +191,7 @@ TEST(combining_is_associative_at_any_size)
     prng_init(&p, 4);
     for (int round = 0; round < 200; round++) {
         enum crc_kind kind = kinds[round % KINDS];
-        uint64_t mask = kind == CRC_64NVME ? UINT64_MAX : UINT32_MAX;
+        uint64_t mask = ones_of(kind);
         uint64_t a = prng_next(&p) & mask;
         uint64_t b = prng_next(&p) & mask;
         uint64_t c = prng_next(&p) & mask;
@@ -146,6 +225,12 @@ TEST(texts_that_are_none_are_refused)
         {CRC_NONE, ""},
         {CRC_64NVME, "rosUhgp5mIh="},
         {CRC_32, "y/Q5=g=="},
+        {CRC_32, "y/Q5Jg==-1"},
+        {CRC_64NVME, "rosUhgp5mIg=-"},
+        {CRC_64NVME, "rosUhgp5mIg=="},
+        {CRC_32C, " 4waSgw=="},
+        {CRC_32C, "4waSgw= "},
+        {CRC_32C, "========"},
     };
     uint64_t value;
 
@@ -157,6 +242,8 @@ TEST(texts_that_are_none_are_refused)
 TEST(without_a_kind_there_is_no_value)
 {
     EXPECT_EQ(crc_add(CRC_NONE, 0, "x", 1), 0);
+    EXPECT_EQ(crc_add(CRC_NONE, 5, "", 0), 0);
+    EXPECT_EQ(crc_add(CRC_64NVME, 5, NULL, 0), 5);
     EXPECT_EQ(crc_combine(CRC_NONE, 1, 2, 3), 0);
     EXPECT_STR(crc_name(CRC_64NVME), "crc64nvme");
 }

@@ -9,13 +9,11 @@
 
 #include "base/crc_parts.h"
 
+#include "base/check.h"
+
 #if defined(__x86_64__)
 
 #include <immintrin.h>
-#include <pthread.h>
-#include <stdbool.h>
-
-#include "base/check.h"
 
 enum {
     CRC_LANE = 16,
@@ -40,35 +38,51 @@ enum {
 static struct {
     uint64_t low[CRC_FOLDS];
     uint64_t high[CRC_FOLDS];
-    bool has_clmul;
-    bool has_wide;
+    enum crc_way way; /* The best one. */
 } crc_fold;
-static pthread_once_t crc_once = PTHREAD_ONCE_INIT;
 
-/* x^n modulo the polynomial. */
-static uint64_t crc_power(unsigned n)
+/* Note x^@n modulo the polynomial where it is one of the constants. */
+static void crc_keep_power(unsigned n, uint64_t value)
 {
-    uint64_t value = UINT64_C(1) << 63;
+    unsigned lane = 8 * CRC_LANE;
 
-    for (; n > 0; n--) {
-        value = value >> 1 ^ (value & 1 ? CRC_64NVME_POLY : 0);
+    if (n % lane == lane - 1) {
+        crc_fold.high[n / lane] = value;
     }
-    return value;
+    if (n > lane && n % lane == lane / 2 - 1) {
+        crc_fold.low[n / lane - 1] = value;
+    }
 }
 
-static void crc_make_fold(void)
+static enum crc_way crc_find_way(void)
 {
-    for (unsigned i = 0; i < CRC_FOLDS; i++) {
-        unsigned bits = 8 * CRC_LANE * (i + 1);
-
-        crc_fold.low[i] = crc_power(bits + 64 - 1);
-        crc_fold.high[i] = crc_power(bits - 1);
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("pclmul") ||
+        !__builtin_cpu_supports("sse4.1")) {
+        return CRC_BY_TABLE;
     }
-    crc_fold.has_clmul =
-        __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
-    crc_fold.has_wide = __builtin_cpu_supports("avx512f") &&
-                        __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("vpclmulqdq");
+    return __builtin_cpu_supports("avx512f") &&
+                   __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("vpclmulqdq")
+               ? CRC_BY_WIDE
+               : CRC_BY_CLMUL;
+}
+
+/* Before main, like the table. */
+__attribute__((constructor)) static void crc_make_fold(void)
+{
+    uint64_t power = UINT64_C(1) << 63;
+
+    for (unsigned n = 0; n < 8 * CRC_LANE * CRC_FOLDS + 64; n++) {
+        crc_keep_power(n, power);
+        power = power >> 1 ^ (power & 1 ? CRC_64NVME_POLY : 0);
+    }
+    crc_fold.way = crc_find_way();
+}
+
+enum crc_way crc_best_way(void)
+{
+    return crc_fold.way;
 }
 
 CRC_CLMUL static __m128i crc_constants(unsigned lanes)
@@ -168,21 +182,29 @@ CRC_WIDE static uint64_t crc_by_wide_folding(uint64_t state, const uint8_t *p,
                             : crc_state_64nvme(state, p, size);
 }
 
-uint64_t crc_state_64nvme_fast(uint64_t state, const void *at, size_t size)
+uint64_t crc_state_64nvme_by(enum crc_way way, uint64_t state, const void *at,
+                             size_t size)
 {
-    CHECK(pthread_once(&crc_once, crc_make_fold) == 0);
-    if (crc_fold.has_wide && size >= CRC_WIDE_STEP) {
+    CHECK(way <= crc_fold.way);
+    if (way == CRC_BY_WIDE && size >= CRC_WIDE_STEP) {
         return crc_by_wide_folding(state, at, size);
     }
-    return crc_fold.has_clmul && size >= CRC_STEP
+    return way != CRC_BY_TABLE && size >= CRC_STEP
                ? crc_by_folding(state, at, size)
                : crc_state_64nvme(state, at, size);
 }
 
 #else
 
-uint64_t crc_state_64nvme_fast(uint64_t state, const void *at, size_t size)
+enum crc_way crc_best_way(void)
 {
+    return CRC_BY_TABLE;
+}
+
+uint64_t crc_state_64nvme_by(enum crc_way way, uint64_t state, const void *at,
+                             size_t size)
+{
+    CHECK(way == CRC_BY_TABLE);
     return crc_state_64nvme(state, at, size);
 }
 
