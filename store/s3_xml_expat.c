@@ -30,7 +30,8 @@ struct s3_walk {
     s3_walk_end_fn *end;
     void *self;
     bool has_child[S3_DEPTH_MAX];
-    enum status status;
+    enum status status;  /* Of the callback that ended it. */
+    bool is_error;       /* It is an error document. */
     const char *refused; /* Why it was stopped. */
 };
 
@@ -113,8 +114,8 @@ static void s3_walk_doctype(void *self, const XML_Char *name,
     s3_walk_stop(self, "it has a document type");
 }
 
-/* Walk @body. MALFORMED: it is no XML that we read; else what the end
- * function left in @w->status. */
+/* Walk @body. MALFORMED: it is no XML that we read; STORE: @w->is_error; else
+ * what the end function left in @w->status. */
 static enum status s3_walk_run(struct s3_walk *w, struct bytes body, size_t max,
                                struct fault *why)
 {
@@ -132,7 +133,9 @@ static enum status s3_walk_run(struct s3_walk *w, struct bytes body, size_t max,
     XML_SetCharacterDataHandler(w->parser, s3_walk_text);
     XML_SetStartDoctypeDeclHandler(w->parser, s3_walk_doctype);
     done = XML_Parse(w->parser, body.at, (int)body.size, 1);
-    if (w->status != STATUS_OK) {
+    if (w->is_error) {
+        s = fault_set(why, STATUS_STORE, "the answer is an error document");
+    } else if (w->status != STATUS_OK) {
         s = w->status;
     } else if (w->refused != NULL) {
         s = fault_set(why, STATUS_MALFORMED,
@@ -332,7 +335,7 @@ static bool s3_slow_end(struct s3_walk *w, struct bytes text)
     const char *name = w->names[w->depth - 1];
 
     if (strcmp(w->names[0], "ListBucketResult") != 0) {
-        w->status = w->depth == 1 ? STATUS_STORE : STATUS_OK;
+        w->is_error = w->depth == 1;
         return true;
     }
     if (w->depth == 2) {
@@ -395,9 +398,6 @@ enum status s3_list_expat(const char *page, size_t size, struct fault *why,
     buf_clear(&out->spare);
     s = s3_walk_run(&w, s3_xml_trim((struct bytes){page, size}),
                     S3_LIST_BYTES_MAX, why);
-    if (s == STATUS_STORE) {
-        (void)fault_set(why, s, "the answer is an error document");
-    }
     if (s == STATUS_OK) {
         s = s3_slow_finish(p, why);
     }
@@ -539,7 +539,7 @@ static bool s3_refuse_error(struct s3_walk *w, struct bytes text)
     (void)text;
     if (w->depth == 1 && (strcmp(w->names[0], "Error") == 0 ||
                           strcmp(w->names[0], "ErrorResponse") == 0)) {
-        w->status = STATUS_STORE;
+        w->is_error = true;
         return false;
     }
     return true;
@@ -565,9 +565,6 @@ enum status s3_xml_text(struct bytes body, const char *path, struct fault *why,
     size_t before = out->size;
     enum status s = s3_walk_run(&w, s3_xml_trim(body), S3_XML_BYTES_MAX, why);
 
-    if (s == STATUS_STORE) {
-        (void)fault_set(why, s, "the answer is an error document");
-    }
     if (s == STATUS_OK && !find.is_found) {
         s = fault_set(why, STATUS_NOT_FOUND, "the answer has no %s", path);
     }
