@@ -62,7 +62,8 @@ static void s3_walk_start(void *self, const XML_Char *name,
         w->has_child[w->depth - 1] = true;
     }
     w->has_child[w->depth] = false;
-    if (size >= S3_NAME_MAX) { /* None of those that we look for. */
+    /* None of those that we look for; "x:" is a name too. */
+    if (size == 0 || size >= S3_NAME_MAX) {
         name = "?";
         size = 1;
     }
