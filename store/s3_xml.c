@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+#include "store/percent.h"
 #include "store/s3_xml_parts.h"
 
 static const struct {
@@ -13,13 +15,52 @@ static const struct {
     {"&gt;", '>'},   {"&apos;", '\''},
 };
 
-size_t s3_xml_entity(const char *at, size_t size, char *out)
+/* The value of a hex digit, or -1. */
+static int s3_xml_digit(char c)
 {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+/* "&#38;" and "&#x26;". XML 1.0 has none for control characters; servers send
+ * them all the same. */
+static size_t s3_xml_number(const char *at, size_t size, uint32_t *code)
+{
+    bool is_hex = size > 2 && at[2] == 'x';
+    size_t first = is_hex ? 3 : 2;
+    size_t i = first;
+
+    *code = 0;
+    /* Eight digits are enough for all, and too few for an overflow. */
+    while (i < size && i < first + 8) {
+        int digit = s3_xml_digit(at[i]);
+
+        if (digit < 0 || (!is_hex && digit > 9)) {
+            break;
+        }
+        *code = *code * (is_hex ? 16 : 10) + (uint32_t)digit;
+        i++;
+    }
+    if (i == first || i >= size || at[i] != ';' || *code == 0 ||
+        *code > 0x10ffff || utf8_is_surrogate(*code) || *code == 0xfffe ||
+        *code == 0xffff) {
+        return 0;
+    }
+    return i + 1;
+}
+
+size_t s3_xml_reference(const char *at, size_t size, uint32_t *code)
+{
+    if (size > 2 && memcmp(at, "&#", 2) == 0) {
+        return s3_xml_number(at, size, code);
+    }
     for (size_t i = 0; i < sizeof(s3_entities) / sizeof(s3_entities[0]); i++) {
         size_t length = strlen(s3_entities[i].text);
 
         if (size >= length && memcmp(at, s3_entities[i].text, length) == 0) {
-            *out = s3_entities[i].c;
+            *code = (unsigned char)s3_entities[i].c;
             return length;
         }
     }
@@ -36,18 +77,32 @@ size_t s3_xml_unescape(char *at, size_t size)
     }
     to = (size_t)(first - at);
     for (size_t from = to; from < size;) {
+        uint32_t code = 0;
         size_t length = at[from] == '&'
-                            ? s3_xml_entity(at + from, size - from, &at[to])
+                            ? s3_xml_reference(at + from, size - from, &code)
                             : 0;
 
         if (length == 0) {
-            at[to] = at[from];
-            length = 1;
+            at[to++] = at[from++];
+        } else { /* No reference is shorter than what it stands for. */
+            char bytes[UTF8_SIZE_MAX];
+            size_t count = utf8_write(code, bytes);
+
+            memcpy(at + to, bytes, count);
+            to += count;
+            from += length;
         }
-        from += length;
-        to++;
     }
     return to;
+}
+
+struct bytes s3_xml_trim(struct bytes body)
+{
+    while (body.size > 0 && memchr(" \r\n\t", body.at[0], 4) != NULL) {
+        body.at++;
+        body.size--;
+    }
+    return body;
 }
 
 void s3_xml_escape(struct bytes raw, struct buf *out)
@@ -71,6 +126,43 @@ void s3_xml_escape(struct bytes raw, struct buf *out)
     }
 }
 
+/* ---- pages -------------------------------------------------------------- */
+
+void s3_list_clear(struct s3_list *l)
+{
+    l->object_count = 0;
+    l->prefix_count = 0;
+    l->is_truncated = false;
+    l->is_unordered = false;
+    l->has_archived = false;
+    l->next = (struct bytes){"", 0};
+}
+
+bool s3_list_size(struct bytes text, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
+
+        if (digit > 9) {
+            return false;
+        }
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return text.size > 0 && text.size <= 18; /* No overflow. */
+}
+
+bool s3_list_decode(char *at, size_t *size, bool is_coded)
+{
+    if (!is_coded ||
+        (memchr(at, '%', *size) == NULL && memchr(at, '+', *size) == NULL)) {
+        return true;
+    }
+    return percent_decode(at, size);
+}
+
 struct bytes s3_list_quote(char *at, size_t size)
 {
     if (size > 0 && at[0] != '"' && !(size > 2 && memcmp(at, "W/", 2) == 0)) {
@@ -87,20 +179,30 @@ bool s3_list_is_archive(struct bytes storage_class)
            bytes_is(storage_class, "DEEP_ARCHIVE");
 }
 
-enum status s3_list_finish(struct s3_list *l, struct fault *why)
+static bool s3_list_is_key(struct bytes key)
 {
-    l->is_unordered = false;
-    for (uint32_t i = 0; i < l->object_count; i++) {
-        struct bytes key = l->objects[i].key;
+    return key.size > 0 && key.size <= STORE_KEY_MAX &&
+           memchr(key.at, '\0', key.size) == NULL;
+}
 
-        if (key.size == 0 || key.size > STORE_KEY_MAX ||
-            memchr(key.at, '\0', key.size) != NULL) {
-            return fault_set(why, STATUS_MALFORMED,
-                             "a key in the listing is empty, longer than 1024 "
-                             "bytes or holds a NUL byte");
-        }
-        l->is_unordered |=
-            i > 0 && bytes_compare(l->objects[i - 1].key, key) >= 0;
+/* Keys are whole: set is_unordered and refuse what can't be a page. */
+static enum status s3_list_finish(struct s3_list *l, struct fault *why)
+{
+    bool is_good = true;
+
+    for (uint32_t i = 0; i < l->object_count; i++) {
+        is_good &= s3_list_is_key(l->objects[i].key);
+        l->is_unordered |= i > 0 && bytes_compare(l->objects[i - 1].key,
+                                                  l->objects[i].key) >= 0;
+    }
+    for (uint32_t i = 0; i < l->prefix_count; i++) {
+        is_good &= s3_list_is_key(l->prefixes[i]);
+    }
+    if (!is_good) {
+        return fault_set(why, STATUS_MALFORMED,
+                         "a key in the listing is empty, longer than %d bytes "
+                         "or holds a NUL byte",
+                         STORE_KEY_MAX);
     }
     if (l->is_truncated && l->next.size == 0 && l->object_count == 0 &&
         l->prefix_count == 0) {
@@ -126,8 +228,8 @@ enum status s3_list_parse(char *page, size_t size, struct fault *why,
         s = s3_list_expat(page, size, why, out);
     } else if (s != STATUS_OK) {
         (void)fault_set(why, s,
-                        "a key in the listing is not as it was "
-                        "announced");
+                        "a key in the listing has a '%%' without two hex "
+                        "digits, and is said to be coded");
     }
     return s == STATUS_OK ? s3_list_finish(out, why) : s;
 }
@@ -156,103 +258,148 @@ static int64_t s3_days(int64_t year, int64_t month, int64_t day)
            719469;
 }
 
-/* Read @digits digits at *@at; false: there are none. */
-static bool s3_digits(struct bytes text, size_t at, size_t digits, int64_t *out)
+static bool s3_is_leap(int64_t year)
 {
-    *out = 0;
-    if (text.size < at + digits) {
-        return false;
-    }
-    for (size_t i = at; i < at + digits; i++) {
-        unsigned c = (unsigned)(unsigned char)text.at[i] - '0';
-
-        if (c > 9) {
-            return false;
-        }
-        *out = *out * 10 + (int64_t)c;
-    }
-    return true;
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-static uint64_t s3_time_of(const int64_t date[3], const int64_t clock[3])
-{
-    bool is_sane = date[0] >= 1970 && date[0] <= 9999 && date[1] >= 1 &&
-                   date[1] <= 12 && date[2] >= 1 && date[2] <= 31 &&
-                   clock[0] <= 23 && clock[1] <= 59 && clock[2] <= 60;
+/* A date and a time of day, each field as it was written. */
+struct s3_time {
+    int64_t year;
+    int64_t month;
+    int64_t day;
+    int64_t hour;
+    int64_t minute;
+    int64_t second;
+};
 
-    return is_sane ? (uint64_t)(s3_days(date[0], date[1], date[2]) * 86400 +
-                                clock[0] * 3600 + clock[1] * 60 + clock[2]) *
-                         1000
-                   : 0;
+/* Two digits; more than 99 when they are none. */
+static inline int64_t s3_pair(const char *at)
+{
+    unsigned tens = (unsigned)(unsigned char)at[0] - '0';
+    unsigned ones = (unsigned)(unsigned char)at[1] - '0';
+
+    return tens > 9 || ones > 9 ? 100 : (int64_t)(tens * 10 + ones);
 }
 
-/* "+hh:mm" as minutes; false: no offset. */
-static bool s3_offset(struct bytes text, size_t at, int64_t *minutes)
+static int64_t s3_year(const char *at)
 {
-    int64_t h;
-    int64_t m;
+    int64_t century = s3_pair(at);
+    int64_t year = s3_pair(at + 2);
+
+    return century > 99 || year > 99 ? 0 : century * 100 + year;
+}
+
+/* "hh:mm:ss" */
+static bool s3_clock(const char *at, struct s3_time *out)
+{
+    out->hour = s3_pair(at);
+    out->minute = s3_pair(at + 3);
+    out->second = s3_pair(at + 6);
+    return at[2] == ':' && at[5] == ':';
+}
+
+/* Milliseconds since 1970; 0: there is no such time. A leap second is that
+ * after it. */
+static uint64_t s3_time_of(const struct s3_time *t)
+{
+    static const int64_t days[] = {31, 28, 31, 30, 31, 30,
+                                   31, 31, 30, 31, 30, 31};
+    int64_t last;
+
+    if (t->year < 1970 || t->month < 1 || t->month > 12) {
+        return 0;
+    }
+    last = days[t->month - 1] + (t->month == 2 && s3_is_leap(t->year));
+    if (t->day < 1 || t->day > last || t->hour > 23 || t->minute > 59 ||
+        t->second > 60) {
+        return 0;
+    }
+    return (uint64_t)(s3_days(t->year, t->month, t->day) * 86400 +
+                      t->hour * 3600 + t->minute * 60 + t->second) *
+           1000;
+}
+
+/* "Z", "+hh:mm" or nothing, in minutes. false: something else. */
+static bool s3_offset(struct bytes text, int64_t *minutes)
+{
+    int64_t hour;
+    int64_t minute;
 
     *minutes = 0;
-    if (at == text.size || (at + 1 == text.size && text.at[at] == 'Z')) {
+    if (text.size == 0 || (text.size == 1 && text.at[0] == 'Z')) {
         return true;
     }
-    if (at + 6 != text.size || !s3_digits(text, at + 1, 2, &h) ||
-        !s3_digits(text, at + 4, 2, &m) || text.at[at + 3] != ':' ||
-        (text.at[at] != '+' && text.at[at] != '-') || h > 23 || m > 59) {
+    if (text.size != 6 || text.at[3] != ':' ||
+        (text.at[0] != '+' && text.at[0] != '-')) {
         return false;
     }
-    *minutes = text.at[at] == '+' ? h * 60 + m : -(h * 60 + m);
-    return true;
+    hour = s3_pair(text.at + 1);
+    minute = s3_pair(text.at + 4);
+    *minutes = (hour * 60 + minute) * (text.at[0] == '+' ? 1 : -1);
+    return hour <= 23 && minute <= 59;
+}
+
+/* Take ".fraction" from the front of @rest, as milliseconds. */
+static int64_t s3_fraction(struct bytes *rest)
+{
+    int64_t sum = 0;
+    size_t i = 1;
+
+    if (rest->size == 0 || rest->at[0] != '.') {
+        return 0;
+    }
+    for (int64_t weight = 100; i < rest->size; i++, weight /= 10) {
+        unsigned digit = (unsigned)(unsigned char)rest->at[i] - '0';
+
+        if (digit > 9) {
+            break;
+        }
+        sum += (int64_t)digit * weight;
+    }
+    rest->at += i;
+    rest->size -= i;
+    return sum;
 }
 
 uint64_t s3_time_iso(struct bytes text)
 {
-    int64_t date[3];
-    int64_t clock[3];
-    int64_t fraction = 0;
+    struct s3_time t;
+    struct bytes rest;
     int64_t minutes;
-    size_t at = 19;
-    uint64_t seconds;
+    int64_t total;
 
-    if (!s3_digits(text, 0, 4, &date[0]) || !s3_digits(text, 5, 2, &date[1]) ||
-        !s3_digits(text, 8, 2, &date[2]) ||
-        !s3_digits(text, 11, 2, &clock[0]) ||
-        !s3_digits(text, 14, 2, &clock[1]) ||
-        !s3_digits(text, 17, 2, &clock[2]) || text.at[10] != 'T') {
+    if (text.size < 19 || text.at[4] != '-' || text.at[7] != '-' ||
+        text.at[10] != 'T' || !s3_clock(text.at + 11, &t)) {
         return 0;
     }
-    if (at < text.size && text.at[at] == '.') {
-        int64_t digit;
-        int64_t weight = 100;
-
-        for (at++; s3_digits(text, at, 1, &digit); at++, weight /= 10) {
-            fraction += digit * weight;
-        }
-    }
-    seconds = s3_time_of(date, clock);
-    if (!s3_offset(text, at, &minutes) || seconds == 0) {
+    t.year = s3_year(text.at);
+    t.month = s3_pair(text.at + 5);
+    t.day = s3_pair(text.at + 8);
+    total = (int64_t)s3_time_of(&t);
+    rest = (struct bytes){text.at + 19, text.size - 19};
+    total += total == 0 ? 0 : s3_fraction(&rest);
+    if (!s3_offset(rest, &minutes) || total <= minutes * 60000) {
         return 0;
     }
-    return (uint64_t)((int64_t)seconds + fraction - minutes * 60000);
+    return (uint64_t)(total - minutes * 60000);
 }
 
 uint64_t s3_time_http(struct bytes text)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    int64_t date[3] = {0, 0, 0};
-    int64_t clock[3];
+    struct s3_time t = {.month = 0};
 
-    if (text.size != 29 || text.at[3] != ',' ||
-        !s3_digits(text, 5, 2, &date[2]) || !s3_digits(text, 12, 4, &date[0]) ||
-        !s3_digits(text, 17, 2, &clock[0]) ||
-        !s3_digits(text, 20, 2, &clock[1]) ||
-        !s3_digits(text, 23, 2, &clock[2])) {
+    if (text.size != 29 || memcmp(text.at + 3, ", ", 2) != 0 ||
+        memcmp(text.at + 25, " GMT", 4) != 0 || !s3_clock(text.at + 17, &t)) {
         return 0;
     }
+    t.day = s3_pair(text.at + 5);
+    t.year = s3_year(text.at + 12);
     for (int64_t i = 0; i < 12; i++) {
         if (memcmp(text.at + 8, months + 3 * i, 3) == 0) {
-            date[1] = i + 1;
+            t.month = i + 1;
         }
     }
-    return s3_time_of(date, clock);
+    return s3_time_of(&t);
 }

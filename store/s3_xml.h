@@ -5,7 +5,13 @@
  * a copy; whatever it does not expect it hands to expat (s3_xml_expat.c),
  * which reads the same page slowly and decides. Small answers go through
  * expat only. Document types, entities beyond the five of XML and numeric
- * ones, depth over 32 and sizes over the limits are MALFORMED. Pure. */
+ * ones, depth over 32 and sizes over the limits are MALFORMED. Pure.
+ *
+ * Where the scanner answers OK, expat reads the same, but for one thing: a
+ * reference to a control character (&#x1;), which XML 1.0 does not have and
+ * servers send, is decoded by the scanner and refused by expat. Known fields
+ * that come twice in one place, or hold elements, are MALFORMED; elements
+ * that are not known are skipped wherever they stand. */
 
 #ifndef STORE_S3_XML_H
 #define STORE_S3_XML_H
@@ -42,17 +48,19 @@ struct s3_list {
 
 /* Read @size bytes at @page, which are spoilt, into @out (whose @spare may
  * hold memory from before). Keys are decoded when the page says
- * EncodingType=url. Etags keep their quotes, and get them where a server
- * leaves them out. MALFORMED: not such a page, or more than STORE_LIST_MAX
- * entries, or truncated without a way to go on; STORE: it is an error
+ * EncodingType=url; they are bytes, UTF-8 or not. Etags keep their quotes, and
+ * get them where a server leaves them out; they hold no control characters.
+ * MALFORMED: not such a page, or more than STORE_LIST_MAX entries of a kind,
+ * or truncated without a way to go on; STORE: it is an error
  * document (200 with <Error>); the caller reads it with s3_error_parse(),
  * for which @page is then unspoilt. */
 MUST_USE enum status s3_list_parse(char *page, size_t size, struct fault *why,
                                    struct s3_list *out);
 
-/* The two readers by themselves, for tests and fuzzing. The scanner answers
- * UNSUPPORTED where it would fall back; @page may be spoilt only when it
- * answers OK. */
+/* The two readers by themselves, for tests and fuzzing; what needs all keys
+ * (their order, their sizes, a way to go on) is left to s3_list_parse(). The
+ * scanner answers UNSUPPORTED where it would fall back, and has not changed
+ * @page then; MALFORMED when a key is not coded as it says. */
 MUST_USE enum status s3_list_scan(char *page, size_t size, struct s3_list *out);
 MUST_USE enum status s3_list_expat(const char *page, size_t size,
                                    struct fault *why, struct s3_list *out);
@@ -70,7 +78,7 @@ struct s3_error {
     char request_id[S3_CODE_MAX];
 };
 
-/* Read an error document; false when @body is none. */
+/* Read an error document, STS's too; false when @body is none or not whole. */
 bool s3_error_parse(struct bytes body, struct s3_error *out);
 
 /* The text of the first element named @path ("InitiateMultipartUploadResult/
@@ -79,7 +87,10 @@ bool s3_error_parse(struct bytes body, struct s3_error *out);
 MUST_USE enum status s3_xml_text(struct bytes body, const char *path,
                                  struct fault *why, struct buf *out);
 
-/* Call @each for every element @path with the texts of its children. */
+/* Call @each for every element @path with the texts of its children, the
+ * first S3_XML_CHILDREN_MAX of them; another status than OK ends the walk and
+ * is returned. The views live until @each returns. MALFORMED, STORE: as for
+ * s3_xml_text(), after the calls for what came before. */
 struct s3_xml_child {
     struct bytes name;
     struct bytes text;

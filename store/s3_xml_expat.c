@@ -10,7 +10,6 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "store/percent.h"
 #include "store/s3_xml.h"
 #include "store/s3_xml_parts.h"
 
@@ -30,13 +29,15 @@ struct s3_walk {
     s3_walk_end_fn *start; /* May be NULL. */
     s3_walk_end_fn *end;
     void *self;
-    enum status status;
-    bool is_refused;
+    bool has_child[S3_DEPTH_MAX];
+    enum status status;  /* Of the callback that ended it. */
+    bool is_error;       /* It is an error document. */
+    const char *refused; /* Why it was stopped. */
 };
 
-static void s3_walk_stop(struct s3_walk *w)
+static void s3_walk_stop(struct s3_walk *w, const char *reason)
 {
-    w->is_refused = true;
+    w->refused = reason;
     (void)XML_StopParser(w->parser, XML_FALSE);
 }
 
@@ -50,21 +51,26 @@ static void s3_walk_start(void *self, const XML_Char *name,
     (void)attributes;
     name = colon != NULL ? colon + 1 : name;
     size = strlen(name);
-    if (w->is_refused) {
+    if (w->refused != NULL) {
         return;
     }
     if (w->depth == S3_DEPTH_MAX) {
-        s3_walk_stop(w);
+        s3_walk_stop(w, "its elements are nested too deep");
         return;
     }
-    if (size >= S3_NAME_MAX) { /* None of those that we look for. */
+    if (w->depth > 0) {
+        w->has_child[w->depth - 1] = true;
+    }
+    w->has_child[w->depth] = false;
+    /* None of those that we look for; "x:" is a name too. */
+    if (size == 0 || size >= S3_NAME_MAX) {
         name = "?";
         size = 1;
     }
     memcpy(w->names[w->depth], name, size + 1);
     w->starts[w->depth++] = w->text.size;
     if (w->start != NULL && !w->start(w, BYTES(""))) {
-        s3_walk_stop(w);
+        s3_walk_stop(w, "it is another document");
     }
 }
 
@@ -72,7 +78,7 @@ static void s3_walk_text(void *self, const XML_Char *text, int size)
 {
     struct s3_walk *w = self;
 
-    if (!w->is_refused && w->depth > 0) {
+    if (w->refused == NULL && w->depth > 0) {
         buf_add(&w->text, text, (size_t)size);
     }
 }
@@ -83,7 +89,7 @@ static void s3_walk_end(void *self, const XML_Char *name)
     size_t start;
 
     (void)name;
-    if (w->is_refused) {
+    if (w->refused != NULL) {
         return;
     }
     CHECK(w->depth > 0);
@@ -91,7 +97,7 @@ static void s3_walk_end(void *self, const XML_Char *name)
     /* Its children's texts were taken off again at their own ends. */
     if (!w->end(w, (struct bytes){w->text.at == NULL ? "" : w->text.at + start,
                                   w->text.size - start})) {
-        s3_walk_stop(w);
+        s3_walk_stop(w, "an element is not as S3 has it");
         return;
     }
     w->text.size = start;
@@ -106,11 +112,11 @@ static void s3_walk_doctype(void *self, const XML_Char *name,
     (void)system;
     (void)public;
     (void)has_subset;
-    s3_walk_stop(self);
+    s3_walk_stop(self, "it has a document type");
 }
 
-/* Walk @body. MALFORMED: it is no XML that we read; else what the end
- * function left in @w->status. */
+/* Walk @body. MALFORMED: it is no XML that we read; STORE: @w->is_error; else
+ * what the end function left in @w->status. */
 static enum status s3_walk_run(struct s3_walk *w, struct bytes body, size_t max,
                                struct fault *why)
 {
@@ -128,12 +134,14 @@ static enum status s3_walk_run(struct s3_walk *w, struct bytes body, size_t max,
     XML_SetCharacterDataHandler(w->parser, s3_walk_text);
     XML_SetStartDoctypeDeclHandler(w->parser, s3_walk_doctype);
     done = XML_Parse(w->parser, body.at, (int)body.size, 1);
-    if (w->status != STATUS_OK) {
+    if (w->is_error) {
+        s = fault_set(why, STATUS_STORE, "the answer is an error document");
+    } else if (w->status != STATUS_OK) {
         s = w->status;
-    } else if (w->is_refused) {
+    } else if (w->refused != NULL) {
         s = fault_set(why, STATUS_MALFORMED,
-                      "the answer is XML that no S3 server sends (a document "
-                      "type, or too deep)");
+                      "the answer is XML that no S3 server sends: %s",
+                      w->refused);
     } else if (done != XML_STATUS_OK) {
         s = fault_set(why, STATUS_MALFORMED, "the answer is not XML: %s",
                       XML_ErrorString(XML_GetErrorCode(w->parser)));
@@ -141,16 +149,6 @@ static enum status s3_walk_run(struct s3_walk *w, struct bytes body, size_t max,
     XML_ParserFree(w->parser);
     buf_fini(&w->text);
     return s;
-}
-
-/* Long answers of a Complete start with spaces that keep it alive. */
-static struct bytes s3_trim(struct bytes body)
-{
-    while (body.size > 0 && memchr(" \r\n\t", body.at[0], 4) != NULL) {
-        body.at++;
-        body.size--;
-    }
-    return body;
 }
 
 static bool s3_walk_is(const struct s3_walk *w, size_t level, const char *name)
@@ -175,10 +173,36 @@ struct s3_slow {
     struct s3_place key; /* Of the object that is being read. */
     struct s3_place etag;
     struct store_object object;
-    bool has_key;
-    bool has_size;
+    unsigned has;   /* Fields of that object. */
+    unsigned facts; /* Of the page. */
     bool is_coded;
 };
+
+enum {
+    S3_KEY = 1,
+    S3_SIZE = 2,
+    S3_ETAG = 4,
+    S3_TIME = 8,
+    S3_CLASS = 16,
+
+    S3_FACT_TRUNCATED = 1,
+    S3_FACT_CODED = 2,
+    S3_FACT_NEXT = 4,
+};
+
+/* What @name is, in one of the two words above; 0: of no interest. */
+struct s3_word {
+    const char *name;
+    unsigned is;
+};
+
+static unsigned s3_slow_word(const struct s3_word *words, const char *name)
+{
+    while (words->name != NULL && strcmp(words->name, name) != 0) {
+        words++;
+    }
+    return words->is;
+}
 
 /* Etags have room for quotes around them. */
 static struct s3_place s3_slow_keep(struct s3_slow *p, struct bytes text)
@@ -192,45 +216,60 @@ static struct s3_place s3_slow_keep(struct s3_slow *p, struct bytes text)
     return place;
 }
 
-static bool s3_slow_number(struct bytes text, uint64_t *out)
+/* It goes into a header. */
+static bool s3_slow_is_etag(struct bytes text)
 {
-    *out = 0;
     for (size_t i = 0; i < text.size; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9') {
+        if ((unsigned char)text.at[i] < 0x20) {
             return false;
         }
-        *out = *out * 10 + (uint64_t)(text.at[i] - '0');
-    }
-    return text.size > 0 && text.size <= 18;
-}
-
-static bool s3_slow_field(struct s3_slow *p, const char *name,
-                          struct bytes text)
-{
-    if (strcmp(name, "Key") == 0) {
-        if (p->has_key) {
-            return false;
-        }
-        p->key = s3_slow_keep(p, text);
-        p->has_key = true;
-    } else if (strcmp(name, "Size") == 0) {
-        p->has_size = s3_slow_number(text, &p->object.size);
-        return p->has_size;
-    } else if (strcmp(name, "ETag") == 0) {
-        p->etag = s3_slow_keep(p, text);
-    } else if (strcmp(name, "LastModified") == 0) {
-        p->object.modified_ms = s3_time_iso(text);
-    } else if (strcmp(name, "StorageClass") == 0) {
-        p->list->has_archived |= s3_list_is_archive(text);
     }
     return true;
+}
+
+/* A child of <Contents> has ended. */
+static bool s3_slow_field(struct s3_walk *w, struct bytes text)
+{
+    static const struct s3_word words[] = {{"Key", S3_KEY},
+                                           {"Size", S3_SIZE},
+                                           {"ETag", S3_ETAG},
+                                           {"LastModified", S3_TIME},
+                                           {"StorageClass", S3_CLASS},
+                                           {NULL, 0}};
+    struct s3_slow *p = w->self;
+    unsigned is = s3_slow_word(words, w->names[w->depth - 1]);
+
+    if (is == 0) {
+        return true;
+    }
+    if ((p->has & is) != 0 || w->has_child[w->depth - 1]) {
+        return false;
+    }
+    p->has |= is;
+    switch (is) {
+    case S3_KEY:
+        p->key = s3_slow_keep(p, text);
+        return true;
+    case S3_SIZE:
+        return s3_list_size(text, &p->object.size);
+    case S3_ETAG:
+        p->etag = s3_slow_keep(p, text);
+        return s3_slow_is_etag(text);
+    case S3_TIME:
+        p->object.modified_ms = s3_time_iso(text);
+        return true;
+    default:
+        p->list->has_archived |= s3_list_is_archive(text);
+        return true;
+    }
 }
 
 static bool s3_slow_object(struct s3_slow *p)
 {
     uint32_t i = p->list->object_count;
 
-    if (!p->has_key || !p->has_size || i == STORE_LIST_MAX) {
+    if ((p->has & (S3_KEY | S3_SIZE)) != (S3_KEY | S3_SIZE) ||
+        i == STORE_LIST_MAX) {
         return false;
     }
     p->list->objects[i] = p->object;
@@ -239,55 +278,77 @@ static bool s3_slow_object(struct s3_slow *p)
     p->list->object_count++;
     p->object = (struct store_object){.size = 0};
     p->key = p->etag = (struct s3_place){0, 0};
-    p->has_key = p->has_size = false;
+    p->has = 0;
     return true;
 }
 
-static bool s3_slow_fact(struct s3_slow *p, const char *name, struct bytes text)
+static bool s3_slow_prefix(struct s3_walk *w, struct bytes text)
 {
-    if (strcmp(name, "IsTruncated") == 0) {
-        p->list->is_truncated = bytes_is(text, "true");
-        return bytes_is(text, "true") || bytes_is(text, "false");
+    struct s3_slow *p = w->self;
+
+    if (p->list->prefix_count == STORE_LIST_MAX || w->has_child[w->depth - 1]) {
+        return false;
     }
-    if (strcmp(name, "EncodingType") == 0) {
+    p->prefixes[p->list->prefix_count++] = s3_slow_keep(p, text);
+    return true;
+}
+
+/* A child of the root has ended. */
+static bool s3_slow_fact(struct s3_walk *w, struct bytes text)
+{
+    static const struct s3_word words[] = {
+        {"IsTruncated", S3_FACT_TRUNCATED},
+        {"EncodingType", S3_FACT_CODED},
+        {"NextContinuationToken", S3_FACT_NEXT},
+        {NULL, 0}};
+    struct s3_slow *p = w->self;
+    unsigned is = s3_slow_word(words, w->names[w->depth - 1]);
+
+    if (is == 0) {
+        return true;
+    }
+    if ((p->facts & is) != 0 || w->has_child[w->depth - 1]) {
+        return false;
+    }
+    p->facts |= is;
+    if (is == S3_FACT_TRUNCATED) {
+        p->list->is_truncated = bytes_is(text, "true");
+        return p->list->is_truncated || bytes_is(text, "false");
+    }
+    if (is == S3_FACT_CODED) {
         p->is_coded = bytes_is(text, "url");
         return p->is_coded || text.size == 0;
     }
-    if (strcmp(name, "NextContinuationToken") == 0) {
-        p->next = s3_slow_keep(p, text);
-    }
+    p->next = s3_slow_keep(p, text);
     return true;
+}
+
+static bool s3_slow_start(struct s3_walk *w, struct bytes text)
+{
+    (void)text;
+    return w->depth > 1 || strcmp(w->names[0], "ListBucketResult") == 0 ||
+           strcmp(w->names[0], "Error") == 0 ||
+           strcmp(w->names[0], "ErrorResponse") == 0;
 }
 
 static bool s3_slow_end(struct s3_walk *w, struct bytes text)
 {
-    struct s3_slow *p = w->self;
     const char *name = w->names[w->depth - 1];
 
-    if (w->depth == 1) {
-        if (strcmp(name, "Error") == 0) {
-            w->status = STATUS_STORE;
-        }
-        return strcmp(name, "ListBucketResult") == 0;
-    }
-    if (!s3_walk_is(w, 0, "ListBucketResult")) {
-        return true; /* The root's end says what it was. */
-    }
-    if (w->depth == 2 && strcmp(name, "Contents") == 0) {
-        return s3_slow_object(p);
+    if (strcmp(w->names[0], "ListBucketResult") != 0) {
+        w->is_error = w->depth == 1;
+        return true;
     }
     if (w->depth == 2) {
-        return s3_slow_fact(p, name, text);
+        return strcmp(name, "Contents") == 0 ? s3_slow_object(w->self)
+                                             : s3_slow_fact(w, text);
     }
     if (w->depth == 3 && s3_walk_is(w, 1, "Contents")) {
-        return s3_slow_field(p, name, text);
+        return s3_slow_field(w, text);
     }
     if (w->depth == 3 && s3_walk_is(w, 1, "CommonPrefixes") &&
         strcmp(name, "Prefix") == 0) {
-        if (p->list->prefix_count == STORE_LIST_MAX) {
-            return false;
-        }
-        p->prefixes[p->list->prefix_count++] = s3_slow_keep(p, text);
+        return s3_slow_prefix(w, text);
     }
     return true;
 }
@@ -298,7 +359,7 @@ static bool s3_slow_decode(const struct s3_slow *p, struct s3_place place,
     char *at = p->list->spare.at + place.at;
 
     *out = (struct bytes){at, place.size};
-    return !p->is_coded || percent_decode(at, &out->size);
+    return s3_list_decode(at, &out->size, p->is_coded);
 }
 
 static enum status s3_slow_finish(struct s3_slow *p, struct fault *why)
@@ -319,30 +380,25 @@ static enum status s3_slow_finish(struct s3_slow *p, struct fault *why)
     if (p->next.size > 0) {
         l->next = (struct bytes){l->spare.at + p->next.at, p->next.size};
     }
-    return is_good ? STATUS_OK
-                   : fault_set(why, STATUS_MALFORMED,
-                               "a key in the listing is not coded as it says");
+    return is_good
+               ? STATUS_OK
+               : fault_set(why, STATUS_MALFORMED,
+                           "a key in the listing has a '%%' without two hex "
+                           "digits, and is said to be coded");
 }
 
 enum status s3_list_expat(const char *page, size_t size, struct fault *why,
                           struct s3_list *out)
 {
     struct s3_slow *p = mem_new(1, sizeof(*p));
-    struct s3_walk w = {.end = s3_slow_end, .self = p};
+    struct s3_walk w = {.start = s3_slow_start, .end = s3_slow_end, .self = p};
     enum status s;
 
     p->list = out;
-    out->object_count = 0;
-    out->prefix_count = 0;
-    out->is_truncated = false;
-    out->is_unordered = false;
-    out->has_archived = false;
-    out->next = (struct bytes){"", 0};
+    s3_list_clear(out);
     buf_clear(&out->spare);
-    s = s3_walk_run(&w, (struct bytes){page, size}, S3_LIST_BYTES_MAX, why);
-    if (s == STATUS_STORE) {
-        (void)fault_set(why, s, "the answer is an error document");
-    }
+    s = s3_walk_run(&w, s3_xml_trim((struct bytes){page, size}),
+                    S3_LIST_BYTES_MAX, why);
     if (s == STATUS_OK) {
         s = s3_slow_finish(p, why);
     }
@@ -362,6 +418,11 @@ static void s3_error_copy(struct bytes from, char *out, size_t room)
 {
     size_t size = from.size < room ? from.size : room - 1;
 
+    /* Not in the middle of a character. */
+    while (size > 0 && size < from.size &&
+           ((unsigned char)from.at[size] & 0xc0) == 0x80) {
+        size--;
+    }
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)from.at[i];
 
@@ -411,14 +472,38 @@ static bool s3_error_start(struct s3_walk *w, struct bytes text)
            strcmp(w->names[0], "ErrorResponse") == 0;
 }
 
+/* Servers tell a key as it is, control characters too, which expat refuses:
+ * make them spaces. What matters in an error has none. */
+static void s3_error_clean(struct bytes body, struct buf *out)
+{
+    buf_add_bytes(out, body);
+    for (size_t i = 0; i < out->size; i++) {
+        uint32_t code = (unsigned char)out->at[i];
+        size_t size = 1;
+
+        if (code == '&') {
+            size = s3_xml_reference(out->at + i, out->size - i, &code);
+        }
+        if (size > 0 && code < 0x20) {
+            memset(out->at + i, ' ', size);
+        }
+    }
+}
+
 bool s3_error_parse(struct bytes body, struct s3_error *out)
 {
+    struct buf clean = {0};
     struct s3_walk w = {
         .start = s3_error_start, .end = s3_error_end, .self = out};
     enum status s;
 
     *out = (struct s3_error){.code = ""};
-    s = s3_walk_run(&w, s3_trim(body), S3_XML_BYTES_MAX, NULL);
+    if (body.size > S3_XML_BYTES_MAX) {
+        return false;
+    }
+    s3_error_clean(s3_xml_trim(body), &clean);
+    s = s3_walk_run(&w, buf_bytes(&clean), S3_XML_BYTES_MAX, NULL);
+    buf_fini(&clean);
     if (s != STATUS_OK) {
         *out = (struct s3_error){.code = ""};
     }
@@ -455,7 +540,7 @@ static bool s3_refuse_error(struct s3_walk *w, struct bytes text)
     (void)text;
     if (w->depth == 1 && (strcmp(w->names[0], "Error") == 0 ||
                           strcmp(w->names[0], "ErrorResponse") == 0)) {
-        w->status = STATUS_STORE;
+        w->is_error = true;
         return false;
     }
     return true;
@@ -479,11 +564,8 @@ enum status s3_xml_text(struct bytes body, const char *path, struct fault *why,
     struct s3_walk w = {
         .start = s3_refuse_error, .end = s3_find_end, .self = &find};
     size_t before = out->size;
-    enum status s = s3_walk_run(&w, s3_trim(body), S3_XML_BYTES_MAX, why);
+    enum status s = s3_walk_run(&w, s3_xml_trim(body), S3_XML_BYTES_MAX, why);
 
-    if (s == STATUS_STORE) {
-        (void)fault_set(why, s, "the answer is an error document");
-    }
     if (s == STATUS_OK && !find.is_found) {
         s = fault_set(why, STATUS_NOT_FOUND, "the answer has no %s", path);
     }
@@ -555,7 +637,7 @@ enum status s3_xml_each(struct bytes body, const char *path,
     for (const char *c = path; *c != '\0'; c++) {
         e->depth += *c == '/';
     }
-    s = s3_walk_run(&w, s3_trim(body), S3_XML_BYTES_MAX, why);
+    s = s3_walk_run(&w, s3_xml_trim(body), S3_XML_BYTES_MAX, why);
     buf_fini(&e->text);
     free(e);
     return s;
