@@ -92,14 +92,24 @@ static inline void server_start(struct server *s, peer_fn *serve)
     EXPECT(pthread_create(&s->thread, NULL, server_accept, s) == 0);
 }
 
-static inline void server_stop(struct server *s)
+/* Wait for all peers. What they wrote down can be read after. */
+static inline void server_join(struct server *s)
 {
+    if (s->fd < 0) {
+        return;
+    }
     EXPECT(shutdown(s->fd, SHUT_RDWR) == 0);
     EXPECT(pthread_join(s->thread, NULL) == 0);
     for (int i = 0; i < s->locked.count; i++) {
         EXPECT(pthread_join(s->locked.peers[i].thread, NULL) == 0);
     }
     close(s->fd);
+    s->fd = -1;
+}
+
+static inline void server_stop(struct server *s)
+{
+    server_join(s);
     buf_fini(&s->locked.heads);
     pthread_cond_destroy(&s->moved);
     pthread_mutex_destroy(&s->lock);
