@@ -81,6 +81,14 @@ static void easy_head_reset(struct http_easy *e)
     buf_clear(&e->head);
 }
 
+/* libcurl looks whether a kept connection is dead, but does not see a reset
+ * or a farewell of TLS; all that are as old may be dead as well. */
+static void easy_avoid_kept(struct http_easy *e)
+{
+    e->setup->fresh_until_ms =
+        clock_now_ms(&clock_os) + ((uint64_t)e->setup->idle_s + 1) * 1000;
+}
+
 /* Connected; the request is about to be sent. The second time libcurl asks
  * again by itself because a kept connection was dead. A write may have
  * happened then, so that it is not for libcurl to decide; except after 417,
@@ -92,6 +100,9 @@ static int easy_begin(void *self, char *ip, char *local_ip, int port,
 
     (void)local_ip;
     (void)local_port;
+    if (e->is_begun && e->event.code != 417) {
+        easy_avoid_kept(e);
+    }
     if (e->is_begun && !easy_is_safe(e) && e->event.code != 417) {
         http_easy_judge(e, HTTP_STALE, "the server closed a kept connection");
         return CURL_PREREQFUNC_ABORT;
@@ -303,7 +314,11 @@ static bool easy_set_calls(struct http_easy *e)
 /* QUICK_EXIT: without it, giving a request up waits for the resolver. */
 static bool easy_set_connection(struct http_easy *e)
 {
-    bool is_fresh = e->request.is_fresh;
+    bool is_fresh =
+        e->request.is_fresh || e->submit_ms < e->setup->fresh_until_ms;
+
+    /* Refused where a request that was given up has left its buffer. */
+    (void)EASY_SET(BUFFERSIZE, (long)EASY_RECEIVE_SIZE);
 
     return EASY_SET(NOSIGNAL, 1L) && EASY_SET(QUICK_EXIT, 1L) &&
            EASY_SET(CONNECTTIMEOUT_MS, (long)e->request.connect_ms) &&
@@ -311,7 +326,6 @@ static bool easy_set_connection(struct http_easy *e)
            EASY_SET(FRESH_CONNECT, is_fresh ? 1L : 0L) &&
            EASY_SET(DNS_CACHE_TIMEOUT, is_fresh ? 0L : (long)EASY_DNS_S) &&
            EASY_SET(DNS_SHUFFLE_ADDRESSES, 1L) && EASY_SET(TCP_KEEPALIVE, 1L) &&
-           EASY_SET(BUFFERSIZE, (long)EASY_RECEIVE_SIZE) &&
            EASY_SET(UPLOAD_BUFFERSIZE, (long)EASY_SEND_SIZE);
 }
 
@@ -600,7 +614,10 @@ void http_easy_end(struct http_easy *e, CURLcode code, uint64_t now_ms)
         event->result = easy_result(e, code);
         easy_explain(e, code);
     }
-    event->is_reused |= event->result == HTTP_STALE;
+    if (event->result == HTTP_STALE) {
+        event->is_reused = true;
+        easy_avoid_kept(e);
+    }
     event->total_ms = (uint32_t)(now_ms - e->submit_ms);
     if (!e->has_head) {
         easy_head_reset(e);

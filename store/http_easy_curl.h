@@ -24,6 +24,8 @@ struct http_setup {
     bool is_direct;
     uint64_t due_ms; /* The earliest time at which some request may be late;
                         whoever starts a clock moves it forward. */
+    uint64_t fresh_until_ms; /* A kept connection was found dead, and so may
+                                be the others: none is used before. */
 };
 
 struct http_easy {

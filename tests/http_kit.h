@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A server on loopback for the tests of HTTP: every connection gets a thread
- * that runs the test's function, which reads and writes what it likes. And a
- * client's loop. Stop the server after the client's handle is gone. */
+/* A server on loopback whose every word a test decides (http_peer.h), and the
+ * client's side. Stop the server when the client's handle is gone. */
 
 #ifndef TESTS_HTTP_KIT_H
 #define TESTS_HTTP_KIT_H
@@ -9,146 +8,25 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/socket.h>
 
-#include "base/buf.h"
-#include "store/http.h"
-#include "tests/harness.h"
+#include "base/mem.h"
+#include "tests/http_peer.h"
 
-enum { KIT_PEERS_MAX = 256, KIT_HANG_S = 60 };
+enum { KIT_HANG_S = 60 };
 
-struct server;
+/* ---- the server */
 
-struct peer {
-    struct server *server;
-    pthread_t thread;
-    int fd;
-    int number;        /* Connections are counted from 0. */
-    struct buf head;   /* Of the last request, with its empty line. */
-    struct buf body;   /* Of the last request. */
-    size_t body_bytes; /* What of it came. */
-};
-
-typedef void peer_fn(struct peer *p);
-
-struct server {
-    peer_fn *serve;
-    int fd;
-    pthread_t thread;
-    char origin[64];
-    pthread_mutex_t lock;
-    pthread_cond_t moved;
-    struct {
-        struct peer peers[KIT_PEERS_MAX];
-        int count; /* Connections so far. */
-        int open;
-        int open_max;
-        int marks; /* server_mark(). */
-        struct buf heads;
-    } locked;
-};
-
-/* ---- what a peer does */
-
-static inline void peer_say_bytes(const struct peer *p, const char *at,
-                                  size_t size)
+/* Without a proxy, whatever the tests run under. */
+static inline void kit_clear_environment(void)
 {
-    while (size > 0) {
-        ssize_t n = send(p->fd, at, size, MSG_NOSIGNAL);
+    static const char *const names[] = {
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+        "ALL_PROXY",  "no_proxy",    "NO_PROXY",    "HTTP_PROXY"};
 
-        if (n <= 0) {
-            return;
-        }
-        at += n;
-        size -= (size_t)n;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        unsetenv(names[i]);
     }
 }
-
-static inline void peer_say(const struct peer *p, const char *text)
-{
-    peer_say_bytes(p, text, strlen(text));
-}
-
-static inline void peer_read_body(struct peer *p)
-{
-    struct bytes value;
-    size_t size = 0;
-
-    if (http_header(buf_bytes(&p->head), "content-length", &value)) {
-        size = strtoul(value.at, NULL, 10);
-    }
-    while (p->body_bytes < size) {
-        size_t left = size - p->body_bytes;
-        ssize_t n = recv(p->fd, buf_reserve(&p->body, left), left, 0);
-
-        if (n <= 0) {
-            return;
-        }
-        buf_add_done(&p->body, (size_t)n);
-        p->body_bytes += (size_t)n;
-    }
-}
-
-/* Read a head. false: the client has closed. */
-static inline bool peer_read_head(struct peer *p)
-{
-    char c;
-
-    buf_clear(&p->head);
-    buf_clear(&p->body);
-    p->body_bytes = 0;
-    while (!bytes_has_suffix(buf_bytes(&p->head), BYTES("\r\n\r\n"))) {
-        if (recv(p->fd, &c, 1, 0) != 1) {
-            return false;
-        }
-        buf_add_char(&p->head, c);
-    }
-    pthread_mutex_lock(&p->server->lock);
-    buf_add_bytes(&p->server->locked.heads, buf_bytes(&p->head));
-    pthread_mutex_unlock(&p->server->lock);
-    return true;
-}
-
-static inline bool peer_request(struct peer *p)
-{
-    if (!peer_read_head(p)) {
-        return false;
-    }
-    peer_read_body(p);
-    return true;
-}
-
-/* The next close() sends a reset. */
-static inline void peer_reset(const struct peer *p)
-{
-    struct linger now = {1, 0};
-
-    EXPECT(setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
-}
-
-/* ---- what both sides wait for */
-
-static inline void server_mark(struct server *s)
-{
-    pthread_mutex_lock(&s->lock);
-    s->locked.marks++;
-    pthread_cond_broadcast(&s->moved);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static inline void server_wait_marks(struct server *s, int count)
-{
-    pthread_mutex_lock(&s->lock);
-    while (s->locked.marks < count) {
-        pthread_cond_wait(&s->moved, &s->lock);
-    }
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* ---- life */
 
 static inline void *server_serve(void *self)
 {
@@ -203,30 +81,68 @@ static inline void server_start(struct server *s, peer_fn *serve)
 {
     memset(s, 0, sizeof(*s));
     alarm(KIT_HANG_S);
+    kit_clear_environment();
     s->serve = serve;
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    snprintf(s->origin, sizeof(s->origin), "http://127.0.0.1:%u",
-             kit_bind(s->fd));
+    s->port = kit_bind(s->fd);
+    snprintf(s->origin, sizeof(s->origin), "http://127.0.0.1:%u", s->port);
     EXPECT(listen(s->fd, KIT_PEERS_MAX) == 0);
     EXPECT(pthread_mutex_init(&s->lock, NULL) == 0);
     EXPECT(pthread_cond_init(&s->moved, NULL) == 0);
     EXPECT(pthread_create(&s->thread, NULL, server_accept, s) == 0);
 }
 
-static inline void server_stop(struct server *s)
+/* Wait for all peers. What they wrote down can be read after. */
+static inline void server_join(struct server *s)
 {
+    if (s->fd < 0) {
+        return;
+    }
     EXPECT(shutdown(s->fd, SHUT_RDWR) == 0);
     EXPECT(pthread_join(s->thread, NULL) == 0);
     for (int i = 0; i < s->locked.count; i++) {
         EXPECT(pthread_join(s->locked.peers[i].thread, NULL) == 0);
     }
     close(s->fd);
+    s->fd = -1;
+}
+
+static inline void server_stop(struct server *s)
+{
+    server_join(s);
     buf_fini(&s->locked.heads);
     pthread_cond_destroy(&s->moved);
     pthread_mutex_destroy(&s->lock);
 }
 
 /* ---- the client */
+
+static inline void expect_bytes(struct bytes got, const char *want)
+{
+    char *text = mem_copy_text(got.size > 0 ? got.at : "", got.size);
+
+    EXPECT_STR(text, want);
+    free(text);
+}
+
+static inline void expect_result(const struct http_event *e,
+                                 enum http_result want)
+{
+    if (e->result != want) {
+        fprintf(stderr, "%s: %s\n", http_result_name(e->result), e->why);
+    }
+    EXPECT_STR(http_result_name(e->result), http_result_name(want));
+    EXPECT_EQ(e->why[0] != '\0', want != HTTP_DONE);
+}
+
+static inline struct http client_new(struct http_options options)
+{
+    struct http h;
+    struct fault why;
+
+    EXPECT_EQ(http_curl_new(&options, &why, &h), STATUS_OK);
+    return h;
+}
 
 /* Wait once; returns what poll() gave. */
 static inline size_t client_turn(const struct http *h, struct http_event *out,

@@ -1,45 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/http_kit.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/resource.h>
-
-#include "base/mem.h"
-
-static const char *const env_names[] = {
-    "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-    "ALL_PROXY",  "no_proxy",    "NO_PROXY",    "HTTP_PROXY"};
-
-static struct http client_new(struct http_options options)
-{
-    struct http h;
-    struct fault why;
-
-    for (size_t i = 0; i < sizeof(env_names) / sizeof(env_names[0]); i++) {
-        unsetenv(env_names[i]);
-    }
-    EXPECT_EQ(http_curl_new(&options, &why, &h), STATUS_OK);
-    return h;
-}
-
-static void expect_bytes(struct bytes got, const char *want)
-{
-    char *text = mem_copy_text(got.size > 0 ? got.at : "", got.size);
-
-    EXPECT_STR(text, want);
-    free(text);
-}
-
-static void expect_result(const struct http_event *e, enum http_result want)
-{
-    if (e->result != want) {
-        fprintf(stderr, "%s: %s\n", http_result_name(e->result), e->why);
-    }
-    EXPECT_STR(http_result_name(e->result), http_result_name(want));
-    EXPECT_EQ(e->why[0] != '\0', want != HTTP_DONE);
-}
-
 /* ---- a server that answers ---------------------------------------------- */
 
 /* Says what it got: "GET /x 3" for three bytes of body. */
@@ -56,6 +17,9 @@ static void serve_well(struct peer *p)
         buf_print(&all,
                   "HTTP/1.1 200 OK\r\nX-A: one\r\nContent-Length: %zu\r\n",
                   body.size);
+        buf_print(&all, "X-Sum: %llx\r\n",
+                  (unsigned long long)crc_add(CRC_64NVME, 0, p->body.at,
+                                              p->body_bytes));
         buf_print(&all, "x-b:two \r\n\r\n%s", is_head ? "" : buf_text(&body));
         peer_say(p, buf_text(&all));
         buf_fini(&body);
@@ -196,7 +160,8 @@ TEST(large_put)
     EXPECT(!http_header(buf_bytes(&s.locked.heads), "expect", &value));
     EXPECT(
         !http_header(buf_bytes(&s.locked.heads), "transfer-encoding", &value));
-    EXPECT(memcmp(s.locked.peers[0].body.at, body, SIZE) == 0);
+    EXPECT(http_header(e.headers, "x-sum", &value));
+    EXPECT_EQ(strtoull(value.at, NULL, 16), crc_add(CRC_64NVME, 0, body, SIZE));
     http_destroy(&h);
     server_stop(&s);
     free(body);
@@ -332,5 +297,188 @@ TEST(answers)
         EXPECT(!e.is_reused);
         http_destroy(&h);
         server_stop(&s);
+    }
+}
+
+TEST(the_start_of_a_long_error_is_kept)
+{
+    enum { SIZE = 200 << 10, KEPT = 64 << 10 };
+    struct http h = client_new((struct http_options){0});
+    struct buf answer = {0};
+    struct server s;
+    struct http_request r;
+    struct http_event e;
+
+    buf_print(&answer, "HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n", SIZE);
+    memset(buf_reserve(&answer, SIZE), 'x', SIZE);
+    buf_add_done(&answer, SIZE);
+    script = answer.at;
+    script_size = answer.size;
+    server_start(&s, serve_script);
+    r = client_get(s.origin, "/");
+    e = client_ask(&h, &r);
+    expect_result(&e, HTTP_DONE);
+    EXPECT_EQ(e.code, 500);
+    EXPECT_EQ(e.body.size, KEPT);
+    EXPECT(memcmp(e.body.at, answer.at + answer.size - KEPT, KEPT) == 0);
+    http_destroy(&h);
+    server_stop(&s);
+    buf_fini(&answer);
+}
+
+static const char *script_start;
+
+/* Sends @script_start, then @script until the client has had enough. */
+static void serve_without_end(struct peer *p)
+{
+    if (!peer_request(p)) {
+        return;
+    }
+    peer_say(p, script_start);
+    while (send(p->fd, script, script_size, MSG_NOSIGNAL) > 0) {
+    }
+}
+
+TEST(a_head_without_end)
+{
+    static const struct {
+        const char *start;
+        const char *again;
+    } scripts[] = {
+        {"HTTP/1.1 200 OK\r\n", "X-A: 0123456789\r\n"},
+        {"HTTP/1.1 200 OK\r\n", "0123456789"},
+        {"", "HTTP/1.1 100 Continue\r\nA: b\r\n\r\n"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+         "X-A: 0123456789\r\n"},
+    };
+
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct http h = client_new((struct http_options){0});
+        struct server s;
+        struct http_request r;
+        struct http_event e;
+
+        script_start = scripts[i].start;
+        script = scripts[i].again;
+        script_size = strlen(script);
+        server_start(&s, serve_without_end);
+        r = client_get(s.origin, "/");
+        e = client_ask(&h, &r);
+        expect_result(&e, HTTP_MALFORMED);
+        EXPECT(e.headers.size < HTTP_HEADERS_MAX);
+        http_destroy(&h);
+        server_stop(&s);
+    }
+}
+
+/* ---- waiting for 100 ---------------------------------------------------- */
+
+static void serve_expect(struct peer *p)
+{
+    struct bytes value;
+
+    while (peer_read_head(p)) {
+        EXPECT(http_header(buf_bytes(&p->head), "expect", &value) &&
+               bytes_is(value, "100-continue"));
+        if (strncmp(buf_text(&p->head), "PUT /no ", 8) == 0) {
+            peer_say(p, "HTTP/1.1 412 No\r\nContent-Length: 2\r\n"
+                        "Connection: close\r\n\r\nno");
+            return;
+        }
+        peer_say(p, "HTTP/1.1 100 Continue\r\n\r\n");
+        peer_read_body(p);
+        peer_say(p, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+        peer_say_bytes(p, p->body.at, p->body_bytes);
+    }
+}
+
+TEST(expect_100)
+{
+    struct http h = client_new((struct http_options){0});
+    struct server s;
+    struct http_request r;
+    struct http_event e;
+
+    server_start(&s, serve_expect);
+    r = client_get(s.origin, "/yes");
+    r.method = "PUT";
+    r.body = BYTES("0123456789");
+    r.is_expect = true;
+    e = client_ask(&h, &r);
+    expect_result(&e, HTTP_DONE);
+    EXPECT_EQ(e.code, 200);
+    expect_bytes(e.body, "0123456789");
+    r.target = "/no";
+    e = client_ask(&h, &r);
+    expect_result(&e, HTTP_DONE);
+    EXPECT_EQ(e.code, 412);
+    expect_bytes(e.body, "no");
+    http_destroy(&h);
+    server_stop(&s);
+}
+
+/* ---- http_call ---------------------------------------------------------- */
+
+TEST(call)
+{
+    struct http_options options = {0};
+    struct http_kept keep = {0};
+    struct fault why;
+    struct server s;
+    struct http_request r;
+
+    server_start(&s, serve_well);
+    r = client_get(s.origin, "/call");
+    EXPECT_EQ(http_call(&options, &r, 30000, &why, &keep), STATUS_OK);
+    EXPECT_EQ(keep.event.code, 200);
+    expect_bytes(keep.event.body, "GET /call 0");
+    expect_bytes(keep.event.headers,
+                 "X-A: one\r\nContent-Length: 11\r\nX-Sum: 0\r\nx-b:two \r\n");
+    http_kept_fini(&keep);
+    server_stop(&s);
+}
+
+static void serve_silence(struct peer *p)
+{
+    while (peer_request(p)) {
+        server_mark(p->server);
+    }
+}
+
+TEST(call_that_is_not_answered)
+{
+    struct http_options options = {0};
+    struct http_kept keep = {0};
+    struct fault why;
+    struct server s;
+    struct http_request r;
+
+    server_start(&s, serve_silence);
+    r = client_get(s.origin, "/secret?token=1");
+    EXPECT_EQ(http_call(&options, &r, 50, &why, &keep), STATUS_TIMEOUT);
+    EXPECT_EQ(keep.event.result, HTTP_TIMEOUT);
+    EXPECT(strstr(why.text, s.origin) != NULL);
+    EXPECT(strstr(why.text, "token") == NULL);
+    http_kept_fini(&keep);
+    server_stop(&s);
+}
+
+TEST(ca_bundle_that_is_none)
+{
+    static const struct {
+        const char *path;
+        enum status want;
+    } bundles[] = {{"tests/data/no-such-file", STATUS_NOT_FOUND},
+                   {"tests/data", STATUS_INVALID},
+                   {"Makefile", STATUS_INVALID}};
+
+    for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++) {
+        struct http_options options = {.ca_bundle = bundles[i].path};
+        struct fault why;
+        struct http h;
+
+        EXPECT_EQ(http_curl_new(&options, &why, &h), bundles[i].want);
+        EXPECT(strncmp(why.text, "CA bundle: ", 11) == 0);
+        EXPECT(strstr(why.text, bundles[i].path) != NULL);
     }
 }
