@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signature version 4 (sign_openssl.c), done by ourselves because the text
- * that is signed and the text that is sent must be one and the same: the
- * signer takes raw bytes and makes the request's target and header lines.
+/* Signature version 4, done by ourselves because the text that is signed and
+ * the text that is sent must be one and the same: the signer takes raw bytes
+ * and makes the request's target and header lines. A header's value never
+ * begins a new line: breaks in it are sent, and signed, as spaces.
  *
  * A signer belongs to one thread; it keeps the derived key of the day and
- * the digest contexts. Times are given, never read. Secrets are wiped when it
- * is destroyed and stand in no message. */
+ * the digest's context. Times are given, never read. Keys are wiped when it
+ * is destroyed, texts that may hold a token when the result is freed; none
+ * stands in a message. */
 
 #ifndef STORE_SIGN_H
 #define STORE_SIGN_H
@@ -22,7 +24,11 @@
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SIGN_UNSIGNED "UNSIGNED-PAYLOAD"
 
-enum { SIGN_HEX_SIZE = 65, SIGN_PAIRS_MAX = 64 };
+enum {
+    SIGN_HEX_SIZE = 65,
+    SIGN_PAIRS_MAX = 64,  /* Headers or parameters, the signer's own too. */
+    SIGN_NAMES_MAX = 200, /* Bytes of a region and a service together. */
+};
 
 struct sign_pair {
     struct bytes name;
@@ -30,7 +36,8 @@ struct sign_pair {
 };
 
 struct sign_key {
-    const char *access_key; /* NULL: anonymous, nothing is signed. */
+    const char *access_key; /* NULL: anonymous, nothing is signed; region,
+                               service and time are not looked at. */
     const char *secret_key;
     const char *token; /* NULL without one. */
 };
@@ -39,7 +46,7 @@ struct sign_key {
 struct sign_request {
     const char *method;
     struct bytes host; /* As the Host header has it, with a port if needed. */
-    struct bytes path; /* "/key"; any bytes. */
+    struct bytes path; /* "/key"; any bytes. "" is "/". */
     const struct sign_pair *query; /* In any order. */
     size_t query_count;
     const struct sign_pair *headers; /* All are signed. Host, X-Amz-Date,
@@ -50,12 +57,12 @@ struct sign_request {
                             not sent, and the empty body is signed. */
 
     struct sign_key key;
-    const char *region;
+    const char *region;     /* With @service, SIGN_NAMES_MAX at most. */
     const char *service;    /* "s3", "s3express", "sts". */
     uint64_t wall_ms;       /* Since 1970, by the server's clock. */
     bool is_encoded_twice;  /* Every service but S3. */
-    bool is_normalized;     /* Dot segments and "//" are removed first; never
-                               for S3. */
+    bool is_normalized;     /* Dot segments and "//" are not signed (they are
+                               sent); never for S3. */
     bool is_create_session; /* S3 Express: signed with the account's own
                                credentials, the token in the usual header. */
     bool omits_token;       /* The token is sent, but not signed. */
@@ -68,7 +75,7 @@ struct sign_result {
     struct buf headers; /* "Host: h\r\nAuthorization: …\r\n", all of them. */
     struct buf canonical; /* For tests and for messages on 403. */
     struct buf to_sign;
-    char signature[SIGN_HEX_SIZE];
+    char signature[SIGN_HEX_SIZE]; /* "" of an anonymous request. */
 };
 
 void sign_result_fini(struct sign_result *r);
@@ -84,7 +91,8 @@ void sign_headers(struct signer *s, const struct sign_request *r,
                   struct sign_result *out);
 
 /* Sign with query parameters, valid for @seconds; @r->payload NULL means
- * SIGN_UNSIGNED. Headers given are signed; Host alone is added. */
+ * SIGN_UNSIGNED. Headers given are signed; Host alone is added. An anonymous
+ * request gets no parameter. */
 void sign_presign(struct signer *s, const struct sign_request *r,
                   uint32_t seconds, struct sign_result *out);
 
@@ -102,7 +110,7 @@ void sign_chunk(struct signer *s, const struct sign_request *r,
 /* Write hex SHA-256 of @body. */
 void sign_payload(struct signer *s, struct bytes body, char out[SIGN_HEX_SIZE]);
 
-/* Write "YYYYMMDDTHHMMSSZ" of @wall_ms. */
+/* Write "YYYYMMDDTHHMMSSZ" of @wall_ms, the year 9999 at most. */
 enum { SIGN_DATE_SIZE = 17 };
 void sign_date(uint64_t wall_ms, char out[SIGN_DATE_SIZE]);
 
