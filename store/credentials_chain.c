@@ -37,9 +37,9 @@ static void chain_profile(const char *profile, char out[CREDENTIALS_NAME_MAX])
 {
     char show[CREDENTIALS_NAME_MAX];
 
-    snprintf(show, sizeof(show), "%s", profile);
+    snprintf(show, sizeof(show), "%.90s", profile);
     line_clean(show, CREDENTIALS_SHOW_MAX);
-    snprintf(out, CREDENTIALS_NAME_MAX, "profile %s", show);
+    snprintf(out, CREDENTIALS_NAME_MAX, "profile %.80s", show);
 }
 
 static enum status chain_fail(const struct chain_walk *w, const char *profile,
@@ -130,11 +130,10 @@ static enum status chain_web(const struct chain_walk *w, const char *profile,
     struct credentials_role *role = &out->web.role;
 
     role->profile = profile;
-    role->arn = chain_either(w, profile, "role_arn",
-                             is_main ? "AWS_ROLE_ARN" : NULL);
-    role->session_name =
-        chain_either(w, profile, "role_session_name",
-                     is_main ? "AWS_ROLE_SESSION_NAME" : NULL);
+    role->arn =
+        chain_either(w, profile, "role_arn", is_main ? "AWS_ROLE_ARN" : NULL);
+    role->session_name = chain_either(w, profile, "role_session_name",
+                                      is_main ? "AWS_ROLE_SESSION_NAME" : NULL);
     if (is_main &&
         aws_config_env(w->config, "AWS_WEB_IDENTITY_TOKEN_FILE") != NULL) {
         chain_set(w, CREDENTIALS_WEB_IDENTITY, NULL, "web identity");

@@ -7,8 +7,8 @@
 #include <strings.h>
 
 static const char *const url_local[] = {
-    "localhost", "::1", "0:0:0:0:0:0:0:1", "169.254.170.2", "169.254.170.23",
-    "fd00:ec2::23",
+    "localhost",      "::1",          "0:0:0:0:0:0:0:1", "169.254.170.2",
+    "169.254.170.23", "fd00:ec2::23",
 };
 
 /* Copy @size bytes with a NUL; false: they do not fit. */
