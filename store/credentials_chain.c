@@ -456,5 +456,5 @@ void credentials_chain_origin(const struct credentials_chain *chain,
     snprintf(text, sizeof(text), "%s, assume role %.64s from %s", name,
              last->arn, chain->name);
     line_clean(text, CREDENTIALS_ORIGIN_MAX - 1);
-    snprintf(out, CREDENTIALS_ORIGIN_MAX, "%s", text);
+    memcpy(out, text, strlen(text) + 1);
 }

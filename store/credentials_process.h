@@ -29,8 +29,8 @@ struct credentials_process {
 };
 
 /* Run @argv without a shell, for @f->process_ms at most; then it is killed
- * (credentials_process_os.c). OK: it has ended. TIMEOUT; FULL: it says more
- * than OUT_MAX; INVALID: it can't be started; OS. */
+ * (credentials_process_os.c). OK: it has ended. TIMEOUT; MALFORMED: it says
+ * more than OUT_MAX; INVALID: it can't be started; OS. */
 MUST_USE enum status credentials_process_run(
     const struct credentials_fetcher *f, char *const *argv, struct fault *why,
     struct credentials_process *out);

@@ -97,7 +97,7 @@ static enum status sso_endpoint(const struct credentials_fetcher *f,
     char text[ENDPOINT_TEXT_MAX];
 
     snprintf(text, sizeof(text), "https://portal.sso.%.64s.%s",
-             chain->sso.region, endpoint_suffix(chain->sso.region, false));
+             chain->sso.region, endpoint_suffix(chain->sso.region));
     if (!credentials_url_split(custom != NULL ? custom : text, url)) {
         return fault_set(
             why, STATUS_INVALID, "%s: %s does not make the URL of the portal",
