@@ -47,15 +47,18 @@ struct credentials_holder *credentials_holder_new(
 void credentials_holder_destroy(struct credentials_holder **h);
 
 /* Copy what is valid now, fetching it first if need be (blocks for some
- * seconds at most). NOT_FOUND: no provider is set up; DENIED, INVALID,
- * TIMEOUT, STORE: the one that is has failed; @why names it and what to do.
- * SMSHARD_S3_ANONYMOUS=1 gives anonymous ones. */
+ * seconds, a credential_process for a minute at most). NOT_FOUND: no provider
+ * is set up; DENIED, INVALID, UNSUPPORTED, MALFORMED, TIMEOUT, STORE, OS: the
+ * one that is has failed; @why names it and what to do. A failure stands for
+ * a second: who asks again sooner gets it again. SMSHARD_S3_ANONYMOUS=1 gives
+ * anonymous ones. */
 MUST_USE enum status credentials_get(struct credentials_holder *h,
                                      struct fault *why,
                                      struct credentials *out);
 
 /* The server refused what carried @generation as expired: fetch again unless
- * somebody has since. Errors as credentials_get(). */
+ * somebody has since. Errors as credentials_get(); DENIED too where the
+ * provider can have no newer ones (environment, keys of a profile). */
 MUST_USE enum status credentials_renew(struct credentials_holder *h,
                                        uint64_t generation, struct fault *why,
                                        struct credentials *out);
