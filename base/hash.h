@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256, for the names of things by their content (hash_openssl.c). */
+/* SHA-256, for the names of things by their content (hash_openssl.c); and MD5
+ * where a protocol asks for it. */
 
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -26,6 +27,11 @@ void hash_of(struct bytes bytes, uint8_t out[HASH_SIZE]);
 
 /* Write @digest as lower-case hex with its NUL. */
 void hash_hex(const uint8_t digest[HASH_SIZE], char out[HASH_HEX_SIZE]);
+
+/* Write the base64 of @bytes' MD5, which old protocols want as a checksum, and
+ * return @out. */
+enum { HASH_MD5_TEXT = 25 };
+const char *hash_md5(struct bytes bytes, char out[HASH_MD5_TEXT]);
 
 /* Fill @out with @size bytes that nobody can guess (nonces, attempt names). */
 void hash_random(void *out, size_t size);

@@ -74,3 +74,15 @@ void hash_random(void *out, size_t size)
     CHECK(size <= INT_MAX);
     CHECK(RAND_bytes(out, (int)size) == 1);
 }
+
+const char *hash_md5(struct bytes bytes, char out[HASH_MD5_TEXT])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+
+    CHECK(EVP_Digest(bytes.at, bytes.size, digest, &size, EVP_md5(), NULL) ==
+          1);
+    CHECK(EVP_EncodeBlock((unsigned char *)out, digest, (int)size) ==
+          HASH_MD5_TEXT - 1);
+    return out;
+}

@@ -261,7 +261,7 @@ static const struct {
 
 static bool s3_is_writing(const struct s3_asked *asked)
 {
-    return asked->op > STORE_GET;
+    return asked->op > STORE_GET && asked->op != STORE_UPLOAD_PARTS;
 }
 
 static const char *s3_permission(enum store_op op)
@@ -276,6 +276,11 @@ static const char *s3_permission(enum store_op op)
                "may not list; they need s3:GetObject (and s3:ListBucket)";
     case STORE_DELETE:
         return "the credentials may not delete it; they need s3:DeleteObject";
+    case STORE_DELETE_MANY:
+        return "the credentials may not delete it; they need s3:DeleteObject";
+    case STORE_UPLOAD_PARTS:
+        return "the credentials may not look at the upload; they need "
+               "s3:ListMultipartUploadParts";
     case STORE_UPLOAD_ABORT:
         return "the credentials may not abort it; they need "
                "s3:AbortMultipartUpload";
@@ -453,7 +458,8 @@ static void s3_read_error(const struct s3_asked *asked,
 static bool s3_wants_document(const struct s3_asked *asked)
 {
     return asked->op == STORE_LIST || asked->op == STORE_UPLOAD_BEGIN ||
-           asked->op == STORE_UPLOAD_END;
+           asked->op == STORE_UPLOAD_END || asked->op == STORE_UPLOAD_PARTS ||
+           (asked->op == STORE_DELETE_MANY && !asked->is_single);
 }
 
 static bool s3_is_blank(struct bytes body)

@@ -42,9 +42,9 @@ struct s3_answer {
 struct s3_asked {
     enum store_op op;
     enum store_when when;
-    bool is_ranged;               /* A Range header was sent. */
-    bool is_pinned;               /* If-Match on a GET. */
-    bool has_bucket_error_in_200; /* END: 200 may carry <Error>. */
+    bool is_ranged; /* A Range header was sent. */
+    bool is_pinned; /* If-Match on a GET. */
+    bool is_single; /* DELETE_MANY: of one key, at a server without it. */
 };
 
 /* Read @e. 200 with an <Error> inside counts as the error that it is; an

@@ -5,6 +5,7 @@
  * s3_request.c     what is sent: method, query, headers, body (pure)
  * s3_read.c        outcomes of LIST, HEAD, GET (pure)
  * s3_write.c       outcomes of PUT, DELETE and uploads (pure)
+ * s3_many.c        outcomes of DELETE_MANY and PARTS (pure)
  *
  * An outcome function gets the answer of one HTTP exchange and says what is
  * next; it does no I/O. */
@@ -65,6 +66,7 @@ struct s3_page {
     struct s3_page *next;
     struct buf bytes;
     struct s3_list list;
+    struct store_listed_part *parts; /* PARTS; NULL until the first. */
 };
 
 struct s3_call {
@@ -87,6 +89,7 @@ struct s3_call {
     bool wants_unquoted; /* Try If-Match without quotes next. */
     bool is_upload_gone; /* END: the server does not know the upload. */
     uint32_t bad_sums;   /* Reads that did not match their checksum. */
+    uint32_t single;     /* DELETE_MANY one by one: the next key, from 1. */
     uint32_t pages;      /* LIST: that told nothing new. */
 
     enum crc_kind sum_kind;    /* GET: of what is made while bytes come. */
@@ -137,6 +140,8 @@ s3_outcome_fn s3_write_begin;
 s3_outcome_fn s3_write_part;
 s3_outcome_fn s3_write_end;
 s3_outcome_fn s3_write_abort;
+s3_outcome_fn s3_write_parts;
+s3_outcome_fn s3_write_delete_many;
 
 /* Etag, size, time, version and checksum of @e's headers into the event. */
 void s3_read_facts(struct s3_call *c, const struct http_event *e);

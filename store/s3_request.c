@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "store/s3_call.h"
 
 enum {
@@ -273,6 +274,45 @@ static void s3_make_end(struct s3_parts *p, struct s3_flight *f)
     }
 }
 
+static void s3_make_parts(struct s3_parts *p)
+{
+    p->method = "GET";
+    s3_make_upload_query(p);
+    s3_query(p, "max-parts", s3_print(p, "%d", STORE_LIST_MAX));
+    if (p->c->r.part > 0) {
+        s3_query(p, "part-number-marker",
+                 s3_print(p, "%" PRIu32, p->c->r.part));
+    }
+}
+
+/* A checksum of the list is mandatory, and MD5 is what all servers know. */
+static void s3_make_delete_many(struct s3_parts *p, struct s3_flight *f)
+{
+    const struct store_request *r = &p->c->r;
+    struct crc sum = {.kind = p->view->sum};
+    char md5[HASH_MD5_TEXT];
+
+    p->method = "POST";
+    p->is_for_bucket = true;
+    s3_query(p, "delete", BYTES(""));
+    buf_clear(&f->body);
+    buf_add_text(&f->body,
+                 "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                 "<Quiet>true</Quiet>");
+    for (uint32_t i = 0; i < r->key_count; i++) {
+        buf_add_text(&f->body, "<Object><Key>");
+        s3_xml_escape(r->keys[i], &f->body);
+        buf_add_text(&f->body, "</Key></Object>");
+    }
+    buf_add_text(&f->body, "</Delete>");
+    p->body = buf_bytes(&f->body);
+    s3_header(p, "Content-MD5", s3_print(p, "%s", hash_md5(p->body, md5)));
+    sum.value = crc_add(sum.kind, 0, p->body.at, p->body.size);
+    if (sum.kind != CRC_NONE) {
+        s3_make_sum_header(p, &sum);
+    }
+}
+
 static void s3_make_main(struct s3_parts *p, struct s3_flight *f)
 {
     switch (p->c->r.op) {
@@ -305,6 +345,16 @@ static void s3_make_main(struct s3_parts *p, struct s3_flight *f)
         p->method = "DELETE";
         s3_make_upload_query(p);
         return;
+    case STORE_UPLOAD_PARTS:
+        s3_make_parts(p);
+        return;
+    case STORE_DELETE_MANY:
+        if (p->c->single > 0) {
+            p->method = "DELETE";
+        } else {
+            s3_make_delete_many(p, f);
+        }
+        return;
     }
     UNREACHABLE("an operation outside its enum");
 }
@@ -323,7 +373,8 @@ static uint32_t s3_lower(uint32_t a, uint32_t b)
 
 static void s3_make_times(const struct s3_call *c, struct http_request *h)
 {
-    bool is_read = c->phase != S3_MAIN || c->r.op <= STORE_GET;
+    bool is_read = c->phase != S3_MAIN || c->r.op <= STORE_GET ||
+                   c->r.op == STORE_UPLOAD_PARTS;
 
     h->connect_ms = S3_CONNECT_MS;
     h->first_byte_ms = is_read ? S3_READ_MS : S3_WRITE_MS;
@@ -372,7 +423,7 @@ static const char *s3_payload(const struct s3_parts *p, struct signer *signer,
         return SIGN_EMPTY;
     }
     if (view->signs_payload || (is_small && !view->endpoint.is_tls) ||
-        p->c->r.op == STORE_UPLOAD_END) {
+        p->c->r.op == STORE_UPLOAD_END || p->c->r.op == STORE_DELETE_MANY) {
         sign_payload(signer, p->body, hex);
         return hex;
     }
@@ -432,7 +483,8 @@ void s3_request_make(const struct s3_call *c, struct signer *signer,
 
 struct s3_asked s3_request_asked(const struct s3_call *c)
 {
-    struct s3_asked asked = {.op = c->r.op, .when = c->r.when};
+    struct s3_asked asked = {
+        .op = c->r.op, .when = c->r.when, .is_single = c->single > 0};
 
     if (c->phase == S3_LOOK) {
         asked.op = STORE_HEAD;

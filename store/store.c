@@ -128,7 +128,8 @@ void store_set_limit(struct store *s, uint32_t limit_ms)
 
 static bool store_is_write(enum store_op op)
 {
-    return op != STORE_LIST && op != STORE_HEAD && op != STORE_GET;
+    return op != STORE_LIST && op != STORE_HEAD && op != STORE_GET &&
+           op != STORE_UPLOAD_PARTS;
 }
 
 static bool store_has_nul(struct bytes b)
@@ -139,13 +140,13 @@ static bool store_has_nul(struct bytes b)
 static bool store_needs_upload(enum store_op op)
 {
     return op == STORE_UPLOAD_PART || op == STORE_UPLOAD_END ||
-           op == STORE_UPLOAD_ABORT;
+           op == STORE_UPLOAD_ABORT || op == STORE_UPLOAD_PARTS;
 }
 
 /* What only a bug in the caller can cause. */
 static void store_check(const struct store_request *r)
 {
-    CHECK(r->op <= STORE_UPLOAD_ABORT && r->when <= STORE_IF_MATCH);
+    CHECK(r->op <= STORE_DELETE_MANY && r->when <= STORE_IF_MATCH);
     CHECK(r->key.at != NULL || r->key.size == 0);
     CHECK(r->after.at != NULL || r->after.size == 0);
     CHECK(r->list_max <= STORE_LIST_MAX);
@@ -157,24 +158,37 @@ static void store_check(const struct store_request *r)
     CHECK_IMPLIES(r->op == STORE_DELETE, r->when != STORE_IF_ABSENT);
     CHECK_IMPLIES(store_needs_upload(r->op), r->upload != NULL);
     CHECK_IMPLIES(r->op == STORE_UPLOAD_PART, r->part >= 1);
+    CHECK_IMPLIES(r->op == STORE_DELETE_MANY,
+                  r->keys != NULL && r->key_count >= 1 &&
+                      r->key_count <= STORE_DELETE_MAX);
     CHECK_IMPLIES(r->op == STORE_UPLOAD_END,
                   r->part_count >= 1 && r->parts != NULL);
+}
+
+static const char *store_find_wrong_key(struct bytes key, bool may_be_empty)
+{
+    return key.size == 0 && !may_be_empty ? "the key is empty"
+           : key.size > STORE_KEY_MAX     ? "the key is longer than 1024 bytes"
+           : store_has_nul(key)           ? "the key holds a NUL byte"
+                                          : NULL;
 }
 
 /* Return NULL, or what is wrong with the bytes of @r. */
 static const char *store_find_wrong(const struct store_request *r)
 {
-    bool is_list = r->op == STORE_LIST;
+    bool is_many = r->op == STORE_DELETE_MANY;
+    const char *wrong =
+        store_find_wrong_key(r->key, r->op == STORE_LIST || is_many);
     uint32_t parts = r->op == STORE_UPLOAD_END ? r->part_count : r->part;
 
-    if (r->key.size == 0 && !is_list) {
-        return "the key is empty";
+    if (wrong == NULL) {
+        wrong = store_find_wrong_key(r->after, true);
     }
-    if (r->key.size > STORE_KEY_MAX || r->after.size > STORE_KEY_MAX) {
-        return "the key is longer than 1024 bytes";
+    for (uint32_t i = 0; is_many && wrong == NULL && i < r->key_count; i++) {
+        wrong = store_find_wrong_key(r->keys[i], false);
     }
-    if (store_has_nul(r->key) || store_has_nul(r->after)) {
-        return "the key holds a NUL byte";
+    if (wrong != NULL) {
+        return wrong;
     }
     if (r->etag != NULL && strlen(r->etag) >= STORE_ETAG_MAX) {
         return "the etag is longer than any that a store gives";

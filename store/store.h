@@ -36,6 +36,7 @@ enum {
     STORE_UPLOAD_MAX = 1024,  /* An upload's id, with its NUL. */
     STORE_VERSION_MAX = 128,  /* A version's id, with its NUL. */
     STORE_LIST_MAX = 1000,    /* Keys in one page. */
+    STORE_DELETE_MAX = 1000,  /* Keys of one DELETE_MANY. */
     STORE_PARTS_MAX = 10000,  /* Of one multipart upload. */
     STORE_INFLIGHT_MAX = 256, /* Requests of one handle. */
     STORE_EVENTS_MAX = 64,    /* One poll returns no more. */
@@ -51,6 +52,8 @@ enum store_op {
     STORE_UPLOAD_PART,
     STORE_UPLOAD_END,
     STORE_UPLOAD_ABORT,
+    STORE_UPLOAD_PARTS, /* Which parts of an upload are there. */
+    STORE_DELETE_MANY,
 };
 
 enum store_when {
@@ -90,9 +93,18 @@ struct store_request {
     enum crc_kind sum;    /* GET: make the checksum of what is read. */
 
     const char *upload;             /* PART, END, ABORT. */
-    uint32_t part;                  /* PART: from 1. */
+    uint32_t part;                  /* PART: from 1. PARTS: after this one. */
     uint32_t part_count;            /* END. */
     const struct store_part *parts; /* END: in order, from part 1. */
+
+    const struct bytes *keys; /* DELETE_MANY; absent ones are no failure. */
+    uint32_t key_count;       /* 1 to STORE_DELETE_MAX. */
+};
+
+/* One part as PARTS lists it. */
+struct store_listed_part {
+    uint32_t number;
+    struct store_part part;
 };
 
 /* One object as listed. The views live until the next store_poll(). */
@@ -128,7 +140,13 @@ struct store_event {
 
     const struct store_object *objects; /* LIST: until the next poll. */
     uint32_t object_count;
-    bool has_more;     /* LIST: ask again, after the last key. */
+    const struct store_listed_part *parts; /* PARTS: until the next poll, by
+                                              number. */
+    uint32_t part_count;
+    uint32_t failed; /* DELETE_MANY: keys that were not deleted; @why is of the
+                        first of them. */
+    bool has_more;   /* LIST: ask again, after the last key; PARTS: after the
+                        last number. */
     bool is_unordered; /* LIST: keys come in no order; only one chain of
                           pages, each after the last key of the one before,
                           finds all. */

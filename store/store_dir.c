@@ -346,6 +346,7 @@ static void dir_run(void *self, const struct store_request *request,
         [STORE_UPLOAD_PART] = dir_part,
         [STORE_UPLOAD_END] = dir_end,
         [STORE_UPLOAD_ABORT] = dir_abort,
+        [STORE_UPLOAD_PARTS] = dir_parts,
     };
     struct dir_call c = {self, request, event, page, ""};
     const char *wrong = NULL;

@@ -122,6 +122,7 @@ enum status dir_begin(struct dir_call *c);
 enum status dir_part(struct dir_call *c);
 enum status dir_end(struct dir_call *c);
 enum status dir_abort(struct dir_call *c);
+enum status dir_parts(struct dir_call *c);
 
 /* Remove the upload folder @name, below the store's own, if its owner is
  * dead. */

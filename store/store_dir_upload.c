@@ -221,6 +221,32 @@ enum status dir_part(struct dir_call *c)
     return s;
 }
 
+/* Names are numbers of five digits, so all of them are looked for. */
+enum status dir_parts(struct dir_call *c)
+{
+    enum status s = dir_upload_find(c);
+
+    for (uint32_t i = c->r->part + 1; s == STATUS_OK && i <= STORE_PARTS_MAX;
+         i++) {
+        struct store_listed_part listed = {.number = i};
+        char path[DIR_NAME_MAX];
+        struct stat st;
+
+        dir_part_path(c->r->upload, i, path);
+        if (fstatat(c->d->root, path, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            continue;
+        }
+        if (store_page_part_count(c->page) == STORE_LIST_MAX) {
+            c->e->has_more = true;
+            break;
+        }
+        listed.part.size = (uint64_t)st.st_size;
+        dir_etag(&st, listed.part.etag);
+        store_page_add_part(c->page, &listed);
+    }
+    return s;
+}
+
 /* --- end ----------------------------------------------------------------- */
 
 /* Copy the rest of @from through memory. */

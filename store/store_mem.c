@@ -383,6 +383,31 @@ static enum status mem_part(struct mem_call *c)
     return s;
 }
 
+static enum status mem_parts(struct mem_call *c)
+{
+    struct mem_upload **at = mem_find_upload(c);
+
+    if (at == NULL) {
+        return mem_no_upload(c);
+    }
+    for (uint32_t i = c->r->part; i < STORE_PARTS_MAX; i++) {
+        const struct mem_value *v = &(*at)->parts[i];
+        struct store_listed_part listed = {.number = i + 1};
+
+        if (v->etag == 0) {
+            continue;
+        }
+        if (store_page_part_count(c->page) == STORE_LIST_MAX) {
+            c->e->has_more = true;
+            break;
+        }
+        listed.part.size = v->size;
+        mem_etag(v->etag, listed.part.etag);
+        store_page_add_part(c->page, &listed);
+    }
+    return STATUS_OK;
+}
+
 static enum status mem_join(struct mem_call *c, const struct mem_upload *u,
                             struct mem_value *out)
 {
@@ -453,6 +478,7 @@ static mem_call_fn *const mem_calls[] = {
     [STORE_UPLOAD_PART] = mem_part,
     [STORE_UPLOAD_END] = mem_end,
     [STORE_UPLOAD_ABORT] = mem_abort,
+    [STORE_UPLOAD_PARTS] = mem_parts,
 };
 
 /* Count the request; return whether it is one that is to fail. */

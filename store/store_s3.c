@@ -121,6 +121,7 @@ static void s3_page_free(struct s3_page *page)
     if (page != NULL) {
         buf_fini(&page->bytes);
         s3_list_fini(&page->list);
+        free(page->parts);
         free(page);
     }
 }
@@ -270,11 +271,13 @@ static void s3_call_end(struct s3_store *s, struct s3_call *c)
 {
     s3_flight_cancel(s, c, 0);
     s3_flight_cancel(s, c, 1);
-    if (c->page != NULL && c->event.status == STATUS_OK) {
+    if (c->r.op == STORE_LIST && c->event.status == STATUS_OK) {
         s3_token_keep(s, c);
     } else if (c->page != NULL) {
         c->event.objects = NULL;
         c->event.object_count = 0;
+        c->event.part_count =
+            c->event.status == STATUS_OK ? c->event.part_count : 0;
     }
     c->event.tag = c->r.tag;
     c->event.op = c->r.op;
@@ -329,7 +332,8 @@ static void s3_give_up(struct s3_store *s, struct s3_call *c,
 
 static bool s3_is_write(const struct s3_call *c)
 {
-    return c->r.op > STORE_GET && c->phase == S3_MAIN;
+    return c->r.op > STORE_GET && c->r.op != STORE_UPLOAD_PARTS &&
+           c->phase == S3_MAIN;
 }
 
 /* Return the class under which the failed exchange is tried again. */
@@ -466,6 +470,8 @@ static s3_outcome_fn *const s3_outcomes[] = {
     [STORE_UPLOAD_PART] = s3_write_part,
     [STORE_UPLOAD_END] = s3_write_end,
     [STORE_UPLOAD_ABORT] = s3_write_abort,
+    [STORE_UPLOAD_PARTS] = s3_write_parts,
+    [STORE_DELETE_MANY] = s3_write_delete_many,
 };
 
 static void s3_call_succeeded(struct s3_store *s, struct s3_call *c,
@@ -607,8 +613,10 @@ static void s3_call_prepare(struct s3_store *s, struct s3_call *c)
     bool checks = settings->response_checksum == AWS_CHECKSUM_SUPPORTED;
     uint8_t random[(S3_NONCE_SIZE - 1) / 2];
 
-    if (c->r.op == STORE_LIST) {
+    if (c->r.op == STORE_LIST || c->r.op == STORE_UPLOAD_PARTS) {
         c->page = s3_page_take(s);
+    }
+    if (c->r.op == STORE_LIST) {
         s3_token_use(s, c);
     }
     if (c->r.op == STORE_GET) {

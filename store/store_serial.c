@@ -17,6 +17,8 @@ struct store_page {
      * the text moves while it grows. */
     struct store_object objects[STORE_LIST_MAX];
     size_t starts[STORE_LIST_MAX];
+    struct store_listed_part *parts; /* PARTS; NULL until the first. */
+    uint32_t part_count;
 };
 
 struct store_serial_item {
@@ -60,6 +62,21 @@ struct bytes store_page_last(const struct store_page *page)
                           page->objects[page->count - 1].key.size};
 }
 
+void store_page_add_part(struct store_page *page,
+                         const struct store_listed_part *part)
+{
+    CHECK(page->part_count < STORE_LIST_MAX);
+    if (page->parts == NULL) {
+        page->parts = mem_new(STORE_LIST_MAX, sizeof(*page->parts));
+    }
+    page->parts[page->part_count++] = *part;
+}
+
+uint32_t store_page_part_count(const struct store_page *page)
+{
+    return page->part_count;
+}
+
 static void store_page_close(struct store_page *page, struct store_event *event)
 {
     for (uint32_t i = 0; i < page->count; i++) {
@@ -70,12 +87,15 @@ static void store_page_close(struct store_page *page, struct store_event *event)
     }
     event->objects = page->objects;
     event->object_count = page->count;
+    event->parts = page->parts;
+    event->part_count = page->part_count;
 }
 
 static void store_page_free(struct store_page *page)
 {
     if (page != NULL) {
         buf_fini(&page->text);
+        free(page->parts);
         free(page);
     }
 }
@@ -105,6 +125,7 @@ static void store_serial_drop_pages(struct store_serial *q)
         }
         buf_clear(&page->text);
         page->count = 0;
+        page->part_count = 0;
         q->spare = page;
     }
 }
@@ -168,6 +189,27 @@ static struct store_serial_item *store_serial_pop(struct store_serial *q)
     return item;
 }
 
+/* One after the other; the first failure is the one that is told. */
+static void store_serial_delete_many(struct store_serial *q,
+                                     const struct store_request *r,
+                                     struct store_event *event)
+{
+    struct store_event *one = mem_new(1, sizeof(*one));
+
+    for (uint32_t i = 0; i < r->key_count; i++) {
+        struct store_request request = {.op = STORE_DELETE, .key = r->keys[i]};
+
+        *one = (struct store_event){.op = STORE_DELETE};
+        q->ops->run(q->self, &request, NULL, one);
+        if (one->status != STATUS_OK && one->status != STATUS_NOT_FOUND &&
+            event->failed++ == 0) {
+            event->status = one->status;
+            event->why = one->why;
+        }
+    }
+    free(one);
+}
+
 /* Run the oldest request. Returns what it counts against one batch. */
 static size_t store_serial_run(struct store_serial *q,
                                struct store_event *event)
@@ -178,10 +220,14 @@ static size_t store_serial_run(struct store_serial *q,
     size_t cost = STORE_SERIAL_BATCH_BYTES;
 
     *event = (struct store_event){.tag = r->tag, .op = r->op};
-    if (r->op == STORE_LIST) {
+    if (r->op == STORE_LIST || r->op == STORE_UPLOAD_PARTS) {
         page = store_serial_take_page(q);
     }
-    q->ops->run(q->self, r, page, event);
+    if (r->op == STORE_DELETE_MANY) {
+        store_serial_delete_many(q, r, event);
+    } else {
+        q->ops->run(q->self, r, page, event);
+    }
     if (page != NULL && event->status == STATUS_OK) {
         store_page_close(page, event);
     }

@@ -14,7 +14,8 @@ struct store_page; /* The objects of one LIST answer. */
 
 struct store_serial_ops {
     /* Run @request. @event comes with tag and op set, all else zero; @run
-     * fills the rest. @page is for LIST. Blocks as long as it takes. */
+     * fills the rest. @page is for LIST and PARTS. Blocks as long as it
+     * takes. DELETE_MANY comes as one DELETE after the other. */
     void (*run)(void *self, const struct store_request *request,
                 struct store_page *page, struct store_event *event);
     void (*destroy)(void *self);
@@ -30,5 +31,10 @@ uint32_t store_page_count(const struct store_page *page);
 
 /* The page's last key, empty without one; dies with the next add. */
 struct bytes store_page_last(const struct store_page *page);
+
+/* PARTS: add one, by number; less than STORE_LIST_MAX. */
+void store_page_add_part(struct store_page *page,
+                         const struct store_listed_part *part);
+uint32_t store_page_part_count(const struct store_page *page);
 
 #endif /* STORE_STORE_SERIAL_H */

@@ -625,6 +625,54 @@ void conformance_upload_conditions(const struct conformance_store *impl,
     must_be_joined(impl, s, "k2");
 }
 
+/* What is there of an upload that another process may go on with. */
+void conformance_upload_parts_are_listed(const struct conformance_store *impl,
+                                         struct store *s)
+{
+    struct store_event *e = calloc(1, sizeof(*e));
+    struct store_request r = {.op = STORE_UPLOAD_PARTS, .key = BYTES("k")};
+    struct upload u;
+
+    MUST(e != NULL);
+    begin(impl, s, "k", &u);
+    r.upload = u.id;
+    MUST(ask(s, r, e) == STATUS_OK && e->part_count == 2 && !e->has_more);
+    MUST(e->parts[0].number == 1 && e->parts[1].number == 2);
+    MUST(e->parts[1].part.size == 3);
+    MUST(strcmp(e->parts[0].part.etag, u.parts[0].etag) == 0);
+    MUST(strcmp(e->parts[1].part.etag, u.parts[1].etag) == 0);
+    r.part = 1;
+    MUST(ask(s, r, e) == STATUS_OK && e->part_count == 1);
+    MUST(e->parts[0].number == 2);
+    MUST(end(s, "k", &u, STORE_ALWAYS) == STATUS_OK);
+    MUST(ask(s, r, e) == STATUS_NOT_FOUND);
+    free(e);
+}
+
+void conformance_delete_many(const struct conformance_store *impl,
+                             struct store *s)
+{
+    static const char *const names[] = {"a b", "a&b<c>", "d/e", "none",
+                                        "f+\"g"};
+    struct bytes keys[5];
+    struct store_event e;
+
+    (void)impl;
+    for (size_t i = 0; i < 5; i++) {
+        keys[i] = bytes_of(names[i]);
+        if (strcmp(names[i], "none") != 0) {
+            put(s, names[i], "x");
+        }
+    }
+    put(s, "kept", "x");
+    MUST(ask(s,
+             (struct store_request){
+                 .op = STORE_DELETE_MANY, .keys = keys, .key_count = 5},
+             &e) == STATUS_OK);
+    MUST(e.failed == 0);
+    must_list(s, "", 10, "kept|");
+}
+
 void conformance_upload_wrong_or_aborted(const struct conformance_store *impl,
                                          struct store *s)
 {

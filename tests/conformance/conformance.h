@@ -36,6 +36,8 @@ struct conformance_store {
     X(if_match_loses_no_update)                                                \
     X(upload)                                                                  \
     X(upload_conditions)                                                       \
+    X(upload_parts_are_listed)                                                 \
+    X(delete_many)                                                             \
     X(upload_wrong_or_aborted)                                                 \
     X(inflight_tags_and_limit)                                                 \
     X(poll_with_nothing_to_do)

@@ -10,6 +10,8 @@ struct prefixed {
     struct store *inner;
     char *prefix;
     struct store_object *objects[STORE_EVENTS_MAX]; /* Until the next poll. */
+    struct buf text;
+    struct bytes keys[STORE_DELETE_MAX];
 };
 
 static struct bytes prefixed_add(const struct prefixed *p, struct bytes key,
@@ -20,6 +22,23 @@ static struct bytes prefixed_add(const struct prefixed *p, struct bytes key,
     return buf_bytes(out);
 }
 
+/* Keys of one DELETE_MANY at a time; they live until the next. */
+static const struct bytes *prefixed_keys(struct prefixed *p,
+                                         const struct store_request *r)
+{
+    buf_clear(&p->text);
+    (void)buf_reserve(&p->text, (size_t)r->key_count *
+                                    (STORE_KEY_MAX + strlen(p->prefix)));
+    for (uint32_t i = 0; i < r->key_count; i++) {
+        size_t start = p->text.size;
+
+        buf_add_text(&p->text, p->prefix);
+        buf_add_bytes(&p->text, r->keys[i]);
+        p->keys[i] = (struct bytes){p->text.at + start, p->text.size - start};
+    }
+    return p->keys;
+}
+
 static enum status prefixed_submit(void *self, const struct store_request *r)
 {
     struct prefixed *p = self;
@@ -27,6 +46,10 @@ static enum status prefixed_submit(void *self, const struct store_request *r)
     struct buf key = {0};
     struct buf after = {0};
     enum status s;
+
+    if (r->op == STORE_DELETE_MANY) {
+        inner.keys = prefixed_keys(p, r);
+    }
 
     inner.key = prefixed_add(p, r->key, &key);
     if (r->after.size > 0) {
@@ -76,6 +99,7 @@ static void prefixed_destroy(void *self)
         free(p->objects[i]);
     }
     store_close(&p->inner);
+    buf_fini(&p->text);
     free(p->prefix);
     free(p);
 }
