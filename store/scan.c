@@ -113,6 +113,7 @@ static void scan_join(struct scan *w)
         if (r->is_done && r->next->is_done) {
             scan_held_join(&r->held, &r->next->held);
             scan_buf_set(&r->lo, buf_bytes(&r->next->lo));
+            r->is_begun |= r->next->is_begun;
             scan_range_drop(w, &r->next);
         } else {
             r = r->next;
@@ -178,22 +179,40 @@ static enum status scan_take(struct scan *w, struct scan_range *r,
     return s;
 }
 
+/* Another page that brings @r no further. */
+static enum status scan_stuck(struct scan *w, struct scan_range *r)
+{
+    if (++r->stuck <= SCAN_STUCK_MAX) {
+        return STATUS_OK;
+    }
+    return scan_fault(w, "does not go on: its pages tell nothing new, again "
+                         "and again");
+}
+
 /* One chain of pages in no order: nothing can be left out. */
 static enum status scan_take_all(struct scan *w, struct scan_range *r,
                                  const struct store_event *e)
 {
     enum status s = STATUS_OK;
+    struct bytes last = {"", 0};
 
+    if (e->object_count > 0) {
+        last = e->objects[e->object_count - 1].key;
+    }
+    r->is_begun = true;
+    r->is_done = !e->has_more;
+    if (e->has_more && bytes_is_equal(last, buf_bytes(&r->lo))) {
+        return scan_stuck(w, r);
+    }
     for (uint32_t i = 0; s == STATUS_OK && i < e->object_count; i++) {
         s = scan_take(w, r, &e->objects[i]);
     }
     if (e->object_count > 0) {
-        scan_buf_set(&r->lo, e->objects[e->object_count - 1].key);
+        scan_buf_set(&r->lo, last);
+        r->stuck = 0;
     } else if (e->has_more) {
-        return scan_fault(w, "has a page without a key before its end");
+        return scan_stuck(w, r);
     }
-    r->is_begun = true;
-    r->is_done = !e->has_more;
     return s;
 }
 
@@ -282,9 +301,8 @@ static enum status scan_take_range(struct scan *w, struct scan_range *r,
         scan_moved(w, r, e->objects + from, to - from);
     } else if (r->is_done) {
         scan_was_empty(w, r);
-    } else if (++r->stuck > SCAN_STUCK_MAX) {
-        return scan_fault(w, "does not go on: its pages tell the same keys "
-                             "again and again");
+    } else {
+        s = scan_stuck(w, r);
     }
     return s;
 }
