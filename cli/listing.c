@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "cli/listing_manifest.h"
 #include "proto/keypath.h"
+#include "store/scan.h"
 #include "store/store.h"
-#include "store/store_sync.h"
 
 enum { LISTING_PROGRESS_EVERY = 100000 };
 
@@ -54,8 +54,9 @@ static enum status listing_add_listed(void *self,
 static enum status listing_from_prefix(struct listing_work *w,
                                        struct store *store, struct fault *why)
 {
-    return store_sync_list(store, buf_text(&w->listing->prefix),
-                           listing_add_listed, w, why);
+    struct scan_options options = {.prefix = buf_bytes(&w->listing->prefix)};
+
+    return scan_run(store, &options, listing_add_listed, w, why, NULL);
 }
 
 /* A manifest names its objects one by one, in any order. */

@@ -2,14 +2,14 @@
 /* List all that is below a prefix with many LIST requests at once, told in
  * the order of the keys.
  *
- * The key space is cut while it is listed (scan_cut.c, pure): a request that
- * has nothing to do takes the upper half of the largest range that is left,
+ * The key space is cut while it is listed (scan_cut.c, pure): a lane that has
+ * nothing to do takes the upper part of the range with most left in it,
  * between the last key seen there and its end, cut where the bytes seen so
- * far say that keys lie. What a later range finds is held, coded small, until
- * all before it is told. The number of requests grows while the store answers
- * and halves when it says to slow down. Every key is told once, whatever the
- * server does with `after`; a key that is written or deleted meanwhile may or
- * may not be told.
+ * far say that keys lie. What a later range finds is held, coded small
+ * (scan_held.c), until all before it is told. The number of requests grows
+ * while the store answers and halves when it says to slow down. Every key is
+ * told once, whatever the server does with `after`; a key that is written or
+ * deleted meanwhile may or may not be told.
  *
  * The handle must have nothing else in flight. Blocks until the end. */
 
@@ -30,13 +30,14 @@ struct scan_options {
     struct bytes prefix;
     uint32_t lanes; /* Requests at once, at most; 0: as many as it pays; 1 is
                        one after the other. */
+    uint32_t page;  /* Keys that one request asks for; 0: all it can. */
 };
 
 /* For tests and `doctor`; may be NULL. */
 struct scan_result {
     uint64_t objects;
     uint64_t requests;
-    uint64_t empty;      /* Requests that found nothing new. */
+    uint64_t empty;      /* Requests that found nothing in their range. */
     uint32_t lanes;      /* The most at once. */
     uint64_t held_bytes; /* The most that was held back. */
 };
@@ -44,7 +45,8 @@ struct scan_result {
 /* Call @each for every object, in order of the keys (an unordered store, which
  * says so in its pages, is listed by one request at a time and told as it
  * comes), until it answers other than OK, which is returned. Errors are the
- * store's, FULL: no memory to hold what is not due yet. */
+ * store's, STORE: its pages lead nowhere or change their order; FULL: no
+ * memory to hold what is not due yet. Nothing is in flight after. */
 MUST_USE enum status scan_run(struct store *s, const struct scan_options *o,
                               store_each_fn *each, void *self,
                               struct fault *why, struct scan_result *result);

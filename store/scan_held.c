@@ -31,6 +31,7 @@ struct scan_chunk {
     struct scan_chunk *next;
     size_t used;
     size_t room;
+    bool is_fresh; /* Its first entry builds on none before it. */
     uint8_t at[];
 };
 
@@ -183,6 +184,7 @@ static struct scan_chunk *scan_chunk_for_entry(struct scan_held *h)
     c->next = NULL;
     c->used = 0;
     c->room = room;
+    c->is_fresh = h->last == NULL;
     if (h->last == NULL) {
         h->first = c;
     } else {
@@ -266,6 +268,9 @@ enum status scan_held_tell(struct scan_held *h, store_each_fn *each, void *self,
         const uint8_t *at = h->first->at;
         const uint8_t *end = at + h->first->used;
 
+        if (h->first->is_fresh) {
+            entry.object = (struct store_object){.size = 0};
+        }
         while (s == STATUS_OK && at < end) {
             at = scan_entry_read(&entry, at);
             s = each(self, &entry.object, why);
@@ -279,6 +284,22 @@ enum status scan_held_tell(struct scan_held *h, store_each_fn *each, void *self,
         h->modified_ms = 0;
     }
     return s;
+}
+
+void scan_held_join(struct scan_held *h, struct scan_held *from)
+{
+    if (h->last == NULL) {
+        *h = *from;
+    } else if (from->last != NULL) {
+        h->last->next = from->first;
+        h->last = from->last;
+        h->count += from->count;
+        h->bytes += from->bytes;
+        memcpy(h->key, from->key, from->key_size);
+        h->key_size = from->key_size;
+        h->modified_ms = from->modified_ms;
+    }
+    *from = (struct scan_held){.first = NULL};
 }
 
 void scan_held_fini(struct scan_held *h)

@@ -35,6 +35,9 @@ MUST_USE enum status scan_held_add(struct scan_held *h,
 MUST_USE enum status scan_held_tell(struct scan_held *h, store_each_fn *each,
                                     void *self, struct fault *why);
 
+/* Move all that @from holds behind what @h holds. */
+void scan_held_join(struct scan_held *h, struct scan_held *from);
+
 void scan_held_fini(struct scan_held *h);
 
 #endif /* STORE_SCAN_HELD_H */
