@@ -144,8 +144,7 @@ static enum status sts_endpoint(const struct sts *c, struct fault *why,
     if (settings.sts_endpoint != NULL) {
         snprintf(text, sizeof(text), "%s", settings.sts_endpoint);
     } else {
-        endpoint_sts(*region, settings.uses_fips, settings.uses_dualstack,
-                     text);
+        endpoint_sts(*region, settings.uses_fips, text);
     }
     if (!credentials_url_split(text, url)) {
         return fault_set(why, STATUS_INVALID,
