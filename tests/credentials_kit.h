@@ -85,8 +85,8 @@ static inline void kit_parse(struct kit *k, const char *config,
                              const char *credentials)
 {
     const struct aws_config_source source = {kit_env, k};
-    const struct aws_config_texts texts = {bytes_of(config),
-                                           bytes_of(credentials)};
+    const struct aws_config_texts texts = {
+        .config = bytes_of(config), .credentials = bytes_of(credentials)};
     struct fault why = {""};
 
     aws_config_destroy(&k->config);

@@ -479,7 +479,7 @@ TEST(replies_that_are_errors)
         const char *text;
     } rows[] = {
         {KIT_STS_ERROR("AccessDenied", "not\nyou"), "AccessDenied",
-         "AccessDenied: not?you"},
+         "AccessDenied: not you"},
         {"{\"Code\":\"C\",\"Message\":\"m\"}", "C", "C: m"},
         {"{\"code\":\"c\",\"message\":\"m\"}", "c", "c: m"},
         {"{\"__type\":\"T\",\"message\":\"m\"}", "T", "T: m"},
