@@ -331,21 +331,11 @@ static void reply_error_json(struct bytes body, struct credentials_error *out)
 
 static void reply_error_xml(struct bytes body, struct credentials_error *out)
 {
-    struct buf code = {0};
-    struct buf text = {0};
-    struct fault ignored;
+    struct s3_error e;
 
-    if (s3_xml_text(body, "ErrorResponse/Error/Code", &ignored, &code) ==
-        STATUS_OK) {
-        if (s3_xml_text(body, "ErrorResponse/Error/Message", &ignored, &text) !=
-            STATUS_OK) {
-            buf_clear(&text);
-        }
-        reply_error_say(credentials_reply_trim(buf_bytes(&code)),
-                        credentials_reply_trim(buf_bytes(&text)), out);
+    if (s3_error_parse(body, &e)) {
+        reply_error_say(bytes_of(e.code), bytes_of(e.message), out);
     }
-    buf_fini(&text);
-    buf_fini(&code);
 }
 
 void credentials_reply_error(struct bytes body, struct credentials_error *out)
