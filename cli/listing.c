@@ -51,10 +51,24 @@ static enum status listing_add_listed(void *self,
         why);
 }
 
+/* The store has no order of its own: what came was for nothing. */
+static enum status listing_restart(void *self, struct fault *why)
+{
+    struct listing_work *w = self;
+
+    catalog_builder_destroy(&w->builder);
+    w->objects = 0;
+    w->listing->folder_marks = 0;
+    return catalog_builder_new(&w->builder) == STATUS_OK
+               ? STATUS_OK
+               : fault_set(why, STATUS_FULL, "no memory for the catalog");
+}
+
 static enum status listing_from_prefix(struct listing_work *w,
                                        struct store *store, struct fault *why)
 {
-    struct scan_options options = {.prefix = buf_bytes(&w->listing->prefix)};
+    struct scan_options options = {.prefix = buf_bytes(&w->listing->prefix),
+                                   .restart = listing_restart};
 
     return scan_run(store, &options, listing_add_listed, w, why, NULL);
 }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "store/scan_chain.h"
 #include "store/scan_cut.h"
 #include "store/scan_held.h"
 
@@ -37,6 +38,8 @@ struct scan_range {
     bool is_begun;    /* It has told a key: lo is one. */
     bool is_busy;
     bool is_done;
+    struct buf begin; /* Its first key, */
+    struct buf over;  /* and the first one that it saw beyond its end. */
     bool was_cut;     /* Since its last page. */
     uint32_t level;   /* scan_span.level */
     uint32_t wait;    /* Pages until it is cut again. */
@@ -57,9 +60,13 @@ struct scan {
     uint32_t inflight;
     struct scan_lanes lanes;
     struct scan_alphabet alphabet;
-    struct buf told;   /* The end of what is no longer in a range. */
-    bool is_unordered; /* One chain, told as it comes. */
-    bool is_whole;     /* Ranges are cut no more. */
+    struct buf told;    /* The end of what is no longer in a range, */
+    struct buf over;    /* and the key that its range saw next. */
+    bool has_over;      /* Something is in no range any more. */
+    bool is_disordered; /* The store does not list by bytes. */
+    uint64_t told_count;
+    struct buf told_last;
+    bool is_whole; /* Ranges are cut no more. */
     uint64_t held_bytes;
     struct scan_result result;
 };
@@ -86,6 +93,8 @@ static void scan_range_drop(struct scan *w, struct scan_range **at)
     buf_fini(&r->lo);
     buf_fini(&r->hi);
     buf_fini(&r->first);
+    buf_fini(&r->begin);
+    buf_fini(&r->over);
     free(r);
 }
 
@@ -106,11 +115,44 @@ static void scan_buf_set(struct buf *b, struct bytes bytes)
     buf_add_bytes(b, bytes);
 }
 
+/* Stop: the ranges can't be trusted. */
+static enum status scan_disorder(struct scan *w)
+{
+    w->is_disordered = true;
+    return STATUS_STORE;
+}
+
+/* Whether @r begins with the key that the range before it saw beyond its own
+ * end. Otherwise the store lists in another order than that of bytes (or
+ * somebody wrote there just now), and keys may lie between two ranges. */
+static bool scan_fits(struct bytes over, const struct scan_range *r)
+{
+    return bytes_is_equal(over,
+                          buf_bytes(r->begin.size > 0 ? &r->begin : &r->over));
+}
+
+static enum status scan_each(void *self, const struct store_object *o,
+                             struct fault *why)
+{
+    struct scan *w = self;
+
+    w->told_count++;
+    scan_buf_set(&w->told_last, o->key);
+    return w->each(w->self, o, why);
+}
+
 /* Neighbours that are done become one, so that the list stays short. */
-static void scan_join(struct scan *w)
+static enum status scan_join(struct scan *w)
 {
     for (struct scan_range *r = w->ranges; r != NULL && r->next != NULL;) {
         if (r->is_done && r->next->is_done) {
+            if (!scan_fits(buf_bytes(&r->over), r->next)) {
+                return scan_disorder(w);
+            }
+            if (r->begin.size == 0) {
+                scan_buf_set(&r->begin, buf_bytes(&r->next->begin));
+            }
+            scan_buf_set(&r->over, buf_bytes(&r->next->over));
             scan_held_join(&r->held, &r->next->held);
             scan_buf_set(&r->lo, buf_bytes(&r->next->lo));
             r->is_begun |= r->next->is_begun;
@@ -119,19 +161,25 @@ static void scan_join(struct scan *w)
             r = r->next;
         }
     }
+    return STATUS_OK;
 }
 
 /* Tell what is due. */
 static enum status scan_tell(struct scan *w)
 {
-    enum status s = STATUS_OK;
+    enum status s = scan_join(w);
 
-    scan_join(w);
     while (s == STATUS_OK && w->ranges != NULL) {
         struct scan_range *r = w->ranges;
 
+        if (w->has_over && (r->is_done || r->is_begun)) {
+            w->has_over = false;
+            if (!scan_fits(buf_bytes(&w->over), r)) {
+                return scan_disorder(w);
+            }
+        }
         w->held_bytes -= r->held.bytes;
-        s = scan_held_tell(&r->held, w->each, w->self, w->why);
+        s = scan_held_tell(&r->held, scan_each, w, w->why);
         w->held_bytes += r->held.bytes;
         if (s != STATUS_OK || !r->is_done) {
             break;
@@ -139,6 +187,8 @@ static enum status scan_tell(struct scan *w)
         if (r->is_begun) {
             scan_buf_set(&w->told, buf_bytes(&r->lo));
         }
+        scan_buf_set(&w->over, buf_bytes(&r->over));
+        w->has_over = true;
         scan_range_drop(w, &w->ranges);
     }
     return s;
@@ -160,8 +210,8 @@ static enum status scan_take(struct scan *w, struct scan_range *r,
     enum status s;
 
     w->result.objects++;
-    if (r == w->ranges) {
-        return w->each(w->self, o, w->why);
+    if (r == w->ranges && !w->has_over) {
+        return scan_each(w, o, w->why);
     }
     s = scan_held_add(&r->held, o);
     w->held_bytes += r->held.bytes - before;
@@ -187,33 +237,6 @@ static enum status scan_stuck(struct scan *w, struct scan_range *r)
     }
     return scan_fault(w, "does not go on: its pages tell nothing new, again "
                          "and again");
-}
-
-/* One chain of pages in no order: nothing can be left out. */
-static enum status scan_take_all(struct scan *w, struct scan_range *r,
-                                 const struct store_event *e)
-{
-    enum status s = STATUS_OK;
-    struct bytes last = {"", 0};
-
-    if (e->object_count > 0) {
-        last = e->objects[e->object_count - 1].key;
-    }
-    r->is_begun = true;
-    r->is_done = !e->has_more;
-    if (e->has_more && bytes_is_equal(last, buf_bytes(&r->lo))) {
-        return scan_stuck(w, r);
-    }
-    for (uint32_t i = 0; s == STATUS_OK && i < e->object_count; i++) {
-        s = scan_take(w, r, &e->objects[i]);
-    }
-    if (e->object_count > 0) {
-        scan_buf_set(&r->lo, last);
-        r->stuck = 0;
-    } else if (e->has_more) {
-        return scan_stuck(w, r);
-    }
-    return s;
 }
 
 static bool scan_is_sorted(const struct store_event *e)
@@ -293,6 +316,12 @@ static enum status scan_take_range(struct scan *w, struct scan_range *r,
     uint32_t to;
 
     scan_find(r, e, &from, &to);
+    if (to > from && r->begin.size == 0) {
+        scan_buf_set(&r->begin, e->objects[from].key);
+    }
+    if (to < e->object_count) {
+        scan_buf_set(&r->over, e->objects[to].key);
+    }
     for (uint32_t i = from; s == STATUS_OK && i < to; i++) {
         s = scan_take(w, r, &e->objects[i]);
     }
@@ -307,20 +336,12 @@ static enum status scan_take_range(struct scan *w, struct scan_range *r,
     return s;
 }
 
-/* A server may find out late that its order is none. */
 static enum status scan_page(struct scan *w, struct scan_range *r,
                              const struct store_event *e)
 {
-    bool is_alone = r == w->ranges && r->next == NULL && w->told.size == 0;
-
     r->fails = 0;
-    w->is_whole |= e->is_unordered;
-    if (w->is_unordered || (e->is_unordered && is_alone)) {
-        w->is_unordered = true;
-        return scan_take_all(w, r, e);
-    }
-    if (!scan_is_sorted(e)) {
-        return scan_fault(w, "is not in the order of its keys");
+    if (e->is_unordered || !scan_is_sorted(e)) {
+        return scan_disorder(w);
     }
     return scan_take_range(w, r, e);
 }
@@ -341,6 +362,7 @@ static void scan_give_back(struct scan *w, struct scan_range *r)
     }
     scan_buf_set(&before->hi, buf_bytes(&r->hi));
     before->is_done = false;
+    buf_clear(&before->over);
     scan_range_drop(w, &before->next);
 }
 
@@ -540,6 +562,12 @@ enum status scan_run(struct store *s, const struct scan_options *o,
     w->ranges = scan_range_new(NULL);
     scan_lanes_init(&w->lanes, scan_most(s, o));
     status = scan_loop(w, events);
+    if (w->is_disordered) {
+        status = scan_chain_run(
+            &(struct scan_chain_options){s, o, each, self, w->told_count,
+                                         buf_bytes(&w->told_last)},
+            why, &w->result);
+    }
     if (result != NULL) {
         *result = w->result;
     }
@@ -548,6 +576,8 @@ enum status scan_run(struct store *s, const struct scan_options *o,
         scan_range_drop(w, &w->ranges);
     }
     buf_fini(&w->told);
+    buf_fini(&w->over);
+    buf_fini(&w->told_last);
     free(events);
     free(w);
     return status;

@@ -26,11 +26,16 @@
 
 enum { SCAN_LANES_MAX = 64 };
 
+/* Forget all that was told: it will be told again. */
+typedef enum status scan_restart_fn(void *self, struct fault *why);
+
 struct scan_options {
     struct bytes prefix;
     uint32_t lanes; /* Requests at once, at most; 0: as many as it pays; 1 is
                        one after the other. */
     uint32_t page;  /* Keys that one request asks for; 0: all it can. */
+    scan_restart_fn *restart; /* NULL: a store that turns out to have no order
+                                 after something was told is STORE. */
 };
 
 /* For tests and `doctor`; may be NULL. */
@@ -42,11 +47,12 @@ struct scan_result {
     uint64_t held_bytes; /* The most that was held back. */
 };
 
-/* Call @each for every object, in order of the keys (an unordered store, which
- * says so in its pages, is listed by one request at a time and told as it
- * comes), until it answers other than OK, which is returned. Errors are the
- * store's, STORE: its pages lead nowhere or change their order; FULL: no
- * memory to hold what is not due yet. Nothing is in flight after. */
+/* Call @each for every object, in the order of the keys, until it answers
+ * other than OK, which is returned. A store that has no order, or another one
+ * (its pages say so, or ranges of keys contradict each other), is listed
+ * again by one chain of pages and sorted in memory. Errors are the store's;
+ * STORE: its pages lead nowhere; FULL: no memory to hold what is not due
+ * yet. Nothing is in flight after. */
 MUST_USE enum status scan_run(struct store *s, const struct scan_options *o,
                               store_each_fn *each, void *self,
                               struct fault *why, struct scan_result *result);

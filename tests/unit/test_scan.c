@@ -481,7 +481,7 @@ TEST(each_shape_in_any_order)
             for (uint64_t seed = 0; seed < 6; seed++) {
                 static const uint32_t pages[] = {1, 2, 7, 10, 50, 1000};
                 struct scan_options o = {BYTES("p/"), 1 + (uint32_t)seed * 9,
-                                         pages[seed]};
+                                         pages[seed], NULL};
                 struct odd_options odd = {.seed = seed, .delay = 40};
                 uint64_t full = k.count / o.page + 1;
                 struct scan_result r = list(name, &k, &odd, &o);
@@ -502,7 +502,8 @@ TEST(whatever_the_store_does)
         struct keys k = fill(name, (enum shape)shape, 400, 3);
 
         for (uint64_t seed = 0; seed < 12; seed++) {
-            struct scan_options o = {BYTES("p/"), 1 + (uint32_t)seed * 3, 20};
+            struct scan_options o = {BYTES("p/"), 1 + (uint32_t)seed * 3, 20,
+                                     NULL};
             struct odd_options odd = {
                 .seed = seed,
                 .delay = 30,
@@ -526,7 +527,7 @@ TEST(cuts_that_are_refused)
     uint32_t passed = 0;
 
     for (uint64_t seed = 0; seed < 40; seed++) {
-        struct scan_options o = {BYTES("p/"), 8, 25};
+        struct scan_options o = {BYTES("p/"), 8, 25, NULL};
         struct odd_options odd = {.seed = seed, .delay = 30, .refuse = 3};
         struct odd *d = odd_open("refuse", &odd);
         struct told t = {.want = &k};
@@ -553,7 +554,7 @@ TEST(many_keys_with_many_lanes)
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         char *name = name_of("many", i, 0);
         struct keys k = fill(name, shapes[i], i == 4 ? 50000 : 20000, 9);
-        struct scan_options o = {BYTES("p/"), 64, 100};
+        struct scan_options o = {BYTES("p/"), 64, 100, NULL};
         struct odd_options odd = {.seed = 5, .delay = 10};
         struct scan_result r = list(name, &k, &odd, &o);
 
@@ -575,7 +576,7 @@ TEST(many_keys_with_many_lanes)
 TEST(throttling_halves_the_lanes)
 {
     struct keys k = fill("slow", UUIDS, 4000, 2);
-    struct scan_options o = {BYTES("p/"), 64, 10};
+    struct scan_options o = {BYTES("p/"), 64, 10, NULL};
     struct odd_options odd = {.seed = 1, .notice = 100};
     struct scan_result r = list("slow", &k, &odd, &o);
 
@@ -586,7 +587,7 @@ TEST(throttling_halves_the_lanes)
 TEST(no_order_is_one_chain)
 {
     struct keys k = fill("chain", WORDS, 300, 2);
-    struct scan_options o = {BYTES("p/"), 16, 20};
+    struct scan_options o = {BYTES("p/"), 16, 20, NULL};
     struct odd_options odd = {.seed = 1, .is_unordered = true};
     struct scan_result r = list("chain", &k, &odd, &o);
 
@@ -598,7 +599,7 @@ TEST(no_order_is_one_chain)
 static void list_badly(const struct odd_options *odd, const char *want)
 {
     struct keys k = fill("bad", WORDS, 300, 2);
-    struct scan_options o = {BYTES("p/"), 16, 20};
+    struct scan_options o = {BYTES("p/"), 16, 20, NULL};
     struct odd *d = odd_open("bad", odd);
     struct told t = {.want = &k};
     struct fault why;
@@ -629,7 +630,7 @@ TEST(the_callers_word_ends_it)
     struct keys k = fill("stop", SHARDS, 1000, 2);
 
     for (size_t after = 1; after < 1000; after += 111) {
-        struct scan_options o = {BYTES("p/"), 16, 20};
+        struct scan_options o = {BYTES("p/"), 16, 20, NULL};
         struct odd_options odd = {.seed = after, .delay = 50};
         struct odd *d = odd_open("stop", &odd);
         struct told t = {.want = &k, .stop_after = after};
