@@ -299,7 +299,7 @@ static void scan_was_empty(struct scan *w, const struct scan_range *r)
     struct scan_range *before = scan_before(w, r);
 
     w->result.empty++;
-    if (before != NULL) {
+    if (before != NULL && !r->is_begun) {
         before->backoff = 2 * before->backoff + 1;
         if (before->backoff > SCAN_BACKOFF_MAX) {
             before->backoff = SCAN_BACKOFF_MAX;

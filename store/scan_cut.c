@@ -18,6 +18,24 @@ enum {
 
 /* ---- the alphabet ------------------------------------------------------- */
 
+enum scan_class { SCAN_DIGIT, SCAN_LOWER, SCAN_UPPER, SCAN_HIGH, SCAN_OTHER };
+
+static enum scan_class scan_class(char byte)
+{
+    uint8_t c = (uint8_t)byte;
+
+    if (c >= '0' && c <= '9') {
+        return SCAN_DIGIT;
+    }
+    if (c >= 'a' && c <= 'z') {
+        return SCAN_LOWER;
+    }
+    if (c >= 'A' && c <= 'Z') {
+        return SCAN_UPPER;
+    }
+    return c >= 0x80 ? SCAN_HIGH : SCAN_OTHER;
+}
+
 /* How many of its bytes are less than @c. O(log n). */
 static uint32_t scan_rank(const struct scan_alphabet *a, uint8_t c)
 {
@@ -53,6 +71,7 @@ void scan_learn(struct scan_alphabet *a, struct bytes key, size_t from)
 {
     for (size_t i = from; i < key.size; i++) {
         scan_learn_byte(a, (uint8_t)key.at[i]);
+        a->kinds[i] |= (uint8_t)(1 << scan_class(key.at[i]));
     }
 }
 
@@ -68,24 +87,6 @@ size_t scan_common(struct bytes a, struct bytes b)
 }
 
 /* ---- the part of the key to cut in -------------------------------------- */
-
-enum scan_class { SCAN_DIGIT, SCAN_LOWER, SCAN_UPPER, SCAN_HIGH, SCAN_OTHER };
-
-static enum scan_class scan_class(char byte)
-{
-    uint8_t c = (uint8_t)byte;
-
-    if (c >= '0' && c <= '9') {
-        return SCAN_DIGIT;
-    }
-    if (c >= 'a' && c <= 'z') {
-        return SCAN_LOWER;
-    }
-    if (c >= 'A' && c <= 'Z') {
-        return SCAN_UPPER;
-    }
-    return c >= 0x80 ? SCAN_HIGH : SCAN_OTHER;
-}
 
 static size_t scan_run_start(struct bytes key, size_t at, size_t floor)
 {
@@ -116,6 +117,26 @@ static size_t scan_part(const struct scan_span *s)
 
 /* ---- fractions ---------------------------------------------------------- */
 
+/* The bytes that keys have at place @at, as far as is known: one digit of a
+ * fraction. */
+struct scan_digit {
+    uint8_t bytes[256];
+    uint32_t count;
+};
+
+static void scan_digit(const struct scan_alphabet *a, size_t at,
+                       struct scan_digit *out)
+{
+    uint8_t kinds = at < STORE_KEY_MAX ? a->kinds[at] : 0;
+
+    out->count = 0;
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (kinds == 0 || (kinds >> scan_class((char)a->bytes[i]) & 1) != 0) {
+            out->bytes[out->count++] = a->bytes[i];
+        }
+    }
+}
+
 static double scan_fraction(const struct scan_alphabet *a, struct bytes key,
                             size_t from)
 {
@@ -123,21 +144,20 @@ static double scan_fraction(const struct scan_alphabet *a, struct bytes key,
     double unit = 1;
 
     for (size_t i = from; i < key.size && i < from + SCAN_DIGITS; i++) {
-        unit /= a->count;
-        value += unit * scan_rank(a, (uint8_t)key.at[i]);
+        struct scan_digit d;
+        uint32_t rank = 0;
+
+        scan_digit(a, i, &d);
+        if (d.count == 0) {
+            break;
+        }
+        while (rank < d.count && d.bytes[rank] < (uint8_t)key.at[i]) {
+            rank++;
+        }
+        unit /= d.count;
+        value += unit * rank;
     }
     return value < 1 ? value : 1;
-}
-
-/* The end of the bytes of @c's class. */
-static double scan_class_end(const struct scan_alphabet *a, char c)
-{
-    uint32_t end = scan_rank(a, (uint8_t)c);
-
-    while (end < a->count && scan_class((char)a->bytes[end]) == scan_class(c)) {
-        end++;
-    }
-    return (double)end / a->count;
 }
 
 /* Close the character that @out ends in. Returns whether all is UTF-8. */
@@ -193,11 +213,17 @@ static bool scan_spell(const struct scan_alphabet *a, const struct scan_span *s,
         return false;
     }
     for (size_t i = 0; i < SCAN_DIGITS; i++) {
-        uint32_t digit = (uint32_t)(value * a->count);
+        struct scan_digit d;
+        uint32_t digit;
 
-        digit = digit < a->count ? digit : a->count - 1;
-        value = value * a->count - digit;
-        raw[i] = (char)a->bytes[digit];
+        scan_digit(a, from + i, &d);
+        if (d.count == 0) {
+            return false;
+        }
+        digit = (uint32_t)(value * d.count);
+        digit = digit < d.count ? digit : d.count - 1;
+        value = value * d.count - digit;
+        raw[i] = (char)d.bytes[digit];
         memcpy(out->at, s->lo.at, from);
         memcpy(out->at + from, raw, i + 1);
         out->size = from + i + 1;
@@ -220,19 +246,15 @@ bool scan_cut_find(const struct scan_alphabet *a, const struct scan_span *span,
     CHECK(bytes_has_prefix(span->lo, span->prefix) && span->lo.size > 0);
     out->is_guess = span->hi.size == 0 || from < part;
     from = out->is_guess ? part : from;
-    if (from >= span->lo.size && span->hi.size <= from) {
+    if (from >= span->lo.size && (out->is_guess || span->hi.size <= from)) {
         return false;
     }
     scan_learn(&wide, span->lo, from);
     if (!out->is_guess) {
         scan_learn(&wide, span->hi, from);
     }
-    if (wide.count == 0) {
-        return false;
-    }
     lo = scan_fraction(&wide, span->lo, from);
-    hi = out->is_guess ? scan_class_end(&wide, span->lo.at[from])
-                       : scan_fraction(&wide, span->hi, from);
+    hi = out->is_guess ? 1 : scan_fraction(&wide, span->hi, from);
     return scan_spell(&wide, span, from, (lo + hi) / 2, out);
 }
 

@@ -20,9 +20,12 @@
 struct scan_alphabet {
     uint8_t bytes[256]; /* Those seen, in order. */
     uint32_t count;
+    uint8_t kinds[STORE_KEY_MAX]; /* At each place of a key: a bit for digits,
+                                     lower case and so on. */
 };
 
-/* Note the bytes of @key from @from on. */
+/* Note the bytes of @key from @from on. Those of a kind are taken to be
+ * everywhere where one of the kind was seen. */
 void scan_learn(struct scan_alphabet *a, struct bytes key, size_t from);
 
 /* How many bytes @a and @b have in common at their start. */
