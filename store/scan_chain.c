@@ -7,7 +7,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { CHAIN_STUCK_MAX = 8, CHAIN_CHUNK = 1 << 20, CHAIN_FIRST = 1024 };
+enum {
+    CHAIN_STUCK_MAX = 8,
+    CHAIN_FAILS_MAX = 4,
+    CHAIN_CHUNK = 1 << 20,
+    CHAIN_FIRST = 1024
+};
 
 /* Texts lie in chunks that do not move. */
 struct chain_chunk {
@@ -111,6 +116,7 @@ static enum status chain_list(struct chain *c, struct scan_result *result)
 {
     struct store_event *e = mem_new(1, sizeof(*e));
     enum status s = STATUS_OK;
+    uint32_t fails = 0;
 
     do {
         struct store_request r = {.op = STORE_LIST,
@@ -120,6 +126,12 @@ static enum status chain_list(struct chain *c, struct scan_result *result)
 
         s = store_sync(c->o->store, &r, e);
         result->requests++;
+        if (s != STATUS_OK && e->is_throttled && ++fails < CHAIN_FAILS_MAX) {
+            s = STATUS_OK;
+            e->has_more = true;
+            continue;
+        }
+        fails = 0;
         if (s != STATUS_OK && c->why != NULL) {
             *c->why = e->why;
         }
