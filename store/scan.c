@@ -196,13 +196,6 @@ static enum status scan_tell(struct scan *w)
 
 /* ---- a page ------------------------------------------------------------- */
 
-static enum status scan_fault(struct scan *w, const char *what)
-{
-    return fault_set(w->why, STATUS_STORE, "%s%.*s: the listing %s",
-                     store_root_uri(w->store), (int)w->options->prefix.size,
-                     w->options->prefix.at, what);
-}
-
 static enum status scan_take(struct scan *w, struct scan_range *r,
                              const struct store_object *o)
 {
@@ -229,14 +222,10 @@ static enum status scan_take(struct scan *w, struct scan_range *r,
     return s;
 }
 
-/* Another page that brings @r no further. */
+/* Another page that brings @r no further: one chain may still get on. */
 static enum status scan_stuck(struct scan *w, struct scan_range *r)
 {
-    if (++r->stuck <= SCAN_STUCK_MAX) {
-        return STATUS_OK;
-    }
-    return scan_fault(w, "does not go on: its pages tell nothing new, again "
-                         "and again");
+    return ++r->stuck <= SCAN_STUCK_MAX ? STATUS_OK : scan_disorder(w);
 }
 
 static bool scan_is_sorted(const struct store_event *e)
