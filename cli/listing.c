@@ -70,7 +70,7 @@ static enum status listing_from_prefix(struct listing_work *w,
     struct scan_options options = {.prefix = buf_bytes(&w->listing->prefix),
                                    .restart = listing_restart};
 
-    return scan_run(store, &options, listing_add_listed, w, why, NULL);
+    return scan_run(store, &options, listing_add_listed, w, why);
 }
 
 /* A manifest names its objects one by one, in any order. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Private to the S3 store: one request of the user on its way.
  *
- * store_s3.c       the handle: queue, time, transports
- * s3_request.c     what is sent: method, query, headers, body (pure)
- * s3_read.c        outcomes of LIST, HEAD, GET (pure)
- * s3_write.c       outcomes of PUT, DELETE and uploads (pure)
- * s3_many.c        outcomes of DELETE_MANY and PARTS (pure)
+ * store_s3_os.c       the handle: queue, time, transports
+ * s3_call.c          what a call holds
+ * s3_call_request.c     what is sent: method, query, headers, body (pure)
+ * s3_call_read.c        outcomes of LIST, HEAD, GET (pure)
+ * s3_call_write.c       outcomes of PUT, DELETE and uploads (pure)
+ * s3_call_many.c        outcomes of DELETE_MANY and PARTS (pure)
  *
  * An outcome function gets the answer of one HTTP exchange and says what is
  * next; it does no I/O. */
@@ -105,7 +106,7 @@ struct s3_call {
     struct store_event event;
 };
 
-/* ---- s3_request.c */
+/* ---- s3_call_request.c */
 
 /* Whether @c's exchange carries a body into @c->r.into. */
 bool s3_request_is_direct(const struct s3_call *c);
@@ -124,8 +125,8 @@ void s3_upload_id(struct bytes server_id, const char *nonce,
 struct bytes s3_upload_server_id(const char *upload);
 struct bytes s3_upload_nonce(const char *upload);
 
-/* ---- s3_read.c, s3_write.c: @e is the exchange's end, @a its meaning. They
- * fill @c->event where they say FINISH. */
+/* ---- s3_call_read.c, s3_call_write.c: @e is the exchange's end, @a its
+ * meaning. They fill @c->event where they say FINISH. */
 
 typedef enum s3_next s3_outcome_fn(struct s3_call *c, const struct s3_flight *f,
                                    const struct http_event *e,
@@ -151,7 +152,16 @@ __attribute__((format(printf, 4, 5))) enum s3_next s3_finish(
     struct s3_call *c, const struct s3_flight *f, enum status s,
     const char *format, ...);
 
-/* ---- store_s3.c */
+/* ---- s3_call.c: the memory of a call. */
+
+/* Take over @r; what submit promises to copy is copied. */
+void s3_call_take(struct s3_call *c, const struct store_request *r);
+
+/* Make @c, which has ended, as new; its buffers keep their memory. */
+void s3_call_reset(struct s3_call *c);
+void s3_call_free(struct s3_call *c);
+void s3_flight_reset(struct s3_flight *f);
+void s3_page_free(struct s3_page *page); /* NULL is left alone. */
 
 /* "s3://bucket/key", for messages. */
 const char *s3_call_uri(const struct s3_call *c, char out[STORE_URI_SHOW_MAX]);

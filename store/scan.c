@@ -535,8 +535,7 @@ static uint32_t scan_most(struct store *s, const struct scan_options *o)
 }
 
 enum status scan_run(struct store *s, const struct scan_options *o,
-                     store_each_fn *each, void *self, struct fault *why,
-                     struct scan_result *result)
+                     store_each_fn *each, void *self, struct fault *why)
 {
     struct scan *w = mem_new(1, sizeof(*w));
     struct store_event *events = mem_new(SCAN_EVENTS, sizeof(*events));
@@ -557,8 +556,8 @@ enum status scan_run(struct store *s, const struct scan_options *o,
                                          buf_bytes(&w->told_last)},
             why, &w->result);
     }
-    if (result != NULL) {
-        *result = w->result;
+    if (o->result != NULL) {
+        *o->result = w->result;
     }
     while (w->ranges != NULL) {
         w->ranges->is_busy = false;

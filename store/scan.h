@@ -29,22 +29,23 @@ enum { SCAN_LANES_MAX = 64 };
 /* Forget all that was told: it will be told again. */
 typedef enum status scan_restart_fn(void *self, struct fault *why);
 
-struct scan_options {
-    struct bytes prefix;
-    uint32_t lanes; /* Requests at once, at most; 0: as many as it pays; 1 is
-                       one after the other. */
-    uint32_t page;  /* Keys that one request asks for; 0: all it can. */
-    scan_restart_fn *restart; /* NULL: a store that turns out to have no order
-                                 after something was told is STORE. */
-};
-
-/* For tests and `doctor`; may be NULL. */
+/* For tests and `doctor`. */
 struct scan_result {
     uint64_t objects;
     uint64_t requests;
     uint64_t empty;      /* Requests that found nothing in their range. */
     uint32_t lanes;      /* The most at once. */
     uint64_t held_bytes; /* The most that was held back. */
+};
+
+struct scan_options {
+    struct bytes prefix;
+    uint32_t lanes; /* Requests at once, at most; 0: as many as it pays; 1 is
+                       one after the other. */
+    uint32_t page;  /* Keys that one request asks for; 0: all it can. */
+    struct scan_result *result; /* May be NULL. */
+    scan_restart_fn *restart;   /* NULL: a store that turns out to have no order
+                                   after something was told is STORE. */
 };
 
 /* Call @each for every object, in the order of the keys, until it answers
@@ -55,6 +56,6 @@ struct scan_result {
  * yet. Nothing is in flight after. */
 MUST_USE enum status scan_run(struct store *s, const struct scan_options *o,
                               store_each_fn *each, void *self,
-                              struct fault *why, struct scan_result *result);
+                              struct fault *why);
 
 #endif /* STORE_SCAN_H */

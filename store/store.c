@@ -7,6 +7,7 @@
  * the implementation never sees it. */
 
 #include "store/store.h"
+#include "store/store_ops.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -29,7 +29,6 @@
 #include "base/crc.h"
 #include "base/fault.h"
 #include "base/status.h"
-
 enum {
     STORE_KEY_MAX = 1024,
     STORE_ETAG_MAX = 128,     /* With its NUL. */
@@ -88,15 +87,14 @@ struct store_request {
     enum store_when when; /* PUT, DELETE (IF_MATCH only), UPLOAD_END. */
     const char *etag;     /* IF_MATCH; GET: pin to this value, NULL for any. */
     const char *version;  /* GET: of this version; NULL for the newest. */
-    bool is_whole;        /* GET: from 0, @size is all that is expected; the
-                             store then checks its own checksum, if it has one. */
+    bool is_whole;        /* GET: @size is all there is, from 0: the store
+                             checks its own checksum, if it keeps one. */
     enum crc_kind sum;    /* GET: make the checksum of what is read. */
 
     const char *upload;             /* PART, END, ABORT. */
     uint32_t part;                  /* PART: from 1. PARTS: after this one. */
     uint32_t part_count;            /* END. */
     const struct store_part *parts; /* END: in order, from part 1. */
-
     const struct bytes *keys; /* DELETE_MANY; absent ones are no failure. */
     uint32_t key_count;       /* 1 to STORE_DELETE_MAX. */
 };
@@ -115,11 +113,11 @@ struct store_object {
     uint64_t modified_ms; /* Since 1970; 0 when the store does not say. */
 };
 
-/* The outcome of one request.
- * OK; NOT_FOUND; DENIED; EXISTS, CHANGED (conditions; a GET whose pinned etag
- * is gone); INVALID (the key can not be in this store; a range past the end);
- * CONFLICT (a directory store: object and folder of one name); NO_SPACE;
- * UNSUPPORTED; STORE (anything else, worth a retry or not: the text says). */
+/* The outcome of one request. OK; NOT_FOUND; DENIED; EXISTS, CHANGED
+ * (conditions; a GET whose pinned etag is gone); INVALID (the key can not be in
+ * this store; a range past the end); CONFLICT (a directory store: object and
+ * folder of one name); NO_SPACE; UNSUPPORTED; STORE (anything else, worth a
+ * retry or not: the text says). */
 struct store_event {
     uint64_t tag;
     enum store_op op;
@@ -156,24 +154,6 @@ struct store_event {
 
 struct store;
 
-/* One implementation. Each slot is called on the owner's thread only and may
- * block no longer than its operation. */
-struct store_ops {
-    /* OK, or FULL: poll first. The request is validated before it comes. */
-    enum status (*submit)(void *self, const struct store_request *request);
-    /* Wait at most @timeout_ms for a first event; 0 never waits, -1 waits
-     * for ever. Returns how many of @events were filled. With nothing in
-     * flight it returns 0 at once. */
-    size_t (*poll)(void *self, int timeout_ms, struct store_event *events,
-                   size_t max);
-    void (*destroy)(void *self);
-};
-
-/* For implementations: wrap @self into a handle. @root_uri (copied) is what
- * stands before a key to make its full URI: "s3://bucket/", "file:///data/". */
-struct store *store_wrap(const struct store_ops *ops, void *self,
-                         const char *root_uri);
-
 /* How a location is meant. */
 enum store_use {
     STORE_READ,  /* A source: the URI's last part is a literal prefix. */
@@ -207,12 +187,13 @@ const char *store_root_uri(const struct store *s);
 MUST_USE enum status store_submit(struct store *s,
                                   const struct store_request *request);
 
-/* See store_ops.poll. @max is at most STORE_EVENTS_MAX. */
+/* Wait at most @timeout_ms for a first event; 0 never waits, -1 for ever.
+ * Returns how many of @events (@max, at most STORE_EVENTS_MAX) were filled; 0
+ * at once with nothing in flight. */
 size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
                   size_t max);
 
 uint32_t store_inflight(const struct store *s);
-
 /* Give every later request without a limit of its own this one: for loops
  * that must not wait for a store as long as it may take. 0 ends it. */
 void store_set_limit(struct store *s, uint32_t limit_ms);

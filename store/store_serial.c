@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "store/store_ops.h"
 
 enum { STORE_SERIAL_BATCH_BYTES = 1 << 20 };
 

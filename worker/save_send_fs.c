@@ -230,8 +230,7 @@ static enum status save_take_part(struct save_way *w, bool is_well)
     CHECK(event.tag < SAVE_SLOTS);
     slot = &w->sender->slots[event.tag];
     CHECK(slot->part > 0 && slot->part <= w->part_count);
-    if (is_well && save_may_help(&event) &&
-        slot->retries < SAVE_RETRIES_MAX) {
+    if (is_well && save_may_help(&event) && slot->retries < SAVE_RETRIES_MAX) {
         save_pause(slot->retries);
         slot->retries++;
         save_submit_part(w, slot);

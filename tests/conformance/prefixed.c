@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/store_ops.h"
 
 struct prefixed {
     struct store *inner;

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "tests/worker_kit.h"
+#include "store/store_ops.h"
 #include "worker/save_send.h"
 
 enum { PART = 16 << 20, LARGE = 2 * PART + 7 };

@@ -9,6 +9,7 @@
 #include "store/scan_cut.h"
 #include "store/scan_held.h"
 #include "store/store_mem.h"
+#include "store/store_ops.h"
 #include "store/store_sync.h"
 #include "tests/harness.h"
 
@@ -449,6 +450,15 @@ static enum status told_restart(void *self, struct fault *why)
     return STATUS_OK;
 }
 
+static struct scan_options with(uint32_t lanes, uint32_t page,
+                                scan_restart_fn *restart)
+{
+    return (struct scan_options){.prefix = BYTES("p/"),
+                                 .lanes = lanes,
+                                 .page = page,
+                                 .restart = restart};
+}
+
 static char *name_of(const char *what, uint64_t a, uint64_t b)
 {
     static char name[64];
@@ -466,10 +476,11 @@ static struct scan_result list(const char *name, const struct keys *keys,
     struct odd *d = odd_open(name, odd);
     struct told t = {.want = keys};
     struct scan_result result;
+    struct scan_options o = *options;
     struct fault why = {""};
 
-    if (scan_run(d->handle, options, told_each, &t, &why, &result) !=
-        STATUS_OK) {
+    o.result = &result;
+    if (scan_run(d->handle, &o, told_each, &t, &why) != STATUS_OK) {
         fprintf(stderr, "%s\n", why.text);
         EXPECT(false);
     }
@@ -492,8 +503,8 @@ TEST(each_shape_in_any_order)
 
             for (uint64_t seed = 0; seed < 6; seed++) {
                 static const uint32_t pages[] = {1, 2, 7, 10, 50, 1000};
-                struct scan_options o = {BYTES("p/"), 1 + (uint32_t)seed * 9,
-                                         pages[seed], NULL};
+                struct scan_options o =
+                    with(1 + (uint32_t)seed * 9, pages[seed], NULL);
                 struct odd_options odd = {.seed = seed, .delay = 40};
                 uint64_t full = k.count / o.page + 1;
                 struct scan_result r = list(name, &k, &odd, &o);
@@ -514,8 +525,8 @@ TEST(whatever_the_store_does)
         struct keys k = fill(name, (enum shape)shape, 400, 3);
 
         for (uint64_t seed = 0; seed < 12; seed++) {
-            struct scan_options o = {BYTES("p/"), 1 + (uint32_t)seed * 3, 20,
-                                     told_restart};
+            struct scan_options o =
+                with(1 + (uint32_t)seed * 3, 20, told_restart);
             struct odd_options odd = {
                 .seed = seed,
                 .delay = 30,
@@ -539,13 +550,13 @@ TEST(cuts_that_are_refused)
     uint32_t passed = 0;
 
     for (uint64_t seed = 0; seed < 40; seed++) {
-        struct scan_options o = {BYTES("p/"), 8, 25, told_restart};
+        struct scan_options o = with(8, 25, told_restart);
         struct odd_options odd = {.seed = seed, .delay = 30, .refuse = 3};
         struct odd *d = odd_open("refuse", &odd);
         struct told t = {.want = &k};
         struct fault why;
 
-        if (scan_run(d->handle, &o, told_each, &t, &why, NULL) == STATUS_OK) {
+        if (scan_run(d->handle, &o, told_each, &t, &why) == STATUS_OK) {
             EXPECT_EQ(t.next, k.count);
             passed++;
         } else {
@@ -566,7 +577,7 @@ TEST(many_keys_with_many_lanes)
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         char *name = name_of("many", i, 0);
         struct keys k = fill(name, shapes[i], i == 4 ? 50000 : 20000, 9);
-        struct scan_options o = {BYTES("p/"), 64, 100, NULL};
+        struct scan_options o = with(64, 100, NULL);
         struct odd_options odd = {.seed = 5, .delay = 10};
         struct scan_result r = list(name, &k, &odd, &o);
 
@@ -588,7 +599,7 @@ TEST(many_keys_with_many_lanes)
 TEST(throttling_halves_the_lanes)
 {
     struct keys k = fill("slow", UUIDS, 4000, 2);
-    struct scan_options o = {BYTES("p/"), 64, 10, NULL};
+    struct scan_options o = with(64, 10, NULL);
     struct odd_options odd = {.seed = 1, .notice = 100};
     struct scan_result r = list("slow", &k, &odd, &o);
 
@@ -599,7 +610,7 @@ TEST(throttling_halves_the_lanes)
 TEST(no_order_is_one_chain)
 {
     struct keys k = fill("chain", WORDS, 300, 2);
-    struct scan_options o = {BYTES("p/"), 16, 20, NULL};
+    struct scan_options o = with(16, 20, NULL);
     struct odd_options odd = {.seed = 1, .is_unordered = true};
     struct scan_result r = list("chain", &k, &odd, &o);
 
@@ -611,12 +622,12 @@ TEST(no_order_is_one_chain)
 static void list_badly(const struct odd_options *odd, const char *want)
 {
     struct keys k = fill("bad", WORDS, 300, 2);
-    struct scan_options o = {BYTES("p/"), 16, 20, NULL};
+    struct scan_options o = with(16, 20, NULL);
     struct odd *d = odd_open("bad", odd);
     struct told t = {.want = &k};
     struct fault why;
 
-    EXPECT(scan_run(d->handle, &o, told_each, &t, &why, NULL) == STATUS_STORE);
+    EXPECT(scan_run(d->handle, &o, told_each, &t, &why) == STATUS_STORE);
     EXPECT_STR(why.text, want);
     EXPECT_EQ(d->count, 0);
     odd_close(d);
@@ -627,7 +638,7 @@ static void list_badly(const struct odd_options *odd, const char *want)
 TEST(unsorted_pages_are_sorted)
 {
     struct keys k = fill("turned", WORDS, 300, 2);
-    struct scan_options o = {BYTES("p/"), 16, 20, told_restart};
+    struct scan_options o = with(16, 20, told_restart);
     struct odd_options odd = {.seed = 1, .is_unsorted = true};
 
     (void)list("turned", &k, &odd, &o);
@@ -651,14 +662,13 @@ TEST(the_callers_word_ends_it)
     struct keys k = fill("stop", SHARDS, 1000, 2);
 
     for (size_t after = 1; after < 1000; after += 111) {
-        struct scan_options o = {BYTES("p/"), 16, 20, NULL};
+        struct scan_options o = with(16, 20, NULL);
         struct odd_options odd = {.seed = after, .delay = 50};
         struct odd *d = odd_open("stop", &odd);
         struct told t = {.want = &k, .stop_after = after};
         struct fault why;
 
-        EXPECT(scan_run(d->handle, &o, told_each, &t, &why, NULL) ==
-               STATUS_FULL);
+        EXPECT(scan_run(d->handle, &o, told_each, &t, &why) == STATUS_FULL);
         EXPECT_STR(why.text, "enough");
         EXPECT_EQ(t.count, after);
         EXPECT_EQ(store_inflight(d->handle), 0);
@@ -674,183 +684,14 @@ TEST(local_stores_have_one_lane)
     struct keys k = fill("local", SHARDS, 2500, 2);
     struct store *s = store_mem_open("local");
     struct told t = {.want = &k};
-    struct scan_options o = {.prefix = BYTES("p/")};
     struct scan_result r;
+    struct scan_options o = {.prefix = BYTES("p/"), .result = &r};
 
-    EXPECT(scan_run(s, &o, told_each, &t, NULL, &r) == STATUS_OK);
+    EXPECT(scan_run(s, &o, told_each, &t, NULL) == STATUS_OK);
     EXPECT_EQ(t.next, 2500);
     EXPECT_EQ(r.requests, 3);
     EXPECT_EQ(r.lanes, 1);
     EXPECT_EQ(r.held_bytes, 0);
     store_close(&s);
     keys_fini(&k);
-}
-
-/* ---- cuts --------------------------------------------------------------- */
-
-TEST(cut_rows)
-{
-    static const struct {
-        const char *learn;
-        const char *first;
-        const char *lo;
-        const char *hi;
-        uint32_t level;
-        const char *want; /* NULL: no cut. */
-    } rows[] = {
-        {"0123456789", "p/0000", "p/0099", "", 0, "p/5"},
-        {"0123456789", "p/0000", "p/0099", "p/5", 0, "p/2"},
-        {"0123456789", "p/9000", "p/9099", "", 0, "p/95"},
-        {"0123456789abcdef", "p/00aa", "p/04bb", "", 0, "p/5"},
-        {"0123456789abcdef", "p/00aa", "p/04bb", "p/8", 0, "p/4"},
-        {"0123456789/f", "p/2020/01/01/f0", "p/2020/01/01/f7", "", 0,
-         "p/2020/01/01/f8"},
-        {"0123456789/f", "p/2020/01/01/f0", "p/2020/01/01/f7", "", 1,
-         "p/2020/01/01/f8"},
-        {"0123456789/f", "p/2020/01/01/f0", "p/2020/01/01/f7", "", 2,
-         "p/2020/01/5"},
-        {"0123456789/f", "p/2020/01/01/f0", "p/2020/01/01/f7", "", 4, "p/6"},
-        {"0123456789/f", "p/2020/01/01/f0", "p/2020/01/01/f7", "", 99, "p/6"},
-        {"ac", "p/a", "p/a", "p/a", 0, NULL},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct scan_alphabet a = {.count = 0};
-        struct scan_span span = {BYTES("p/"), bytes_of(rows[i].first),
-                                 bytes_of(rows[i].lo), bytes_of(rows[i].hi),
-                                 rows[i].level};
-        struct scan_cut cut;
-        bool has_cut;
-
-        scan_learn(&a, bytes_of(rows[i].learn), 0);
-        memset(a.kinds, 0, sizeof(a.kinds));
-        scan_learn(&a, span.first, 2);
-        scan_learn(&a, span.lo, 2);
-        has_cut = scan_cut_find(&a, &span, &cut);
-        EXPECT_EQ(has_cut, rows[i].want != NULL);
-        if (has_cut) {
-            EXPECT_EQ(cut.size, strlen(rows[i].want));
-            EXPECT(memcmp(cut.at, rows[i].want, cut.size) == 0);
-        }
-    }
-}
-
-/* Any two keys: a cut is inside, text if they are, without NUL. */
-TEST(cut_is_inside)
-{
-    struct prng p;
-    uint32_t cuts = 0;
-
-    prng_init(&p, 4);
-    for (int i = 0; i < 60000; i++) {
-        enum shape shape = (enum shape)prng_below(&p, SHAPES);
-        char keys[3][STORE_KEY_MAX + 1];
-        struct bytes k[3];
-        struct scan_alphabet a = {.count = 0};
-        struct scan_span span;
-        struct scan_cut cut;
-
-        for (size_t j = 0; j < 3; j++) {
-            k[j].size =
-                shape_key(shape, &p, (uint32_t)prng_below(&p, 999), keys[j]);
-            k[j].at = keys[j];
-            scan_learn(&a, k[j], 2);
-        }
-        qsort(k, 3, sizeof(k[0]), keys_compare);
-        span = (struct scan_span){BYTES("p/"), k[0], k[1], k[2],
-                                  (uint32_t)prng_below(&p, 4)};
-        span.hi.size = prng_chance(&p, 1, 2) ? 0 : span.hi.size;
-        if (!scan_cut_find(&a, &span, &cut)) {
-            continue;
-        }
-        cuts++;
-        EXPECT(cut.size <= STORE_KEY_MAX);
-        EXPECT(bytes_compare((struct bytes){cut.at, cut.size}, k[1]) > 0);
-        EXPECT(span.hi.size == 0 ||
-               bytes_compare((struct bytes){cut.at, cut.size}, k[2]) < 0);
-        EXPECT(memchr(cut.at, 0, cut.size) == NULL);
-        EXPECT(memcmp(cut.at, "p/", 2) == 0);
-    }
-    EXPECT(cuts > 30000);
-}
-
-/* ---- what is held ------------------------------------------------------- */
-
-static const char *const etags[] = {
-    "\"0123456789abcdef0123456789abcdef\"",
-    "\"ffffffffffffffffffffffffffffffff-1\"",
-    "\"ffffffffffffffffffffffffffffffff-10000\"",
-    "\"ffffffffffffffffffffffffffffffff-10001\"",
-    "\"ffffffffffffffffffffffffffffffff-01\"",
-    "\"ffffffffffffffffffffffffffffffff-\"",
-    "\"ffffffffffffffffffffffffffffffff-99999999999\"",
-    "\"fffffffffffffffffffffffffffffff-12\"",
-    "\"FFFFFFFFffffffffffffffffffffffff\"",
-    "\"ffffffffffffffffffffffffffffffff1\"",
-    "ffffffffffffffffffffffffffffffff",
-    "\"5f0c-61a\"",
-    "W/\"weak\"",
-    "\"\"",
-    "",
-};
-
-enum { ETAGS = sizeof(etags) / sizeof(etags[0]), HELD = 3000 };
-
-struct held_sum {
-    struct prng keys;
-    uint32_t next;
-};
-
-static struct store_object held_object(struct prng *p, uint32_t i,
-                                       char key[STORE_KEY_MAX + 1])
-{
-    struct store_object o;
-
-    o.key.size = shape_key(prng_chance(p, 1, 9) ? LONG : WORDS, p, i, key);
-    o.key.at = key;
-    o.size = i % 5 == 0 ? UINT64_MAX - i : prng_below(p, 1 << (i % 30));
-    o.modified_ms = i % 7 == 0 ? 0 : prng_next(p);
-    o.etag = bytes_of(etags[i % ETAGS]);
-    return o;
-}
-
-static enum status held_each(void *self, const struct store_object *o,
-                             struct fault *why)
-{
-    struct held_sum *sum = self;
-    char key[STORE_KEY_MAX + 1];
-    struct store_object want = held_object(&sum->keys, sum->next++, key);
-
-    (void)why;
-    EXPECT(bytes_is_equal(o->key, want.key));
-    EXPECT(bytes_is_equal(o->etag, want.etag));
-    EXPECT_EQ(o->size, want.size);
-    EXPECT_EQ(o->modified_ms, want.modified_ms);
-    return STATUS_OK;
-}
-
-/* In three queues that are joined, empty ones between. */
-TEST(held_is_told_as_it_was)
-{
-    static struct scan_held h[5];
-    struct held_sum sum = {.next = 0};
-    struct prng p;
-
-    prng_init(&p, 8);
-    prng_init(&sum.keys, 8);
-    for (uint32_t i = 0; i < HELD; i++) {
-        char key[STORE_KEY_MAX + 1];
-        struct store_object o = held_object(&p, i, key);
-
-        EXPECT(scan_held_add(&h[i / (HELD / 2) * 2 + 1], &o) == STATUS_OK);
-    }
-    for (int i = 1; i < 5; i++) {
-        scan_held_join(&h[0], &h[i]);
-        EXPECT_EQ(h[i].count, 0);
-    }
-    EXPECT_EQ(h[0].count, HELD);
-    EXPECT(scan_held_tell(&h[0], held_each, &sum, NULL) == STATUS_OK);
-    EXPECT_EQ(sum.next, HELD);
-    EXPECT_EQ(h[0].bytes, 0);
-    scan_held_fini(&h[0]);
 }

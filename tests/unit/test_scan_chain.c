@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/prng.h"
+#include "store/store_ops.h"
 #include "tests/harness.h"
 
 enum { KEYS_MAX = 4000, FLYING_MAX = 64 };
@@ -179,7 +180,7 @@ TEST(folders_by_name_lose_nothing)
         memcpy(want, f->keys, f->count * sizeof(want[0]));
         qsort(want, f->count, sizeof(want[0]), compare_bytes);
         *t = (struct told){.count = 0};
-        EXPECT_EQ(scan_run(s, &o, told_each, t, &why, NULL), STATUS_OK);
+        EXPECT_EQ(scan_run(s, &o, told_each, t, &why), STATUS_OK);
         EXPECT_EQ(t->count, f->count);
         for (size_t i = 0; i < f->count; i++) {
             EXPECT_STR(t->keys[i], want[i]);
