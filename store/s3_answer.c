@@ -533,14 +533,12 @@ static bool s3_is_blank(struct bytes body)
     return true;
 }
 
-/* Pages are large: look at the root before reading one twice. */
+/* Pages are large: look at the root before one is read twice. */
 static bool s3_may_be_error(struct bytes body)
 {
     size_t size = body.size < 1024 ? body.size : 1024;
 
-    return body.size > size || memmem(body.at, size, "<Error", 6) != NULL
-               ? memmem(body.at, size, "<ListBucketResult", 17) == NULL
-               : false;
+    return memmem(body.at, size, "<ListBucketResult", 17) == NULL;
 }
 
 static void s3_read_good(const struct s3_asked *asked,
