@@ -25,6 +25,7 @@ struct s3_code {
 
 static const char s3_by_op[] = "op"; /* The advice depends on the operation. */
 
+/* A "*" ends a code of which only the beginning counts. */
 static const struct s3_code s3_codes[] = {
     /* Ours to change. */
     {"AuthorizationHeaderMalformed", STATUS_DENIED, RETRY_NEVER, S3_FIX_REGION,
@@ -39,9 +40,9 @@ static const struct s3_code s3_codes[] = {
      "this host's clock is wrong; set it (chrony, ntp)"},
     {"RequestExpired", STATUS_SKEW, RETRY_NEVER, S3_FIX_CLOCK,
      "this host's clock is wrong; set it (chrony, ntp)"},
-    {"ExpiredToken", STATUS_DENIED, RETRY_NEVER, S3_FIX_CREDENTIALS,
-     "the credentials have expired; renew them"},
-    {"ExpiredTokenException", STATUS_DENIED, RETRY_NEVER, S3_FIX_CREDENTIALS,
+    {"RequestInTheFuture", STATUS_SKEW, RETRY_NEVER, S3_FIX_CLOCK,
+     "this host's clock is wrong; set it (chrony, ntp)"},
+    {"ExpiredToken*", STATUS_DENIED, RETRY_NEVER, S3_FIX_CREDENTIALS,
      "the credentials have expired; renew them"},
     {"InvalidToken", STATUS_DENIED, RETRY_NEVER, S3_FIX_CREDENTIALS,
      "the session token is wrong; renew the credentials"},
@@ -66,6 +67,10 @@ static const struct s3_code s3_codes[] = {
      "(and kms:GenerateDataKey to write)"},
     {"KMS.DisabledException", STATUS_DENIED, RETRY_NEVER, S3_FIX_NONE,
      "the object's KMS key is disabled; enable it"},
+    {"KMS.Throttl*", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
+     "the key service has too much to do; try again later"},
+    {"KMS.*", STATUS_DENIED, RETRY_NEVER, S3_FIX_NONE,
+     "the object's KMS key can't be used; check that it is there and enabled"},
 
     /* What is not there, or not so. */
     {"NoSuchBucket", STATUS_NOT_FOUND, RETRY_NEVER, S3_FIX_NONE,
@@ -105,6 +110,15 @@ static const struct s3_code s3_codes[] = {
      "the quota is used up; raise it or delete something"},
     {"XMinioStorageFull", STATUS_NO_SPACE, RETRY_NEVER, S3_FIX_NONE,
      "the server's disks are full"},
+    {"ExistingObjectIs*", STATUS_CONFLICT, RETRY_NEVER, S3_FIX_NONE,
+     "this server keeps objects as files: an object and a folder can't have "
+     "one name"},
+    {"XMinioObjectExistsAsDirectory", STATUS_CONFLICT, RETRY_NEVER, S3_FIX_NONE,
+     "this server keeps objects as files: an object and a folder can't have "
+     "one name"},
+    {"XMinioParentIsObject", STATUS_CONFLICT, RETRY_NEVER, S3_FIX_NONE,
+     "this server keeps objects as files: an object and a folder can't have "
+     "one name"},
     {"NotImplemented", STATUS_UNSUPPORTED, RETRY_NEVER, S3_FIX_NONE,
      "this server does not do that"},
 
@@ -121,11 +135,9 @@ static const struct s3_code s3_codes[] = {
      "the connection broke while it was written"},
 
     /* A store that has trouble, or too much to do. */
-    {"InternalError", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
+    {"InternalError*", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
      "the store has trouble; try again later"},
-    {"RequestTimeout", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
-     "the connection was too slow for the store"},
-    {"RequestTimeoutException", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
+    {"RequestTimeout*", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
      "the connection was too slow for the store"},
     {"PriorRequestNotComplete", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
      "the store has trouble; try again later"},
@@ -142,15 +154,15 @@ static const struct s3_code s3_codes[] = {
      "the store has too much to do; try again later"},
     {"ServerBusy", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
      "the store has too much to do; try again later"},
-    {"Throttling", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
+    {"Throttl*", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
      "the store has too much to do; try again later"},
-    {"ThrottlingException", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
+    {"RequestThrottled*", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
      "the store has too much to do; try again later"},
-    {"ThrottledException", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
+    {"ProvisionedThroughputExceeded*", STATUS_STORE, RETRY_THROTTLE,
+     S3_FIX_NONE, "the store has too much to do; try again later"},
+    {"LimitExceededException", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
      "the store has too much to do; try again later"},
-    {"TooManyRequestsException", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
-     "the store has too much to do; try again later"},
-    {"TooManyRequests", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
+    {"TooManyRequests*", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
      "the store has too much to do; try again later"},
     {"RequestLimitExceeded", STATUS_STORE, RETRY_THROTTLE, S3_FIX_NONE,
      "the store has too much to do; try again later"},
@@ -181,6 +193,9 @@ static const struct {
     {404,
      {"", STATUS_NOT_FOUND, RETRY_NEVER, S3_FIX_NONE,
       "there is no such object, or no such bucket"}},
+    {405,
+     {"", STATUS_UNSUPPORTED, RETRY_NEVER, S3_FIX_NONE,
+      "this server does not do that"}},
     {407,
      {"", STATUS_DENIED, RETRY_NEVER, S3_FIX_NONE,
       "the proxy wants credentials; put them into https_proxy"}},
@@ -382,7 +397,11 @@ static void s3_read_places(const struct http_event *e, struct s3_answer *out)
 static const struct s3_code *s3_find_code(const char *code)
 {
     for (size_t i = 0; i < sizeof(s3_codes) / sizeof(s3_codes[0]); i++) {
-        if (strcmp(s3_codes[i].code, code) == 0) {
+        const char *row = s3_codes[i].code;
+        size_t size = strcspn(row, "*");
+
+        if (strncmp(row, code, size) == 0 &&
+            (row[size] == '*' || code[size] == '\0')) {
             return &s3_codes[i];
         }
     }
@@ -406,6 +425,43 @@ static const struct s3_code *s3_find_status(int code)
     return code >= 500 ? &server : &other;
 }
 
+/* What is between "<title>" and the next tag. */
+static struct bytes s3_title(struct bytes body)
+{
+    const char *from = memmem(body.at, body.size, "<title>", 7);
+    const char *to;
+
+    if (from == NULL) {
+        return (struct bytes){"", 0};
+    }
+    from += 7;
+    to = memchr(from, '<', body.size - (size_t)(from - body.at));
+    return to != NULL ? (struct bytes){from, (size_t)(to - from)}
+                      : (struct bytes){"", 0};
+}
+
+/* An error that comes as a web page is a proxy's, or of something else than a
+ * store; a missing object is one with plain web servers too. */
+static void s3_read_page(const struct http_event *e, struct s3_answer *out)
+{
+    struct bytes type;
+    struct bytes title;
+
+    if (out->error.code[0] != '\0' ||
+        !http_header(e->headers, "Content-Type", &type) ||
+        !bytes_has_prefix(type, BYTES("text/html"))) {
+        return;
+    }
+    title = s3_title(e->body);
+    title.size = title.size < 80 ? title.size : 80;
+    snprintf(out->error.message, sizeof(out->error.message), "a web page%s%.*s",
+             title.size > 0 ? ", " : "", (int)title.size, title.at);
+    if (out->retry == RETRY_NEVER && e->code != 407) {
+        out->advice = "that is no answer of S3; check the endpoint, and what "
+                      "proxy is on the way to it";
+    }
+}
+
 /* Servers that do not know a checksum say so in many ways. */
 static bool s3_is_about_checksum(const struct s3_error *e)
 {
@@ -419,6 +475,8 @@ static bool s3_is_about_checksum(const struct s3_error *e)
         if (strcmp(e->code, codes[i]) == 0) {
             return strcmp(e->code, "InvalidDigest") == 0 ||
                    strstr(e->message, "hecksum") != NULL ||
+                   strstr(e->message, "A header you provided") != NULL ||
+                   strstr(e->message, "trailer") != NULL ||
                    strstr(e->message, "x-amz-sdk-checksum") != NULL ||
                    strstr(e->message, "CRC") != NULL;
         }
@@ -434,22 +492,25 @@ static void s3_read_error(const struct s3_asked *asked,
     if (out->error.code[0] != '\0') {
         c = s3_find_code(out->error.code);
     }
-    if (c == NULL) {
+    if (c == NULL || (s3_is_writing(asked) && e->code == 405)) {
         c = s3_find_status(e->code == 200 ? 500 : e->code);
     }
     s3_mean(asked, c, out);
+    s3_read_page(e, out);
     if (s3_is_writing(asked) && s3_is_about_checksum(&out->error)) {
         out->fix = S3_FIX_CHECKSUM;
         out->advice = "the server does not take checksums; set "
                       "AWS_REQUEST_CHECKSUM_CALCULATION=when_required";
     }
-    /* HEAD has no body; a wrong region is 400 there, and names itself. */
-    if (e->code == 400 && out->region[0] != '\0' &&
-        out->error.code[0] == '\0') {
-        out->fix = S3_FIX_REGION;
+    /* HEAD has no body; a wrong region is 400 there, and names itself, as are
+     * credentials that have expired. */
+    if (e->code == 400 && asked->op == STORE_HEAD && e->body.size == 0) {
+        out->fix = out->region[0] != '\0' ? S3_FIX_REGION : S3_FIX_CREDENTIALS;
     }
-    /* AWS also answers so when the signature is of another day. */
-    if (strcmp(out->error.code, "SignatureDoesNotMatch") == 0) {
+    /* AWS also answers so when the signature is of another day, and to HEAD
+     * without a word. */
+    if (strcmp(out->error.code, "SignatureDoesNotMatch") == 0 ||
+        (e->code == 403 && asked->op == STORE_HEAD && e->body.size == 0)) {
         out->fix = S3_FIX_CLOCK;
     }
 }
@@ -472,6 +533,14 @@ static bool s3_is_blank(struct bytes body)
     return true;
 }
 
+/* Pages are large: look at the root before one is read twice. */
+static bool s3_may_be_error(struct bytes body)
+{
+    size_t size = body.size < 1024 ? body.size : 1024;
+
+    return memmem(body.at, size, "<ListBucketResult", 17) == NULL;
+}
+
 static void s3_read_good(const struct s3_asked *asked,
                          const struct http_event *e, struct s3_answer *out)
 {
@@ -484,7 +553,8 @@ static void s3_read_good(const struct s3_asked *asked,
     }
     if (s3_is_blank(e->body)) {
         s3_mean(asked, &empty, out);
-    } else if (s3_error_parse(e->body, &out->error)) {
+    } else if (s3_may_be_error(e->body) &&
+               s3_error_parse(e->body, &out->error)) {
         s3_read_error(asked, e, out);
     }
 }
@@ -555,7 +625,7 @@ void s3_answer_say(const struct s3_answer *a, const struct http_event *e,
 {
     struct bytes id = s3_request_id(a, e);
     const char *advice = a->advice[0] != '\0' ? a->advice : "try again later";
-    char what[S3_CODE_MAX + S3_TEXT_MAX + 64];
+    char what[2 * S3_CODE_MAX + S3_TEXT_MAX + 64];
 
     if (e->result != HTTP_DONE) {
         (void)fault_set(why, a->status, "%s: %s %s%s%s; %s", uri,
@@ -563,9 +633,11 @@ void s3_answer_say(const struct s3_answer *a, const struct http_event *e,
                         e->why[0] != '\0' ? ": " : "", e->why, advice);
         return;
     }
-    snprintf(what, sizeof(what), "%d%s%s%s%s", e->code,
+    snprintf(what, sizeof(what), "%d%s%s%s%s%s%s", e->code,
              a->error.code[0] != '\0' ? " " : "", a->error.code,
-             a->error.message[0] != '\0' ? ": " : "", a->error.message);
+             a->error.message[0] != '\0' ? ": " : "", a->error.message,
+             a->error.storage_class[0] != '\0' ? "; storage class " : "",
+             a->error.storage_class);
     (void)fault_set(why, a->status, "%s: %s%s%.*s%s; %s", uri, what,
                     id.size > 0 ? " (request " : "", (int)id.size, id.at,
                     id.size > 0 ? ")" : "", advice);
