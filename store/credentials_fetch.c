@@ -121,6 +121,9 @@ enum status credentials_ask_refused(const struct credentials_ask *ask,
     struct credentials_error error;
     bool is_denied = event->code >= 400 && event->code < 500;
 
+    if (!is_denied) {
+        hint = "it has trouble; try again later";
+    }
     credentials_reply_error(event->body, &error);
     return fault_set(why, is_denied ? STATUS_DENIED : STATUS_STORE,
                      "%s: %s %s: %d%s%s%s%s", ask->who, ask->method,
@@ -354,14 +357,12 @@ static enum status fetch_check_expiry(struct credentials_fetcher *f,
                      (unsigned long long)(wall_ms - out->expires_ms) / 1000);
 }
 
-enum status credentials_fetch(struct credentials_fetcher *f,
-                              const struct credentials_chain *chain,
-                              struct fault *why, struct credentials *out)
+static enum status fetch_all(struct credentials_fetcher *f,
+                             const struct credentials_chain *chain,
+                             struct fault *why, struct credentials *out)
 {
-    enum status s;
+    enum status s = fetch_kind(f, chain, why, out);
 
-    memset(out, 0, sizeof(*out));
-    s = fetch_kind(f, chain, why, out);
     if (s == STATUS_OK) {
         s = fetch_check_expiry(f, chain, why, out);
     }
@@ -371,9 +372,22 @@ enum status credentials_fetch(struct credentials_fetcher *f,
     if (s == STATUS_OK && chain->role_count > 0) {
         s = fetch_check_expiry(f, chain, why, out);
     }
+    return s;
+}
+
+enum status credentials_fetch(struct credentials_fetcher *f,
+                              const struct credentials_chain *chain,
+                              struct fault *why, struct credentials *out)
+{
+    /* Attempts that failed before one succeeded are nobody's fault. */
+    struct fault told = {""};
+    enum status s;
+
+    memset(out, 0, sizeof(*out));
+    s = fetch_all(f, chain, &told, out);
     if (s != STATUS_OK) {
         credentials_wipe(out);
-        return s;
+        return fault_set(why, s, "%s", told.text);
     }
     credentials_chain_origin(chain, out->origin);
     return STATUS_OK;

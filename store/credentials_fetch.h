@@ -74,8 +74,8 @@ MUST_USE enum status credentials_ask(struct credentials_fetcher *f,
 /* Wipe and free an answer. */
 void credentials_ask_fini(struct http_kept *keep);
 
-/* The fault of an answer that is not 200: DENIED for 4xx, else STORE. @hint
- * says what to do. */
+/* The fault of an answer that is not 200: DENIED for 4xx, for which @hint says
+ * what to do; else STORE. */
 enum status credentials_ask_refused(const struct credentials_ask *ask,
                                     const struct http_event *event,
                                     const char *hint, struct fault *why);
@@ -89,7 +89,7 @@ MUST_USE enum status credentials_fetch_imds(struct credentials_fetcher *f,
                                             struct fault *why,
                                             struct credentials *out);
 
-/* The region that instance metadata tells, within @until_ms of the clock. */
+/* The region that instance metadata tells, within two seconds. */
 MUST_USE enum status credentials_fetch_region(struct credentials_fetcher *f,
                                               struct fault *why, char out[64]);
 

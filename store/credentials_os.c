@@ -219,8 +219,12 @@ static void holder_fail_locked(struct credentials_holder *h, enum status s,
     h->locked.failed_ms = clock_now_ms(h->clock) + 1;
     h->locked.pause_ms = credentials_refresh_pause_ms(&h->fetcher.prng);
     if (h->locked.now.generation > 0) {
-        log_event(LOG_WARN, "credentials.refresh_failed", "kept=%s why=%s",
-                  holder_extend_locked(h) ? "extended" : "yes",
+        bool is_extended = holder_extend_locked(h);
+
+        log_event(LOG_WARN, "credentials.refresh_failed",
+                  "until_ms=%llu extended=%s why=%s",
+                  (unsigned long long)h->locked.now.expires_ms,
+                  is_extended ? "yes" : "no",
                   log_quote(why->text, quoted, sizeof(quoted)));
     }
 }
@@ -466,6 +470,8 @@ enum status credentials_imds_region(const struct aws_config *config,
                                     struct fault *why, char out[64])
 {
     struct credentials_fetcher f = {.config = config, .clock = &clock_os};
+    struct fault told = {""};
+    enum status s;
 
     out[0] = '\0';
     if (credentials_is_on(
@@ -474,5 +480,6 @@ enum status credentials_imds_region(const struct aws_config *config,
                          "instance metadata: AWS_EC2_METADATA_DISABLED is "
                          "true: set AWS_REGION");
     }
-    return credentials_fetch_region(&f, why, out);
+    s = credentials_fetch_region(&f, &told, out);
+    return s == STATUS_OK ? s : fault_set(why, s, "%s", told.text);
 }

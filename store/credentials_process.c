@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/credentials_process.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,7 +115,7 @@ enum status credentials_fetch_process(struct credentials_fetcher *f,
 
     if (s == STATUS_OK) {
         /* Of the command only its first word: the others may be secrets. */
-        strncat(name, argv[0], sizeof(name) - 1);
+        snprintf(name, sizeof(name), "%.60s", argv[0]);
         s = credentials_process_run(f, argv, why, &p);
     }
     if (s == STATUS_OK) {
