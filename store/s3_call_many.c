@@ -141,7 +141,7 @@ static enum status s3_many_error(void *self,
 static enum s3_next s3_many_single(struct s3_call *c, const struct s3_flight *f,
                                    const struct s3_answer *a)
 {
-    if (a->status != STATUS_OK && a->status != STATUS_NOT_FOUND) {
+    if (a->status != STATUS_OK && strcmp(a->error.code, "NoSuchKey") != 0) {
         return S3_RETRY;
     }
     if (c->single == c->r.key_count) {
@@ -163,8 +163,7 @@ enum s3_next s3_write_delete_many(struct s3_call *c, const struct s3_flight *f,
         return s3_many_single(c, f, a);
     }
     if (a->status == STATUS_UNSUPPORTED ||
-        (a->status == STATUS_NOT_FOUND && a->error.code[0] == '\0') ||
-        (e->result == HTTP_DONE && e->code == 405)) {
+        (a->status == STATUS_NOT_FOUND && a->error.code[0] == '\0')) {
         c->single = 1;
         c->r.key = c->r.keys[0];
         return S3_AGAIN;
@@ -175,8 +174,11 @@ enum s3_next s3_write_delete_many(struct s3_call *c, const struct s3_flight *f,
     c->event.failed = 0;
     s = s3_xml_each(e->body, "DeleteResult/Error", s3_many_error, &m, NULL);
     if (s != STATUS_OK) {
-        return s3_finish(c, f, STATUS_STORE,
-                         "the answer to a deletion of many is none");
+        /* A key with control bytes makes ill-formed XML, for one. */
+        c->single = 1;
+        c->event.failed = 0;
+        c->r.key = c->r.keys[0];
+        return S3_AGAIN;
     }
     if (m.retry != RETRY_NEVER) {
         a->status = STATUS_STORE;

@@ -21,6 +21,13 @@ static enum s3_next s3_go_to(struct s3_call *c, enum s3_phase phase)
     return S3_AGAIN;
 }
 
+/* The object, upload or version is not there, though its bucket is. */
+static bool s3_is_absent(const struct s3_answer *a)
+{
+    return a->status == STATUS_NOT_FOUND &&
+           strcmp(a->error.code, "NoSuchBucket") != 0;
+}
+
 /* What a lost condition means to the caller. */
 static enum s3_next s3_lost_condition(struct s3_call *c,
                                       const struct s3_flight *f)
@@ -99,7 +106,7 @@ static enum s3_next s3_read_back(struct s3_call *c, const struct s3_flight *f,
 {
     bool is_end = c->r.op == STORE_UPLOAD_END;
 
-    if (a->status == STATUS_NOT_FOUND) {
+    if (s3_is_absent(a)) {
         if (c->r.when == STORE_IF_MATCH) {
             return s3_finish(c, f, STATUS_NOT_FOUND, "there is no such object");
         }
@@ -153,7 +160,7 @@ static enum s3_next s3_delete_look(struct s3_call *c, const struct s3_flight *f,
                                    const struct http_event *e,
                                    struct s3_answer *a)
 {
-    if (a->status == STATUS_NOT_FOUND && c->is_unsure) {
+    if (s3_is_absent(a) && c->is_unsure) {
         return s3_finish(c, f, STATUS_OK, "ok");
     }
     if (a->status != STATUS_OK) {
@@ -170,8 +177,7 @@ enum s3_next s3_write_delete(struct s3_call *c, const struct s3_flight *f,
     if (c->phase == S3_LOOK) {
         return s3_delete_look(c, f, e, a);
     }
-    if (a->status == STATUS_NOT_FOUND &&
-        (c->is_unsure || !s3_is_conditional(c))) {
+    if (s3_is_absent(a) && (c->is_unsure || !s3_is_conditional(c))) {
         return s3_finish(c, f, STATUS_OK, "ok");
     }
     if (a->status == STATUS_CHANGED && !f->view.knows_quotes &&
@@ -210,7 +216,7 @@ enum s3_next s3_write_begin(struct s3_call *c, const struct s3_flight *f,
 enum s3_next s3_write_part(struct s3_call *c, const struct s3_flight *f,
                            const struct http_event *e, struct s3_answer *a)
 {
-    if (a->status == STATUS_NOT_FOUND) {
+    if (s3_is_absent(a)) {
         return s3_finish(c, f, STATUS_NOT_FOUND, "there is no such upload");
     }
     if (a->status != STATUS_OK) {
@@ -249,8 +255,7 @@ enum s3_next s3_write_end(struct s3_call *c, const struct s3_flight *f,
     if (c->phase == S3_LOOK) {
         return s3_read_head(c, f, e, a);
     }
-    if (a->status == STATUS_NOT_FOUND &&
-        strcmp(a->error.code, "NoSuchKey") != 0) {
+    if (s3_is_absent(a) && strcmp(a->error.code, "NoSuchKey") != 0) {
         c->is_upload_gone = true;
         return c->is_unsure ? s3_go_to(c, S3_READ_BACK)
                             : s3_finish(c, f, STATUS_NOT_FOUND,
@@ -274,10 +279,10 @@ enum s3_next s3_write_abort(struct s3_call *c, const struct s3_flight *f,
                             const struct http_event *e, struct s3_answer *a)
 {
     (void)e;
-    if (a->status == STATUS_NOT_FOUND && c->is_unsure) {
+    if (s3_is_absent(a) && c->is_unsure) {
         return s3_finish(c, f, STATUS_OK, "ok");
     }
-    if (a->status == STATUS_NOT_FOUND) {
+    if (s3_is_absent(a)) {
         return s3_finish(c, f, STATUS_NOT_FOUND, "there is no such upload");
     }
     return a->status == STATUS_OK ? s3_finish(c, f, STATUS_OK, "ok") : S3_RETRY;

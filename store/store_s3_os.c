@@ -284,8 +284,11 @@ static void s3_call_failed(struct s3_store *s, struct s3_call *c,
         !s3_bucket_failed(s->bucket, &c->retry, clock_now_ms(&clock_os),
                           (struct retry_failure){class, a->after_ms})) {
         s3_give_up(s, c, f, e, a);
-        if (why.text[0] != '\0') {
-            c->event.why = why;
+        if (why.text[0] != '\0') { /* Why it could not be mended. */
+            struct fault said = c->event.why;
+
+            (void)fault_set(&c->event.why, c->event.status, "%s; %s", said.text,
+                            why.text);
         }
         return;
     }
