@@ -13,6 +13,7 @@ BUILD   ?= build
 OUT     := $(BUILD)/$(MODE)-$(notdir $(CC))
 PREFIX  ?= /usr/local
 SECONDS ?= 10
+STORE   ?= dir
 
 # ---- Flags -----------------------------------------------------------------
 
@@ -83,7 +84,7 @@ ALL     := $(SMSHARD) $(SIM_BIN) $(BINS) $(FUZZ)
 Q   := $(if $(V),,@)
 say  = $(if $(V),,@echo "  $1")
 ENV := MODE=$(MODE) CC=$(CC) OUT=$(abspath $(OUT)) \
-       SMSHARD=$(abspath $(OUT)/smshard)
+       SMSHARD=$(abspath $(OUT)/smshard) STORE=$(STORE)
 
 all: $(SMSHARD) $(SIM_BIN) ## The program (the default)
 
@@ -133,13 +134,16 @@ cover: setup $(ALL) ## Run the tests and print the coverage of each folder
 bench: $(SMSHARD) $(BENCHES) ## Build and run every benchmark
 	$(Q)set -e; for b in $(BENCHES); do echo "== $${b##*/}"; $(ENV) $$b; done
 
+bench-store: $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
+	$(Q)$(ENV) tests/bench/store.sh
+
 lint: setup ## Format, clang-tidy, cppcheck, shellcheck, the rules of the house
 	$(Q)OUT=$(OUT) tests/lint/run.sh
 
 fmt: setup ## Format every C file
 	$(Q)tests/lint/run.sh fmt
 
-demo: setup $(SMSHARD) $(BINS) ## A job of three hosts on this machine
+demo: setup $(SMSHARD) $(BINS) ## A job of three hosts here; STORE=s3: on S3
 	$(Q)$(ENV) tests/demo/run.sh
 
 cluster: setup ## A job of three hosts in Docker Compose
@@ -191,7 +195,7 @@ help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
 	    while read -r t text; do printf '  %-10s %s\n' "$$t" "$$text"; done
 
-.PHONY: all check unit replay fuzz cover bench lint fmt demo cluster \
+.PHONY: all check unit replay fuzz cover bench bench-store lint fmt demo cluster \
         setup install uninstall dist clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
