@@ -21,16 +21,17 @@ enum aws_kind {
 struct aws_entry {
     struct aws_entry *next;
     enum aws_kind kind;
-    bool is_credentials; /* From that file. */
+    bool is_plain; /* Of "[default]", which "[profile default]" replaces. */
     char *section;
     char *key; /* NULL: the section is there. */
-    char *value;
+    struct buf value;
 };
 
 struct aws_config {
     aws_env_fn *env;
     void *env_self;
     char *profile;
+    bool has_profile_default; /* "[profile default]" in the config file. */
     struct aws_entry *first;
     struct aws_entry **tail;
 };
@@ -44,9 +45,11 @@ struct aws_reader {
     unsigned line;
     bool is_credentials;
     bool has_section;
+    bool is_plain;
     enum aws_kind kind;
     char *section;
-    struct aws_entry *last; /* The property that indented lines belong to. */
+    struct aws_entry *last; /* The setting that lines further in belong to. */
+    size_t indent;          /* Where it started. */
     char *parent;           /* Its key, when it opened a nested block. */
     struct fault *why;
 };
@@ -62,10 +65,10 @@ static void aws_add(struct aws_reader *r, const char *key, struct bytes value)
     struct aws_entry *e = mem_new(1, sizeof(*e));
 
     e->kind = r->kind;
-    e->is_credentials = r->is_credentials;
+    e->is_plain = r->is_plain;
     e->section = mem_copy(r->section);
     e->key = key != NULL ? mem_copy(key) : NULL;
-    e->value = mem_copy_text(value.at, value.size);
+    buf_add_bytes(&e->value, value);
     *r->config->tail = e;
     r->config->tail = &e->next;
     r->last = e;
@@ -125,6 +128,15 @@ static bool aws_next_line(struct aws_reader *r, struct bytes *line)
     return true;
 }
 
+/* A name with spaces may stand in quotes. */
+static struct bytes aws_unquote(struct bytes b)
+{
+    bool is_quoted = b.size >= 2 && (b.at[0] == '"' || b.at[0] == '\'') &&
+                     b.at[b.size - 1] == b.at[0];
+
+    return is_quoted ? (struct bytes){b.at + 1, b.size - 2} : b;
+}
+
 /* What the file calls "[profile x]", "[services x]", "[sso-session x]",
  * "[default]"; and "[x]" in the credentials file. */
 static void aws_open_section(struct aws_reader *r, struct bytes name)
@@ -136,10 +148,8 @@ static void aws_open_section(struct aws_reader *r, struct bytes name)
                  {"services", AWS_SERVICES},
                  {"sso-session", AWS_SSO_SESSION}};
 
-    r->kind = AWS_OTHER;
-    if (r->is_credentials || bytes_is(name, "default")) {
-        r->kind = AWS_PROFILE;
-    }
+    r->is_plain = !r->is_credentials && bytes_is(name, "default");
+    r->kind = r->is_credentials || r->is_plain ? AWS_PROFILE : AWS_OTHER;
     for (size_t i = 0; !r->is_credentials && i < 3; i++) {
         size_t size = strlen(words[i].word);
 
@@ -147,14 +157,21 @@ static void aws_open_section(struct aws_reader *r, struct bytes name)
             memcmp(name.at, words[i].word, size) == 0) {
             r->kind = words[i].kind;
             name = aws_trim((struct bytes){name.at + size, name.size - size});
+            name = aws_unquote(name);
             break;
         }
+    }
+    if (r->kind == AWS_PROFILE && !r->is_credentials && !r->is_plain &&
+        bytes_is(name, "default")) {
+        r->config->has_profile_default = true;
     }
     free(r->section);
     r->section = mem_copy_text(name.at, name.size);
     r->has_section = true;
     aws_add(r, NULL, BYTES(""));
     r->last = NULL;
+    free(r->parent);
+    r->parent = NULL;
 }
 
 static enum status aws_read_section(struct aws_reader *r, struct bytes line)
@@ -195,9 +212,6 @@ static bool aws_cut(struct bytes line, char key[128], struct bytes *value)
     for (size_t i = 0; i < name.size; i++) {
         char c = name.at[i];
 
-        if (aws_is_space(c) || c == '\0') {
-            return false;
-        }
         key[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }
     key[name.size] = '\0';
@@ -206,22 +220,16 @@ static bool aws_cut(struct bytes line, char key[128], struct bytes *value)
     return true;
 }
 
-/* An indented line: part of a nested block, or more of a value. */
+/* A line further in: part of a nested block, or more of a value. */
 static enum status aws_read_nested(struct aws_reader *r, struct bytes line)
 {
     char key[128];
     struct bytes value;
     char *whole;
 
-    if (r->last == NULL) {
-        return aws_bad_line(r, "an indented line belongs to no setting");
-    }
-    if (r->parent == NULL) { /* More of the value before. */
-        char *longer =
-            mem_print("%s\n%.*s", r->last->value, (int)line.size, line.at);
-
-        free(r->last->value);
-        r->last->value = longer;
+    if (r->parent == NULL) {
+        buf_add_char(&r->last->value, '\n');
+        buf_add_bytes(&r->last->value, line);
         return STATUS_OK;
     }
     if (!aws_cut(line, key, &value)) {
@@ -252,9 +260,8 @@ static enum status aws_read_setting(struct aws_reader *r, struct bytes line)
 
 static enum status aws_read_line(struct aws_reader *r, struct bytes line)
 {
-    bool is_indented =
-        line.size > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
     struct bytes text = aws_trim(line);
+    size_t indent = (size_t)(text.at - line.at);
 
     if (text.size == 0 || text.at[0] == '#' || text.at[0] == ';') {
         return STATUS_OK;
@@ -262,9 +269,10 @@ static enum status aws_read_line(struct aws_reader *r, struct bytes line)
     if (memchr(line.at, '\0', line.size) != NULL) {
         return aws_bad_line(r, "a NUL byte");
     }
-    if (is_indented && r->has_section && r->last != NULL) {
+    if (r->last != NULL && indent > r->indent) {
         return aws_read_nested(r, text);
     }
+    r->indent = indent;
     return text.at[0] == '[' ? aws_read_section(r, text)
                              : aws_read_setting(r, text);
 }
@@ -295,14 +303,24 @@ static enum status aws_read(struct aws_config *c, const char *name,
 
 /* ---- making ------------------------------------------------------------- */
 
-static void aws_choose_profile(struct aws_config *c)
+static enum status aws_choose_profile(struct aws_config *c, struct fault *why)
 {
-    const char *profile = aws_config_env(c, "AWS_DEFAULT_PROFILE");
+    const char *variable = "AWS_DEFAULT_PROFILE";
+    const char *profile = aws_config_env(c, variable);
 
     if (profile == NULL) {
-        profile = aws_config_env(c, "AWS_PROFILE");
+        variable = "AWS_PROFILE";
+        profile = aws_config_env(c, variable);
     }
     c->profile = mem_copy(profile != NULL ? profile : "default");
+    if (strcmp(c->profile, "default") != 0 &&
+        !aws_config_has_profile(c, c->profile)) {
+        return fault_set(why, STATUS_NOT_FOUND,
+                         "%s names '%s', which is in neither the config file "
+                         "nor the credentials file",
+                         variable, c->profile);
+    }
+    return STATUS_OK;
 }
 
 enum status aws_config_parse(const struct aws_config_source *source,
@@ -323,13 +341,8 @@ enum status aws_config_parse(const struct aws_config_source *source,
         s = aws_read(c, name != NULL ? name : "credentials", texts->credentials,
                      true, why);
     }
-    aws_choose_profile(c);
-    if (s == STATUS_OK && strcmp(c->profile, "default") != 0 &&
-        !aws_config_has_profile(c, c->profile)) {
-        s = fault_set(why, STATUS_NOT_FOUND,
-                      "AWS_PROFILE names '%s', which is in neither the config "
-                      "file nor the credentials file",
-                      c->profile);
+    if (s == STATUS_OK) {
+        s = aws_choose_profile(c, why);
     }
     if (s != STATUS_OK) {
         aws_config_destroy(&c);
@@ -351,7 +364,7 @@ void aws_config_destroy(struct aws_config **c)
 
         free(e->section);
         free(e->key);
-        free(e->value);
+        buf_fini(&e->value);
         free(e);
         e = next;
     }
@@ -374,14 +387,20 @@ const char *aws_config_profile(const struct aws_config *c)
     return c->profile;
 }
 
-bool aws_config_has_profile(const struct aws_config *c, const char *profile)
+static bool aws_has(const struct aws_config *c, enum aws_kind kind,
+                    const char *section)
 {
     for (const struct aws_entry *e = c->first; e != NULL; e = e->next) {
-        if (e->kind == AWS_PROFILE && strcmp(e->section, profile) == 0) {
+        if (e->kind == kind && strcmp(e->section, section) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool aws_config_has_profile(const struct aws_config *c, const char *profile)
+{
+    return aws_has(c, AWS_PROFILE, profile);
 }
 
 static const char *aws_find(const struct aws_config *c, enum aws_kind kind,
@@ -390,12 +409,15 @@ static const char *aws_find(const struct aws_config *c, enum aws_kind kind,
     const struct aws_entry *found = NULL;
 
     for (const struct aws_entry *e = c->first; e != NULL; e = e->next) {
-        if (e->kind == kind && e->key != NULL && strcmp(e->key, key) == 0 &&
-            strcmp(e->section, section) == 0 && e->value[0] != '\0') {
+        bool is_replaced = e->is_plain && c->has_profile_default;
+
+        if (e->kind == kind && e->key != NULL && !is_replaced &&
+            strcmp(e->key, key) == 0 && strcmp(e->section, section) == 0 &&
+            e->value.size > 0) {
             found = e; /* Those of the credentials file come last. */
         }
     }
-    return found != NULL ? found->value : NULL;
+    return found != NULL ? buf_text(&found->value) : NULL;
 }
 
 const char *aws_config_get(const struct aws_config *c, const char *profile,
@@ -404,10 +426,19 @@ const char *aws_config_get(const struct aws_config *c, const char *profile,
     return aws_find(c, AWS_PROFILE, profile, key);
 }
 
+static enum aws_kind aws_kind_of(const char *kind)
+{
+    return strcmp(kind, "services") == 0 ? AWS_SERVICES : AWS_SSO_SESSION;
+}
+
+bool aws_config_has_section(const struct aws_config *c, const char *kind,
+                            const char *name)
+{
+    return aws_has(c, aws_kind_of(kind), name);
+}
+
 const char *aws_config_section(const struct aws_config *c, const char *kind,
                                const char *name, const char *key)
 {
-    return aws_find(
-        c, strcmp(kind, "services") == 0 ? AWS_SERVICES : AWS_SSO_SESSION, name,
-        key);
+    return aws_find(c, aws_kind_of(kind), name, key);
 }

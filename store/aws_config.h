@@ -32,7 +32,8 @@ struct aws_config_source {
 /* Read the files that the environment names (AWS_CONFIG_FILE,
  * AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/…). A file that is not there is
  * empty. MALFORMED: a file is not understood, with path and line; DENIED, IO,
- * FULL; NOT_FOUND: AWS_PROFILE names a profile that is in neither file. */
+ * FULL; NOT_FOUND: AWS_DEFAULT_PROFILE, else AWS_PROFILE, names a profile
+ * that is in neither file. */
 MUST_USE enum status aws_config_load(const struct aws_config_source *source,
                                      struct fault *why,
                                      struct aws_config **out);
@@ -58,13 +59,17 @@ const char *aws_config_env(const struct aws_config *c, const char *name);
 const char *aws_config_profile(const struct aws_config *c);
 bool aws_config_has_profile(const struct aws_config *c, const char *profile);
 
-/* @key of @profile: the credentials file beats the config file. A nested key
- * is "s3.addressing_style". NULL when it is not there. */
+/* @key of @profile: the credentials file beats the config file, the last of
+ * equal keys counts, and "[profile default]" replaces "[default]". A nested
+ * key is "s3.addressing_style"; a value of several lines keeps its newlines.
+ * NULL when it is not there or empty. */
 const char *aws_config_get(const struct aws_config *c, const char *profile,
                            const char *key);
 
-/* @key of the section [@kind @name] of the config file: kind "services" or
- * "sso-session". */
+/* The section [@kind @name] of the config file, kind "services" or
+ * "sso-session": whether it is there, and its @key. */
+bool aws_config_has_section(const struct aws_config *c, const char *kind,
+                            const char *name);
 const char *aws_config_section(const struct aws_config *c, const char *kind,
                                const char *name, const char *key);
 
@@ -81,7 +86,7 @@ enum aws_checksum { AWS_CHECKSUM_SUPPORTED, AWS_CHECKSUM_REQUIRED };
 /* Strings live as long as the config. NULL: not set. */
 struct aws_settings {
     const char *region;        /* AWS_REGION, AWS_DEFAULT_REGION, profile. */
-    const char *region_origin; /* "AWS_REGION", "profile p": for messages. */
+    const char *region_origin; /* "AWS_REGION", "the profile": for messages. */
     const char *endpoint;      /* S3's own endpoint, by the override order. */
     const char *endpoint_origin;
     const char *sts_endpoint; /* The same for STS. */
@@ -100,7 +105,8 @@ struct aws_settings {
     uint32_t attempts_max; /* 0: ours. */
 };
 
-/* INVALID: a value is not one of its choices; @why names variable or key. */
+/* INVALID: a value is not one of its choices, or "services" names a section
+ * that is not there; @why names variable or key. */
 MUST_USE enum status aws_config_settings(const struct aws_config *c,
                                          struct fault *why,
                                          struct aws_settings *out);

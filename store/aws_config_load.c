@@ -35,10 +35,14 @@ static char *aws_path(const struct aws_config_source *source,
 static enum status aws_load(const char *path, struct fault *why,
                             struct buf *out)
 {
+    struct fault reason = {.text = ""};
     enum status s =
-        path != NULL ? file_read(path, AWS_FILE_MAX, why, out) : STATUS_OK;
+        path != NULL ? file_read(path, AWS_FILE_MAX, &reason, out) : STATUS_OK;
 
-    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+    if (s == STATUS_OK || s == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    return fault_set(why, s, "%s", reason.text);
 }
 
 enum status aws_config_load(const struct aws_config_source *source,

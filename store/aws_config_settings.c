@@ -29,13 +29,17 @@ static const char *aws_value(const struct aws_ask *a, const char *variable,
     return value;
 }
 
+/* @name is a variable's, in capitals, or a key's. The first fault counts. */
 static void aws_bad_value(struct aws_ask *a, const char *name,
                           const char *value, const char *choices)
 {
+    bool is_key = name[0] >= 'a';
+
     if (a->status == STATUS_OK) {
-        a->status =
-            fault_set(a->why, STATUS_INVALID, "%s: '%s' is not one of %s", name,
-                      value, choices);
+        a->status = fault_set(
+            a->why, STATUS_INVALID, "%s%s%s%s: '%.200s' is not allowed; use %s",
+            is_key ? "profile '" : "", is_key ? a->profile : "",
+            is_key ? "', " : "", name, value, choices);
     }
 }
 
@@ -89,7 +93,24 @@ static void aws_region(const struct aws_ask *a, struct aws_settings *out)
     if (out->region == NULL) {
         out->region = aws_value(a, "AWS_DEFAULT_REGION", "region", &name);
     }
-    out->region_origin = strcmp(name, "region") == 0 ? "the profile" : name;
+    if (out->region != NULL) {
+        out->region_origin = strcmp(name, "region") == 0 ? "the profile" : name;
+    }
+}
+
+/* The name of the profile's section of services; NULL without one. */
+static const char *aws_services(struct aws_ask *a)
+{
+    const char *name = aws_config_get(a->config, a->profile, "services");
+
+    if (name != NULL && !aws_config_has_section(a->config, "services", name) &&
+        a->status == STATUS_OK) {
+        a->status = fault_set(a->why, STATUS_INVALID,
+                              "profile '%s', services: the config file has no "
+                              "section [services %.200s]",
+                              a->profile, name);
+    }
+    return name;
 }
 
 /* A service's own variable, all services', the profile's services, the
@@ -97,11 +118,11 @@ static void aws_region(const struct aws_ask *a, struct aws_settings *out)
 static const char *aws_endpoint(struct aws_ask *a, const char *own,
                                 const char *nested, const char **origin)
 {
-    const char *services = aws_config_get(a->config, a->profile, "services");
+    const char *services = NULL;
     const char *value = NULL;
     const char *name;
 
-    *origin = "";
+    *origin = NULL;
     if (aws_flag(a, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
                  "ignore_configured_endpoint_urls", false)) {
         return NULL;
@@ -110,13 +131,14 @@ static const char *aws_endpoint(struct aws_ask *a, const char *own,
     if (value == NULL) {
         value = aws_value(a, "AWS_ENDPOINT_URL", NULL, origin);
     }
-    if (value == NULL && services != NULL) {
+    services = value == NULL ? aws_services(a) : NULL;
+    if (services != NULL) {
         value = aws_config_section(a->config, "services", services, nested);
         *origin = "the profile's services";
     }
     if (value == NULL) {
         value = aws_value(a, NULL, "endpoint_url", &name);
-        *origin = "the profile";
+        *origin = value != NULL ? "the profile" : NULL;
     }
     return value;
 }
@@ -140,8 +162,23 @@ static uint32_t aws_attempts(struct aws_ask *a)
     return number;
 }
 
+/* The nested key, else the older one beside it. */
+static bool aws_is_regional(struct aws_ask *a)
+{
+    static const char variable[] = "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT";
+    static const char nested[] = "s3.us_east_1_regional_endpoint";
+    const char *name;
+    bool has_nested = aws_value(a, variable, nested, &name) != NULL;
+
+    return aws_choice(a, variable,
+                      has_nested ? nested : "s3_us_east_1_regional_endpoint",
+                      "legacy, regional", 1) == 1;
+}
+
 static void aws_flags(struct aws_ask *a, struct aws_settings *out)
 {
+    unsigned paid;
+
     out->uses_dualstack =
         aws_flag2(a, "AWS_USE_DUALSTACK_ENDPOINT", "s3.use_dualstack_endpoint",
                   "use_dualstack_endpoint", false);
@@ -156,8 +193,9 @@ static void aws_flags(struct aws_ask *a, struct aws_settings *out)
     out->has_no_express_session =
         aws_flag(a, "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH",
                  "s3_disable_express_session_auth", false);
-    out->is_requester_paid =
-        aws_choice(a, "SMSHARD_S3_REQUESTER_PAYS", NULL, "0, 1", 0) == 1;
+    paid = aws_choice(a, "SMSHARD_S3_REQUESTER_PAYS", NULL, "0, 1, false, true",
+                      0);
+    out->is_requester_paid = paid == 1 || paid == 3;
 }
 
 enum status aws_config_settings(const struct aws_config *c, struct fault *why,
@@ -168,7 +206,6 @@ enum status aws_config_settings(const struct aws_config *c, struct fault *why,
                         .why = why,
                         .status = STATUS_OK};
     const char *ignored;
-    unsigned regional;
 
     *out = (struct aws_settings){.region = NULL};
     aws_region(&a, out);
@@ -178,10 +215,7 @@ enum status aws_config_settings(const struct aws_config *c, struct fault *why,
         aws_endpoint(&a, "AWS_ENDPOINT_URL_STS", "sts.endpoint_url", &ignored);
     out->ca_bundle = aws_value(&a, "AWS_CA_BUNDLE", "ca_bundle", &ignored);
     aws_flags(&a, out);
-    regional =
-        aws_choice(&a, "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT",
-                   "s3.us_east_1_regional_endpoint", "legacy, regional", 1);
-    out->is_us_east_1_regional = regional == 1;
+    out->is_us_east_1_regional = aws_is_regional(&a);
     out->addressing = (enum aws_addressing)aws_choice(
         &a, "SMSHARD_S3_ADDRESSING", "s3.addressing_style",
         "auto, virtual, path", AWS_ADDRESSING_AUTO);

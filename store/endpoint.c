@@ -7,44 +7,9 @@
 #include "base/bytes.h"
 #include "store/endpoint_parts.h"
 
-/* ---- partitions --------------------------------------------------------- */
-
-static const struct partition partitions[] = {
-    {"cn-", "aws-cn", "amazonaws.com.cn"},
-    {"us-gov-", "aws-us-gov", "amazonaws.com"},
-    {"us-iso-", "aws-iso", "c2s.ic.gov"},
-    {"us-isob-", "aws-iso-b", "sc2s.sgov.gov"},
-    {"eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"},
-    {"us-isof-", "aws-iso-f", "csp.hci.ic.gov"},
-    {"eusc-", "aws-eusc", "amazonaws.eu"},
-    {"", "aws", "amazonaws.com"},
-};
-
-const struct partition *endpoint_partition(const char *region)
-{
-    const struct partition *p = partitions;
-
-    while (strncmp(region, p->prefix, strlen(p->prefix)) != 0) {
-        p++;
-    }
-    return p;
-}
-
-const char *endpoint_suffix(const char *region)
-{
-    return endpoint_partition(region)->suffix;
-}
-
-void endpoint_sts(const char *region, bool uses_fips,
-                  char out[ENDPOINT_TEXT_MAX])
-{
-    snprintf(out, ENDPOINT_TEXT_MAX, "https://sts%s.%s.%s",
-             uses_fips ? "-fips" : "", region, endpoint_suffix(region));
-}
-
 /* ---- names -------------------------------------------------------------- */
 
-static bool endpoint_is_letter(char c)
+bool endpoint_is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c >= '0' && c <= '9');
@@ -52,7 +17,8 @@ static bool endpoint_is_letter(char c)
 
 bool endpoint_is_label(struct bytes text)
 {
-    if (text.size < 1 || text.size > 63 || !endpoint_is_letter(text.at[0])) {
+    if (text.size < 1 || text.size > 63 || text.at[0] == '-' ||
+        text.at[text.size - 1] == '-') {
         return false;
     }
     for (size_t i = 0; i < text.size; i++) {
@@ -63,7 +29,7 @@ bool endpoint_is_label(struct bytes text)
     return true;
 }
 
-static bool endpoint_is_ipv4(const char *host)
+bool endpoint_is_ipv4(const char *host)
 {
     unsigned octets = 0;
     unsigned digits = 0;
@@ -82,9 +48,7 @@ static bool endpoint_is_ipv4(const char *host)
     return octets == 3 && digits > 0;
 }
 
-/* Whether @bucket can be a part of a host's name. TLS certificates are for
- * one label, so that dots only go over plain HTTP. */
-static bool endpoint_is_hostable(const char *bucket, bool may_have_dots)
+bool endpoint_is_hostable(const char *bucket, bool may_have_dots)
 {
     size_t size = strlen(bucket);
     char last = '.';
@@ -121,76 +85,6 @@ size_t endpoint_bucket_size(const char *text)
     return size;
 }
 
-/* ---- a custom endpoint -------------------------------------------------- */
-
-struct endpoint_custom {
-    char scheme[16];
-    char authority[ENDPOINT_TEXT_MAX]; /* Host, and port unless the scheme's. */
-    char path[ENDPOINT_TEXT_MAX];
-    bool is_address; /* No name can stand before it. */
-    bool is_tls;
-};
-
-static bool endpoint_is_authority(const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (!endpoint_is_letter(*c) && strchr("-._:[]", *c) == NULL) {
-            return false;
-        }
-    }
-    return text[0] != '\0' && text[0] != ':';
-}
-
-/* Leave a port out that the scheme has anyway, as a Host header does. */
-static void endpoint_drop_port(struct endpoint_custom *c)
-{
-    const char *port = c->is_tls ? ":443" : ":80";
-    size_t size = strlen(c->authority);
-
-    if (size > strlen(port) &&
-        strcmp(c->authority + size - strlen(port), port) == 0 &&
-        c->authority[size - strlen(port) - 1] != ':') {
-        c->authority[size - strlen(port)] = '\0';
-    }
-}
-
-static enum status endpoint_read_custom(const char *text, struct fault *why,
-                                        struct endpoint_custom *out)
-{
-    const char *rest = strstr(text, "://");
-    size_t scheme = rest != NULL ? (size_t)(rest - text) : 0;
-    size_t authority;
-    size_t path;
-
-    *out = (struct endpoint_custom){.scheme = ""};
-    rest = rest != NULL ? rest + 3 : text;
-    authority = strcspn(rest, "/?#");
-    path = strlen(rest + authority);
-    while (path > 0 && rest[authority + path - 1] == '/') {
-        path--;
-    }
-    if (((scheme != 4 || strncmp(text, "http", 4) != 0) &&
-         (scheme != 5 || strncmp(text, "https", 5) != 0)) ||
-        authority + path >= ENDPOINT_TEXT_MAX / 2 ||
-        strpbrk(rest, "?#") != NULL) {
-        return fault_set(why, STATUS_INVALID,
-                         "endpoint '%s' is not a URL; write "
-                         "http[s]://HOST[:PORT][/PATH]",
-                         text);
-    }
-    memcpy(out->scheme, text, scheme);
-    memcpy(out->authority, rest, authority);
-    memcpy(out->path, rest + authority, path);
-    out->is_tls = scheme == 5;
-    out->is_address =
-        out->authority[0] == '[' || endpoint_is_ipv4(out->authority);
-    endpoint_drop_port(out);
-    return endpoint_is_authority(out->authority)
-               ? STATUS_OK
-               : fault_set(why, STATUS_INVALID,
-                           "endpoint '%s' names no host that can be", text);
-}
-
 /* ---- putting it together ------------------------------------------------ */
 
 static enum status endpoint_refuse(struct fault *why, const char *what,
@@ -199,8 +93,7 @@ static enum status endpoint_refuse(struct fault *why, const char *what,
     return fault_set(why, STATUS_UNSUPPORTED, "%s: %s", what, reason);
 }
 
-__attribute__((format(printf, 2, 3))) static void endpoint_print(
-    struct endpoint *out, const char *format, ...)
+void endpoint_print(struct endpoint *out, const char *format, ...)
 {
     va_list args;
 
@@ -263,33 +156,6 @@ static void endpoint_on_aws(const struct endpoint_input *in,
     }
 }
 
-/* Behind a custom endpoint: in the path unless told otherwise, which is what
- * servers other than AWS always understand. */
-static enum status endpoint_on_custom(const struct endpoint_input *in,
-                                      const char *name, bool is_hosted,
-                                      struct fault *why, struct endpoint *out)
-{
-    struct endpoint_custom c;
-    enum status s = endpoint_read_custom(in->endpoint, why, &c);
-
-    if (s != STATUS_OK) {
-        return s;
-    }
-    out->is_custom = true;
-    out->is_tls = c.is_tls;
-    is_hosted = name != NULL && is_hosted && !c.is_address &&
-                endpoint_is_hostable(name, !c.is_tls);
-    if (is_hosted) {
-        endpoint_print(out, "%s.%.400s", name, c.authority);
-        snprintf(out->path, sizeof(out->path), "%.500s", c.path);
-    } else {
-        endpoint_print(out, "%.500s", c.authority);
-        snprintf(out->path, sizeof(out->path), "%.400s%s%.100s", c.path,
-                 name != NULL ? "/" : "", name != NULL ? name : "");
-    }
-    return STATUS_OK;
-}
-
 /* ---- access points ------------------------------------------------------ */
 
 static enum status endpoint_on_point(const struct endpoint_input *in,
@@ -308,12 +174,18 @@ static enum status endpoint_on_point(const struct endpoint_input *in,
                                "addresses nor acceleration");
     }
     snprintf(name, sizeof(name), "%s-%s", arn.name, arn.account);
+    if (strlen(name) > 63) {
+        return fault_set(why, STATUS_INVALID,
+                         "%s: the access point's name and account are too "
+                         "long for a host's name",
+                         in->bucket);
+    }
     endpoint_sign_for(out, arn.region, "s3");
     if (in->endpoint != NULL) {
         return endpoint_on_custom(in, name, true, why, out);
     }
     out->is_tls = true;
-    endpoint_print(out, "%.200s.s3-accesspoint%s%s.%s.%s", name,
+    endpoint_print(out, "%.63s.s3-accesspoint%s%s.%s.%s", name,
                    in->uses_fips ? "-fips" : "",
                    in->uses_dualstack ? ".dualstack" : "", arn.region,
                    endpoint_suffix(arn.region));
@@ -357,7 +229,8 @@ static enum status endpoint_on_express(const struct endpoint_input *in,
     out->is_express = !in->uses_express_control;
     endpoint_sign_for(out, in->region, "s3express");
     if (in->uses_accelerate) {
-        return endpoint_refuse(why, in->bucket,
+        return endpoint_refuse(why,
+                               in->bucket != NULL ? in->bucket : "s3express",
                                "a directory bucket has no acceleration");
     }
     if (in->bucket != NULL && !endpoint_is_hostable(in->bucket, false) &&
@@ -375,7 +248,7 @@ static enum status endpoint_on_express(const struct endpoint_input *in,
                        in->uses_fips ? "-fips" : "",
                        in->uses_dualstack ? ".dualstack" : "", in->region,
                        endpoint_suffix(in->region));
-        snprintf(out->path, sizeof(out->path), "%s%.100s",
+        snprintf(out->path, sizeof(out->path), "%s%.255s",
                  in->bucket != NULL ? "/" : "",
                  in->bucket != NULL ? in->bucket : "");
         return STATUS_OK;
@@ -427,22 +300,32 @@ static enum status endpoint_check(const struct endpoint_input *in,
     return STATUS_OK;
 }
 
+/* Names of the first years have up to 255 bytes and any case; the two that
+ * mean a folder would send requests elsewhere. */
+static bool endpoint_is_bucket(const char *bucket)
+{
+    size_t size = strlen(bucket);
+
+    return size >= 1 && size <= ENDPOINT_BUCKET_MAX &&
+           strcmp(bucket, ".") != 0 && strcmp(bucket, "..") != 0;
+}
+
 static enum status endpoint_resolve_bucket(const struct endpoint_input *in,
                                            struct fault *why,
                                            struct endpoint *out)
 {
     const char *bucket = in->bucket;
 
+    if (bucket != NULL && !endpoint_is_bucket(bucket)) {
+        return fault_set(why, STATUS_INVALID,
+                         "'%.80s' can't be the name of a bucket", bucket);
+    }
     if (in->uses_express_control ||
         (bucket != NULL && endpoint_is_express(bucket))) {
         return endpoint_on_express(in, why, out);
     }
     if (bucket != NULL && strncmp(bucket, "arn:", 4) == 0) {
         return endpoint_on_point(in, why, out);
-    }
-    if (bucket != NULL && (bucket[0] == '\0' || strlen(bucket) > 255)) {
-        return fault_set(why, STATUS_INVALID,
-                         "'%.80s' can't be the name of a bucket", bucket);
     }
     if (bucket != NULL && endpoint_ends(bucket, "--op-s3")) {
         return endpoint_refuse(why, bucket, "S3 on Outposts is not served");

@@ -85,8 +85,10 @@ static bool is_skipped(const struct json *params, struct counts *n)
     return false;
 }
 
-static bool is_same(const struct endpoint *got, const struct json *want)
+static bool is_same(const struct endpoint_input *in, const struct endpoint *got,
+                    const struct json *want)
 {
+    bool has_session = got->is_express && !in->has_no_express_session;
     const struct json *auth =
         json_at(json_get(json_get(want, "properties"), "authSchemes"), 0);
     struct buf url = {0};
@@ -97,10 +99,12 @@ static bool is_same(const struct endpoint *got, const struct json *want)
     is_good =
         bytes_is_equal(buf_bytes(&url), json_string(json_get(want, "url")));
     if (auth != NULL) {
-        is_good &=
-            bytes_is(json_string(json_get(auth, "signingRegion")),
-                     got->region) &&
-            bytes_is(json_string(json_get(auth, "signingName")), got->service);
+        is_good &= bytes_is(json_string(json_get(auth, "signingRegion")),
+                            got->region) &&
+                   bytes_is(json_string(json_get(auth, "signingName")),
+                            got->service) &&
+                   bytes_is(json_string(json_get(auth, "name")),
+                            has_session ? "sigv4-s3express" : "sigv4");
     }
     buf_fini(&url);
     return is_good;
@@ -122,7 +126,8 @@ static void run(const struct json *test, struct counts *n)
     }
     read_input(params, &in);
     s = endpoint_resolve(&in, &why, &got);
-    if (want == NULL ? s != STATUS_OK : s == STATUS_OK && is_same(&got, want)) {
+    if (want == NULL ? s != STATUS_OK
+                     : s == STATUS_OK && is_same(&in, &got, want)) {
         n->passed++;
         return;
     }
