@@ -248,6 +248,8 @@ TEST(custom_endpoints)
          "/bucket", EW_S3},
         {"bucket", EW, "http://10.0.0.1000", HOSTED,
          "http://bucket.10.0.0.1000", "", EW_S3},
+        {"bucket", EW, "http://10.0.0.", HOSTED, "http://bucket.10.0.0.", "",
+         EW_S3},
         {"bucket", "aws-global", "http://h", 0, "http://h", "/bucket", UE_S3},
         {"bucket", "us-east-1", "http://h", LEGACY, "http://h", "/bucket",
          UE_S3},
