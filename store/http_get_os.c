@@ -127,8 +127,8 @@ void get_call_end(struct http_get *h, struct get_call *call,
     e->result = result;
     e->headers = buf_bytes(&call->headers);
     e->body = buf_bytes(&call->body);
-    e->got = call->got;
-    e->sum = call->sum;
+    e->got = result == HTTP_TOO_LARGE ? 0 : call->got;
+    e->sum = result == HTTP_TOO_LARGE ? 0 : call->sum;
     e->total_ms = (uint32_t)(now - call->submitted_ms);
     e->first_byte_ms = call->first_ms != 0
                            ? (uint32_t)(call->first_ms - call->submitted_ms)

@@ -187,12 +187,19 @@ static bool tls_is_address(const char *host)
 
 static bool tls_expect(SSL *ssl, const char *host)
 {
+    bool is_set;
+    char *name;
+
     if (tls_is_address(host)) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     }
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(ssl, host) == 1 &&
-           SSL_set1_host(ssl, host) == 1;
+    name = mem_copy(host); /* It is copied, but the prototype does not say. */
+    is_set = SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                      TLSEXT_NAMETYPE_host_name, name) == 1 &&
+             SSL_set1_host(ssl, host) == 1;
+    free(name);
+    return is_set;
 }
 
 struct http_tls_link *http_tls_open(struct http_tls *t, int fd,
