@@ -153,7 +153,6 @@ struct store_event {
 };
 
 struct store;
-
 /* How a location is meant. */
 enum store_use {
     STORE_READ,  /* A source: the URI's last part is a literal prefix. */
@@ -161,7 +160,7 @@ enum store_use {
 };
 
 /* Open the store that @uri names (file:///path, mem://name, a plain absolute
- * path, later s3://bucket/prefix) into *@out, and write to @prefix what
+ * path, s3://bucket/prefix) into *@out, and write to @prefix what
  * every key of this location starts with:
  *   file:///data/train  READ   root file:///data/, prefix "train"
  *   file:///data/train/ READ   root file:///data/train/, prefix ""

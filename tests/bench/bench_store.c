@@ -287,8 +287,8 @@ static void run_ours(const struct way *w)
     struct http_options options = {.ca_bundle = w->origin->ca};
     struct lane lanes[LANES_MAX] = {{.into = NULL}};
     struct http_event events[LANES_MAX];
-    struct fault why;
-    struct http h;
+    struct fault why = {""};
+    struct http h = {NULL, NULL};
     size_t parts = parts_of(w);
     size_t asked = 0;
     size_t done = 0;
@@ -370,7 +370,7 @@ static int compare(const void *a, const void *b)
 
 static double median(const double *values, int count)
 {
-    double sorted[ROUNDS_MAX];
+    double sorted[ROUNDS_MAX] = {0};
 
     memcpy(sorted, values, (size_t)count * sizeof(*values));
     qsort(sorted, (size_t)count, sizeof(sorted[0]), compare);
@@ -381,7 +381,7 @@ static void report(const struct way *w, const struct way *raw, int rounds)
 {
     double gb = (double)(parts_of(w) * part_of(w)) / 1e9;
     double cpu = median(w->m->cpu, rounds) / gb;
-    double ratios[ROUNDS_MAX];
+    double ratios[ROUNDS_MAX] = {0};
 
     for (int i = 0; i < rounds; i++) {
         ratios[i] = raw != NULL ? w->m->cpu[i] / raw->m->cpu[i] : 1;

@@ -160,10 +160,10 @@ static const char *put_odd_keys(const struct conformance_store *impl,
     for (unsigned i = 0; i < ODD_KEYS; i++) {
         const char *key = odd_keys[(i * 7) % ODD_KEYS];
 
-        if (impl->is_utf8 && strchr(key, '\xff') != NULL) {
+        if (impl->is_utf8 && strstr(key, "\xff") != NULL) {
             key = "z/\xf4\x8f\xbf\xbd"; /* The last character but two. */
         }
-        if (!impl->is_utf8 || strchr(key, '\x01') == NULL) {
+        if (!impl->is_utf8 || strstr(key, "\x01") == NULL) {
             put(s, key, "x");
         }
     }

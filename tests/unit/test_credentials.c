@@ -158,7 +158,7 @@ static void chain_set_row(struct kit *k, char *text)
 static void chain_try(const struct chain_row *row)
 {
     struct kit k = {.count = 0};
-    struct credentials_chain chain;
+    struct credentials_chain chain = {0};
     struct fault why = {""};
     char *text = mem_copy(row->variables);
     char got[FAULT_TEXT_MAX] = "";
@@ -192,7 +192,7 @@ TEST(chain_of_providers)
 TEST(chain_assumes_from_the_source_on)
 {
     struct kit k = {.count = 0};
-    struct credentials_chain chain;
+    struct credentials_chain chain = {0};
     struct fault why;
 
     kit_parse(&k,
@@ -213,7 +213,7 @@ TEST(chain_assumes_from_the_source_on)
 static enum status chain_of_roles(int count)
 {
     struct kit k = {.count = 0};
-    struct credentials_chain chain;
+    struct credentials_chain chain = {0};
     struct buf text = {0};
     struct fault why;
     enum status s;
@@ -240,7 +240,7 @@ TEST(chain_has_a_limit)
 TEST(chain_shows_a_long_name_short)
 {
     struct kit k = {.count = 0};
-    struct credentials_chain chain;
+    struct credentials_chain chain = {0};
     struct fault why;
     char origin[CREDENTIALS_ORIGIN_MAX];
     char name[600];

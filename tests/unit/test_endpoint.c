@@ -170,7 +170,7 @@ TEST(aws_other_names_stand_in_the_path)
         "10.0.0.1", "ab",        "bucket-",
         "-bucket",  "my bucket", "bucket!",
         "99_ab",    "b..c",      "a.-b",
-        "b.",       A63 "4",     "\xc3\xbc\xc3\xbc\xc3\xbc",
+        "b.",       (A63 "4"),   "\xc3\xbc\xc3\xbc\xc3\xbc",
     };
 
     for (size_t i = 0; i < COUNT(names); i++) {

@@ -86,6 +86,31 @@ TEST(free_ones_wait_for_nothing_and_cost_nothing)
     EXPECT(admit(&r, 50 + 10000));
 }
 
+/* The pauses of one request, widening [*least, *most]. */
+static void pauses(enum retry_class class, uint32_t base, uint32_t cap,
+                   uint64_t *least, uint64_t *most)
+{
+    struct retry r;
+    uint64_t last = base;
+
+    retry_begin(&r, 0);
+    while (r.attempts < 9) {
+        uint64_t now = r.at_ms;
+        uint64_t wait;
+
+        while (!admit(&r, now)) {
+            now++;
+        }
+        EXPECT(fail(&r, now, class));
+        wait = r.at_ms - now;
+        EXPECT(wait >= base && wait <= cap);
+        EXPECT(wait <= 3 * last);
+        last = wait;
+        *least = wait < *least ? wait : *least;
+        *most = wait > *most ? wait : *most;
+    }
+}
+
 TEST(pauses_stay_in_their_range)
 {
     static const struct {
@@ -99,26 +124,8 @@ TEST(pauses_stay_in_their_range)
         uint64_t most = 0;
 
         for (uint64_t seed = 0; seed < 300; seed++) {
-            struct retry r;
-            uint64_t last = rows[i].base;
-
             retry_pool_init(&pool, &retry_defaults, seed);
-            retry_begin(&r, 0);
-            while (r.attempts < 9) {
-                uint64_t now = r.at_ms;
-                uint64_t wait;
-
-                while (!admit(&r, now)) {
-                    now++;
-                }
-                EXPECT(fail(&r, now, rows[i].class));
-                wait = r.at_ms - now;
-                EXPECT(wait >= rows[i].base && wait <= rows[i].cap);
-                EXPECT(wait <= 3 * last);
-                last = wait;
-                least = wait < least ? wait : least;
-                most = wait > most ? wait : most;
-            }
+            pauses(rows[i].class, rows[i].base, rows[i].cap, &least, &most);
         }
         EXPECT(least < rows[i].base + rows[i].base / 10);
         EXPECT(most > rows[i].cap * 6 / 10);
@@ -579,7 +586,7 @@ static void sim_ask(struct sim *s, struct lane *l)
     s->attempts++;
     s->sent[s->now / 1000]++;
     EXPECT(l->retry.attempts <= s->pool.options.attempts_max);
-    l->last_wait = (uint64_t)(sim_answer(s, &took) + 1); /* Its answer. */
+    l->last_wait = (uint64_t)sim_answer(s, &took) + 1; /* Its answer. */
     l->is_flying = true;
     l->at_ms = s->now + took;
 }

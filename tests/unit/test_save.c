@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "tests/worker_kit.h"
 #include "store/store_ops.h"
+#include "tests/worker_kit.h"
 #include "worker/save_send.h"
 
 enum { PART = 16 << 20, LARGE = 2 * PART + 7 };

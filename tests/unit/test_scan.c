@@ -259,6 +259,17 @@ static void keys_add(struct keys *k, const char *at, size_t size)
     k->at[k->count++] = (struct bytes){mem_copy_text(at, size), size};
 }
 
+/* They are ours. */
+static void keys_free(struct bytes key)
+{
+    union {
+        const char *view;
+        char *own;
+    } u = {key.at};
+
+    free(u.own);
+}
+
 static void keys_sort(struct keys *k)
 {
     size_t to = 0;
@@ -268,7 +279,7 @@ static void keys_sort(struct keys *k)
     }
     for (size_t i = 0; i < k->count; i++) {
         if (to > 0 && bytes_is_equal(k->at[i], k->at[to - 1])) {
-            free((void *)(uintptr_t)k->at[i].at);
+            keys_free(k->at[i]);
         } else {
             k->at[to++] = k->at[i];
         }
@@ -279,7 +290,7 @@ static void keys_sort(struct keys *k)
 static void keys_fini(struct keys *k)
 {
     for (size_t i = 0; i < k->count; i++) {
-        free((void *)(uintptr_t)k->at[i].at);
+        keys_free(k->at[i]);
     }
     free(k->at);
     *k = (struct keys){0};
