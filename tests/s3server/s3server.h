@@ -34,6 +34,7 @@ enum s3server_quirk {
     S3SERVER_UNQUOTED_ETAGS = 1 << 12,      /* In headers and lists. */
     S3SERVER_NO_DELETE_CONDITION = 1 << 13, /* Ignored: it deletes. */
     S3SERVER_ANYBODY = 1 << 14,             /* Signatures are not looked at. */
+    S3SERVER_SMALL_PARTS = 1 << 15,         /* Of less than 5 MiB. */
 };
 
 struct s3server_options {
@@ -45,7 +46,9 @@ struct s3server_options {
     uint32_t quirks;
     bool is_tls; /* With a certificate made at the start. */
     bool is_cert_expired;
-    uint32_t idle_ms; /* Kept connections are closed; 0: 5000. */
+    uint32_t idle_ms;  /* Kept connections are closed; 0: 5000. */
+    bool is_express;   /* A directory bucket: wants sessions. */
+    uint64_t fixed_ms; /* Its clock stands there; 0: the real one. */
 };
 
 /* Start on a loopback port that the kernel gives. Ends the test when that

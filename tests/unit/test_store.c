@@ -6,6 +6,7 @@
 
 #include "tests/conformance/conformance.h"
 #include "tests/harness.h"
+#include "tests/s3_kit.h"
 
 static char mem_name[64];
 static char dir_path[] = "/tmp/smshard-store.XXXXXX";
@@ -58,7 +59,51 @@ static const struct conformance_store mem = {
 static const struct conformance_store dir = {
     .start = dir_start, .open = dir_open, .finish = dir_finish};
 
+static void s3_start(void)
+{
+    kit_start(&(struct s3server_options){.access_key = NULL});
+}
+
+/* TLS, versions, and the other spellings of etags and keys. */
+static void s3_odd_start(void)
+{
+    kit_start(&(struct s3server_options){
+        .is_tls = true,
+        .quirks = S3SERVER_VERSIONS | S3SERVER_UNQUOTED_ETAGS |
+                  S3SERVER_SPACE_IS_PLUS | S3SERVER_SLASH_IS_CODED |
+                  S3SERVER_ABSENT_IS_412 | S3SERVER_NO_START_AFTER});
+}
+
+/* What older servers do. */
+static void s3_old_start(void)
+{
+    kit_start(&(struct s3server_options){
+        .quirks = S3SERVER_UNQUOTED_IF_MATCH | S3SERVER_LOSER_IS_500 |
+                  S3SERVER_NO_CHECKSUMS | S3SERVER_NO_DELETE_CONDITION});
+}
+
+#define S3_STORE(begin)                                                        \
+    {                                                                          \
+        .start = begin, .open = kit_open, .finish = kit_stop,                  \
+        .part_bytes = 5 << 20, .is_utf8 = true, .has_equal_etags = true        \
+    }
+static const struct conformance_store s3 = S3_STORE(s3_start);
+static const struct conformance_store s3_odd = S3_STORE(s3_odd_start);
+static const struct conformance_store s3_old = S3_STORE(s3_old_start);
+
 #define X(name)                                                                \
+    TEST(s3_##name)                                                            \
+    {                                                                          \
+        conformance_run(&s3, conformance_##name);                              \
+    }                                                                          \
+    TEST(s3_odd_##name)                                                        \
+    {                                                                          \
+        conformance_run(&s3_odd, conformance_##name);                          \
+    }                                                                          \
+    TEST(s3_old_##name)                                                        \
+    {                                                                          \
+        conformance_run(&s3_old, conformance_##name);                          \
+    }                                                                          \
     TEST(mem_##name)                                                           \
     {                                                                          \
         conformance_run(&mem, conformance_##name);                             \

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An S3 server of our own in this process (tests/s3server), and the
+ * environment that leads the store to it. */
+
+#ifndef TESTS_S3_KIT_H
+#define TESTS_S3_KIT_H
+
+#include "store/store_sync.h"
+#include "tests/harness.h"
+#include "tests/s3server/s3server.h"
+
+static struct s3server *kit_server;
+
+/* Start the server and point the environment to it. */
+static inline void kit_start(const struct s3server_options *options)
+{
+    static const char *const away[] = {
+        "AWS_PROFILE",      "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE",       "http_proxy",
+        "https_proxy",      "all_proxy",           "HTTPS_PROXY",
+        "ALL_PROXY",        "AWS_MAX_ATTEMPTS"};
+
+    alarm(120);
+    for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++) {
+        unsetenv(away[i]);
+    }
+    kit_server = s3server_start(options);
+    setenv("AWS_ENDPOINT_URL_S3", s3server_url(kit_server), 1);
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
+    setenv("AWS_REGION", "us-east-1", 1);
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+    setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
+    if (options->is_tls) {
+        setenv("AWS_CA_BUNDLE", s3server_ca_file(kit_server), 1);
+    }
+}
+
+static inline void kit_stop(void)
+{
+    s3server_stop(&kit_server);
+}
+
+static inline struct store *kit_open(void)
+{
+    struct store *s = NULL;
+    struct buf prefix = {0};
+    struct fault why;
+
+    if (store_open("s3://bucket/", STORE_WRITE, &why, &s, &prefix) !=
+        STATUS_OK) {
+        fprintf(stderr, "%s\n", why.text);
+        exit(1);
+    }
+    buf_fini(&prefix);
+    return s;
+}
+
+#endif /* TESTS_S3_KIT_H */
