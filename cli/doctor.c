@@ -141,13 +141,7 @@ const char *doctor_key(const struct doctor *d, const char *name,
 
 /* ---- the order of things ------------------------------------------------ */
 
-/* Whether @line is no ground to stand on. */
-static bool doctor_is_lacking(const struct doctor_line *line)
-{
-    return line->result == DOCTOR_FAILED || line->is_blocked;
-}
-
-/* Why @check can not be made, or NULL. */
+/* The failure for which @check can not be made, or NULL. */
 static const char *doctor_obstacle(const struct doctor *d,
                                    enum doctor_check check)
 {
@@ -155,17 +149,20 @@ static const char *doctor_obstacle(const struct doctor *d,
     const struct doctor_line *list = &d->lines[DOCTOR_LIST];
 
     for (unsigned i = 0; i < DOCTOR_CHECKS; i++) {
-        if ((needs & 1U << i) != 0 && doctor_is_lacking(&d->lines[i])) {
-            return doctor_name(d->lines[i].is_blocked ? check
-                                                      : (enum doctor_check)i);
+        const struct doctor_line *line = &d->lines[i];
+
+        if ((needs & 1U << i) != 0 && line->root != NULL) {
+            return line->root;
+        }
+        if ((needs & 1U << i) != 0 && line->result == DOCTOR_FAILED) {
+            return doctor_name((enum doctor_check)i);
         }
     }
     /* No bucket, no object in it. */
-    if (check > DOCTOR_LIST && list->result == DOCTOR_FAILED &&
-        list->status == STATUS_NOT_FOUND) {
-        return doctor_name(DOCTOR_LIST);
-    }
-    return NULL;
+    return check > DOCTOR_LIST && list->result == DOCTOR_FAILED &&
+                   list->status == STATUS_NOT_FOUND
+               ? doctor_name(DOCTOR_LIST)
+               : NULL;
 }
 
 /* Skip @check if it can't or mustn't be made. */
@@ -182,16 +179,14 @@ static bool doctor_skip(struct doctor *d, enum doctor_check check)
     } else if (d->options.is_read_only && doctor_rows[check].writes) {
         doctor_note(d, check, DOCTOR_SKIPPED,
                     "nothing is written: --read-only");
-    } else if (d->options.is_quick && is_speed) {
-        doctor_note(d, check, DOCTOR_SKIPPED, "--quick");
-    } else if (obstacle == doctor_name(check)) {
-        doctor_note(d, check, DOCTOR_SKIPPED, "as what it needs was skipped");
     } else if (obstacle != NULL) {
         doctor_note(d, check, DOCTOR_SKIPPED, "%s failed", obstacle);
+        d->lines[check].root = obstacle;
+    } else if (d->options.is_quick && is_speed) {
+        doctor_note(d, check, DOCTOR_SKIPPED, "--quick");
     } else {
         return false;
     }
-    d->lines[check].is_blocked = true;
     return true;
 }
 

@@ -67,7 +67,7 @@ enum doctor_result {
 struct doctor_line {
     enum doctor_result result;
     enum status status; /* Of a failure. */
-    bool is_blocked;    /* Skipped for want of another check. */
+    const char *root;   /* The failure for which it was skipped; or NULL. */
     char text[FAULT_TEXT_MAX];
     int64_t ms; /* What was measured; -1: nothing. */
     uint64_t bytes;

@@ -81,7 +81,7 @@ static void doctor_settings_s3(struct doctor *d)
                   at.is_express ? "its zone" : "the region");
     }
     buf_print(&text, ", %s style", at.path[0] != '\0' ? "path" : "virtual");
-    if (s->ca_bundle != NULL) {
+    if (s->ca_bundle != NULL && at.is_tls) {
         buf_print(&text, ", CA %s", s->ca_bundle);
     }
     doctor_note(d, DOCTOR_SETTINGS, DOCTOR_OK, "%s", buf_text(&text));

@@ -198,13 +198,21 @@ static void speed_receive(struct speed *s, uint64_t lane)
     }
 }
 
+/* A store that makes no checksum while it reads is compared byte by byte. */
+static bool speed_is_same(const struct speed *s, const struct store_event *e)
+{
+    if (s->doctor->bucket == NULL) {
+        return memcmp(s->rooms[e->tag], s->block, e->got) == 0;
+    }
+    return e->got_sum == (e->got == SPEED_PART_SIZE
+                              ? s->sum
+                              : crc_add(CRC_64NVME, 0, s->block, e->got));
+}
+
 static void speed_check(struct speed *s, const struct store_event *e)
 {
-    uint64_t sum = e->got == SPEED_PART_SIZE
-                       ? s->sum
-                       : crc_add(CRC_64NVME, 0, s->block, e->got);
-
-    if (e->status == STATUS_OK && s->status == STATUS_OK && e->got_sum != sum) {
+    if (e->status == STATUS_OK && s->status == STATUS_OK &&
+        !speed_is_same(s, e)) {
         s->status =
             fault_set(&s->why, STATUS_STORE,
                       "the bytes that were read are not those that were "
