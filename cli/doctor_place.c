@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -113,6 +114,13 @@ void doctor_settings(struct doctor *d)
     }
     if (s != STATUS_OK) {
         doctor_fail(d, DOCTOR_SETTINGS, s, &why);
+        if (s == STATUS_DENIED && d->place.scheme == STORE_SCHEME_FILE) {
+            doctor_note(
+                d, DOCTOR_SETTINGS, DOCTOR_FAILED,
+                "%s; give user %u the right, or only read (--read-only)",
+                why.text, (unsigned)geteuid());
+            d->lines[DOCTOR_SETTINGS].status = s;
+        }
         return;
     }
     /* Long enough for trouble that passes, short enough to wait for. */

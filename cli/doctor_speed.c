@@ -19,6 +19,7 @@ enum {
     SPEED_PART_SIZE = 8 << 20,
     SPEED_WRITE_MS = 5000,
     SPEED_READ_MS = 3000,
+    SPEED_READ_TIMES = 64,  /* The object, at most. */
     SPEED_LIMIT_MS = 60000, /* Of one request, on a slow network. */
     SPEED_LANES_MAX = 32,
 };
@@ -224,6 +225,7 @@ static void speed_read(struct speed *s)
 {
     struct store_event e;
     uint64_t start = clock_now_ms(&clock_os);
+    uint64_t most = SPEED_READ_TIMES * s->doctor->speed_bytes;
 
     (void)doctor_key(s->doctor, "speed", s->key);
     s->until_ms = start + SPEED_READ_MS;
@@ -234,7 +236,7 @@ static void speed_read(struct speed *s)
     while (store_inflight(s->doctor->store) > 0 && speed_wait(s, &e)) {
         speed_check(s, &e);
         s->bytes += e.got;
-        if (speed_may_go_on(s)) {
+        if (speed_may_go_on(s) && s->bytes < most) {
             speed_receive(s, e.tag);
         }
     }
