@@ -139,7 +139,7 @@ static void doctor_get_probe(struct doctor *d, enum doctor_check check,
                              uint64_t offset, size_t size)
 {
     char key[STORE_KEY_MAX + 1];
-    char room[DOCTOR_PROBE_BYTES];
+    char room[DOCTOR_PROBE_BYTES] = {0};
     struct store_request r = {.op = STORE_GET,
                               .offset = offset,
                               .size = size,
@@ -493,7 +493,11 @@ static void doctor_remove_known(struct doctor *d)
     struct store_event e;
 
     if (d->upload[0] != '\0') {
-        (void)doctor_ask(d, &r, &e);
+        enum status s = doctor_ask(d, &r, &e);
+
+        if (s == STATUS_OK || s == STATUS_NOT_FOUND) {
+            d->upload[0] = '\0';
+        }
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         doctor_remove(d, bytes_of(doctor_key(d, names[i], key)));
@@ -551,6 +555,12 @@ static void doctor_clean_say(struct doctor *d, enum status s,
                     "could not remove %s%s; do it by hand",
                     store_root_uri(d->store), d->folder);
         d->lines[DOCTOR_CLEAN].status = STATUS_DENIED;
+    } else if (d->upload[0] != '\0') {
+        doctor_note(d, DOCTOR_CLEAN, DOCTOR_FAILED,
+                    "could not abort an upload of %s%s; give the bucket a "
+                    "rule that removes incomplete uploads",
+                    store_root_uri(d->store), d->upload_key);
+        d->lines[DOCTOR_CLEAN].status = STATUS_STORE;
     } else {
         doctor_note(d, DOCTOR_CLEAN, DOCTOR_OK, "nothing is left%s",
                     d->is_versioned ? " but old versions" : "");
