@@ -232,6 +232,9 @@ static size_t store_serial_run(struct store_serial *q,
     if (page != NULL && event->status == STATUS_OK) {
         store_page_close(page, event);
     }
+    if (r->op == STORE_GET && event->status == STATUS_OK) {
+        event->got_sum = crc_add(r->sum, 0, r->into, event->got);
+    }
     CHECK_IMPLIES(event->status != STATUS_OK, event->why.text[0] != '\0');
     if (r->op == STORE_LIST || r->op == STORE_HEAD || r->op == STORE_GET) {
         cost = event->got;

@@ -321,6 +321,7 @@ void conformance_get_ranges(const struct conformance_store *impl,
                                                     .key = BYTES("k"),
                                                     .offset = rows[i].offset,
                                                     .into = into,
+                                                    .sum = CRC_32C,
                                                     .size = rows[i].size},
                              &e);
 
@@ -330,6 +331,7 @@ void conformance_get_ranges(const struct conformance_store *impl,
             MUST(st == STATUS_OK && e.size == 10);
             MUST(e.got == strlen(rows[i].want));
             MUST(memcmp(into, rows[i].want, e.got) == 0);
+            MUST(e.got_sum == crc_add(CRC_32C, 0, into, e.got));
         }
     }
 }

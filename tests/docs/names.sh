@@ -86,11 +86,11 @@ wrong_flags() { # PAGE
 # Every variable of ours that the program reads or sets.
 variables=$({
     sed 's/^/SMSHARD_/; s/-/_/g' "$T"/flags/run | tr '[:lower:]' '[:upper:]'
-    grep -ohE '"SMSHARD_[A-Z_]+"' cli/*.c proto/*.c | tr -d '"'
+    grep -ohE '"SMSHARD_[A-Z0-9_]+"' cli/*.c proto/*.c store/*.c | tr -d '"'
 } | sort -u)
 
 wrong_variables() { # PAGE
-    grep -oE 'SMSHARD_[A-Z_]*[A-Z]' "$1" | sort -u | comm -23 - \
+    grep -oE 'SMSHARD_[A-Z0-9_]*[A-Z0-9]' "$1" | sort -u | comm -23 - \
         <(sort -u <<<"$variables") | sed 's/^/no variable: /'
 }
 

@@ -1,0 +1,801 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The S3 store against a server that misbehaves by script: each fault, and
+ * what the client must make of it. */
+#include "store/store_s3.h"
+
+#include "base/mem.h"
+#include "store/s3_bucket.h"
+#include "store/s3_call.h"
+#include "tests/s3_kit.h"
+
+enum { LARGE = 300000 };
+
+static char *large;
+static char room[LARGE + 16];
+
+static void start(uint32_t quirks)
+{
+    kit_start(&(struct s3server_options){.quirks = quirks});
+    large = mem_new(LARGE, 1);
+    for (size_t i = 0; i < LARGE; i++) {
+        large[i] = (char)(i * 7 + (i >> 8));
+    }
+    s3server_put(kit_server, "k", "0123456789", 10);
+    s3server_put(kit_server, "large", large, LARGE);
+}
+
+static void stop(struct store **s)
+{
+    store_close(s);
+    kit_stop();
+    free(large);
+}
+
+static enum status ask(struct store *s, struct store_request r,
+                       struct store_event *e)
+{
+    enum status status = store_sync(s, &r, e);
+
+    if (status != STATUS_OK && getenv("TEST_SAY") != NULL) {
+        fprintf(stderr, "%s\n", e->why.text);
+    }
+    return status;
+}
+
+static struct store_request get_large(void)
+{
+    return (struct store_request){.op = STORE_GET,
+                                  .key = BYTES("large"),
+                                  .into = room,
+                                  .size = LARGE,
+                                  .is_whole = true};
+}
+
+/* ---- reads -------------------------------------------------------------- */
+
+struct read_row {
+    const char *name;
+    struct s3server_fault fault;
+    bool is_ranged;
+    enum status want;
+    const char *says;  /* In the line, when it fails. */
+    uint64_t requests; /* At the most. */
+};
+
+static const struct read_row reads[] = {
+    {"503 three times",
+     {.count = 3, .act = S3SERVER_ANSWER, .code = 503, .error = "SlowDown"},
+     false,
+     STATUS_OK,
+     "",
+     4},
+    {"500 twice",
+     {.count = 2, .act = S3SERVER_ANSWER, .code = 500},
+     true,
+     STATUS_OK,
+     "",
+     3},
+    {"502 without a document",
+     {.count = 1,
+      .act = S3SERVER_RAW,
+      .message = "HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\nbad"},
+     true,
+     STATUS_OK,
+     "",
+     2},
+    {"closed before it answers",
+     {.count = 2, .act = S3SERVER_CLOSE},
+     true,
+     STATUS_OK,
+     "",
+     6},
+    {"cut in the middle",
+     {.count = 2, .act = S3SERVER_CUT, .bytes = 100000},
+     true,
+     STATUS_OK,
+     "",
+     3},
+    {"reset in the middle",
+     {.count = 1, .act = S3SERVER_RESET, .bytes = 70000},
+     true,
+     STATUS_OK,
+     "",
+     3},
+    {"cut in a whole read",
+     {.count = 1, .act = S3SERVER_CUT, .bytes = 100000},
+     false,
+     STATUS_OK,
+     "",
+     3},
+    {"shorter than it says",
+     {.count = 1, .act = S3SERVER_LONG_LENGTH, .bytes = 10},
+     true,
+     STATUS_STORE,
+     "longer than",
+     3},
+    {"longer than it says",
+     {.count = 1, .act = S3SERVER_SHORT_LENGTH, .bytes = 10},
+     true,
+     STATUS_OK,
+     "",
+     3},
+    {"another range",
+     {.act = S3SERVER_WRONG_RANGE, .bytes = 5},
+     true,
+     STATUS_STORE,
+     "Content-Range",
+     2},
+    {"not HTTP",
+     {.count = 1, .act = S3SERVER_RAW, .message = "hello\r\n\r\n"},
+     true,
+     STATUS_OK,
+     "",
+     3},
+    {"damaged once",
+     {.count = 1, .act = S3SERVER_CORRUPT, .bytes = 1234},
+     false,
+     STATUS_OK,
+     "",
+     2},
+    {"damaged always",
+     {.act = S3SERVER_CORRUPT, .bytes = 1234},
+     false,
+     STATUS_STORE,
+     "checksum",
+     3},
+    {"archived",
+     {.act = S3SERVER_ANSWER, .code = 403, .error = "InvalidObjectState"},
+     true,
+     STATUS_DENIED,
+     "archived",
+     1},
+    {"no permission",
+     {.act = S3SERVER_ANSWER, .code = 403, .error = "AccessDenied"},
+     true,
+     STATUS_DENIED,
+     "s3:GetObject",
+     1},
+    {"an unknown error",
+     {.act = S3SERVER_ANSWER, .code = 400, .error = "Whatever"},
+     true,
+     STATUS_STORE,
+     "400 Whatever",
+     1},
+    {"an error of the server that does not end",
+     {.act = S3SERVER_ANSWER, .code = 403, .error = "KMS.DisabledException"},
+     true,
+     STATUS_DENIED,
+     "KMS",
+     1},
+    {"an endless head",
+     {.count = 1, .act = S3SERVER_ENDLESS_HEAD},
+     true,
+     STATUS_OK,
+     "",
+     3},
+    {"an endless body",
+     {.act = S3SERVER_ENDLESS_BODY},
+     true,
+     STATUS_UNSUPPORTED,
+     "ranges",
+     3},
+    {"without an etag", {.act = S3SERVER_NO_ETAG}, true, STATUS_OK, "", 1},
+    {"expired, with nothing newer",
+     {.act = S3SERVER_EXPIRE},
+     true,
+     STATUS_DENIED,
+     "expired",
+     2},
+    {"redirected to another region",
+     {.act = S3SERVER_REDIRECT, .code = 301, .message = "eu-west-1"},
+     true,
+     STATUS_STORE,
+     "region",
+     4},
+    {"redirected in a circle",
+     {.act = S3SERVER_REDIRECT_HOST, .message = "http://127.0.0.1:1/k"},
+     true,
+     STATUS_STORE,
+     "",
+     4},
+};
+
+static void run_read(const struct read_row *row)
+{
+    struct s3server_fault fault = row->fault;
+    struct store_request r = get_large();
+    struct store_event e;
+    struct store *s;
+
+    start(0);
+    s = kit_open();
+    fault.key = "large";
+    s3server_fault(kit_server, &fault);
+    r.is_whole = !row->is_ranged;
+    memset(room, 0, sizeof(room));
+    if (ask(s, r, &e) != row->want ||
+        s3server_requests(kit_server, NULL, "large") > row->requests) {
+        fprintf(
+            stderr, "%s: %s, %llu requests: %s\n", row->name,
+            status_name(e.status),
+            (unsigned long long)s3server_requests(kit_server, NULL, "large"),
+            e.why.text);
+        EXPECT(false);
+    }
+    if (row->want == STATUS_OK) {
+        EXPECT_EQ(e.got, LARGE);
+        EXPECT(memcmp(room, large, LARGE) == 0);
+    } else if (strstr(e.why.text, row->says) == NULL) {
+        fprintf(stderr, "%s: %s\n", row->name, e.why.text);
+        EXPECT(false);
+    }
+    stop(&s);
+}
+
+TEST(faults_of_a_read)
+{
+    for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+        run_read(&reads[i]);
+    }
+}
+
+/* A read in parts: the object is overwritten between two of them. */
+TEST(an_overwrite_between_two_ranges)
+{
+    struct store_event e;
+    struct store_request r = get_large();
+    char etag[STORE_ETAG_MAX];
+    struct store *s;
+
+    start(0);
+    s = kit_open();
+    r.is_whole = false;
+    r.size = 1000;
+    EXPECT_EQ(ask(s, r, &e), STATUS_OK);
+    memcpy(etag, e.etag, sizeof(etag));
+    s3server_fault(kit_server,
+                   &(struct s3server_fault){.act = S3SERVER_OVERWRITE});
+    r.etag = etag;
+    r.offset = 1000;
+    EXPECT_EQ(ask(s, r, &e), STATUS_CHANGED);
+    EXPECT_EQ(s3server_requests(kit_server, "GET", "large"), 2);
+    stop(&s);
+}
+
+/* … or within one, whose first half has come. */
+TEST(an_overwrite_within_a_range)
+{
+    struct store_request r = get_large();
+    struct store_event e;
+    struct store *s;
+
+    start(0);
+    s = kit_open();
+    r.is_whole = false;
+    s3server_fault(kit_server, &(struct s3server_fault){.count = 1,
+                                                        .act = S3SERVER_CUT,
+                                                        .bytes = 5000});
+    s3server_fault(kit_server,
+                   &(struct s3server_fault){.act = S3SERVER_OVERWRITE});
+    EXPECT_EQ(ask(s, r, &e), STATUS_CHANGED);
+    stop(&s);
+}
+
+TEST(a_server_without_ranges_is_refused_by_name)
+{
+    struct store_request r = get_large();
+    struct store_event e;
+    struct store *s;
+
+    start(S3SERVER_NO_RANGE);
+    s = kit_open();
+    EXPECT_EQ(ask(s, r, &e), STATUS_OK); /* The whole needs none. */
+    r.is_whole = false;
+    r.offset = 100;
+    r.size = 100;
+    EXPECT_EQ(ask(s, r, &e), STATUS_UNSUPPORTED);
+    EXPECT(strstr(e.why.text, "ignores ranges") != NULL);
+    stop(&s);
+}
+
+TEST(checksums_of_parts_make_that_of_the_whole)
+{
+    struct store_request r = get_large();
+    struct store_event e;
+    struct store *s;
+    uint64_t sum = 0;
+    struct crc kept;
+
+    start(0);
+    s = kit_open();
+    EXPECT_EQ(
+        ask(s, (struct store_request){.op = STORE_HEAD, .key = BYTES("large")},
+            &e),
+        STATUS_OK);
+    kept = e.sum;
+    EXPECT_EQ(kept.kind, CRC_64NVME);
+    r.is_whole = false;
+    r.sum = kept.kind;
+    r.size = 77777;
+    for (r.offset = 0; r.offset < LARGE; r.offset += r.size) {
+        s3server_fault(kit_server, &(struct s3server_fault){.count = 1,
+                                                            .act = S3SERVER_CUT,
+                                                            .bytes = 33333});
+        EXPECT_EQ(ask(s, r, &e), STATUS_OK);
+        sum = crc_combine(kept.kind, sum, e.got_sum, e.got);
+    }
+    EXPECT_EQ(sum, kept.value);
+    stop(&s);
+}
+
+/* ---- writes whose answer is lost ---------------------------------------- */
+
+struct write_row {
+    const char *name;
+    struct s3server_fault fault;
+    enum store_when when;
+    bool is_there; /* The key has a value before. */
+    enum status want;
+};
+
+static const struct write_row writes[] = {
+    {"a lost answer",
+     {.count = 1, .act = S3SERVER_LOSE_ANSWER},
+     STORE_ALWAYS,
+     false,
+     STATUS_OK},
+    {"a lost create",
+     {.count = 1, .act = S3SERVER_LOSE_ANSWER},
+     STORE_IF_ABSENT,
+     false,
+     STATUS_OK},
+    {"a create that never came",
+     {.count = 1, .act = S3SERVER_CLOSE},
+     STORE_IF_ABSENT,
+     false,
+     STATUS_OK},
+    {"a create that failed",
+     {.count = 1, .act = S3SERVER_ANSWER, .code = 500},
+     STORE_IF_ABSENT,
+     false,
+     STATUS_OK},
+    {"a create in a conflict",
+     {.count = 1,
+      .act = S3SERVER_ANSWER,
+      .code = 409,
+      .error = "ConditionalRequestConflict"},
+     STORE_IF_ABSENT,
+     false,
+     STATUS_OK},
+    {"a failed create of what is there",
+     {.count = 1, .act = S3SERVER_ANSWER, .code = 500},
+     STORE_IF_ABSENT,
+     true,
+     STATUS_EXISTS},
+    {"a lost replace",
+     {.count = 1, .act = S3SERVER_LOSE_ANSWER},
+     STORE_IF_MATCH,
+     true,
+     STATUS_OK},
+    {"a replace that failed",
+     {.count = 2, .act = S3SERVER_ANSWER, .code = 503, .error = "SlowDown"},
+     STORE_IF_MATCH,
+     true,
+     STATUS_OK},
+    {"a replace of nothing",
+     {.count = 1, .act = S3SERVER_ANSWER, .code = 500},
+     STORE_IF_MATCH,
+     false,
+     STATUS_NOT_FOUND},
+    {"an answer without an etag",
+     {.count = 1, .act = S3SERVER_NO_ETAG},
+     STORE_ALWAYS,
+     false,
+     STATUS_OK},
+    {"a damaged body",
+     {.count = 1, .act = S3SERVER_ANSWER, .code = 400, .error = "BadDigest"},
+     STORE_ALWAYS,
+     false,
+     STATUS_OK},
+    {"no room",
+     {.act = S3SERVER_ANSWER, .code = 507},
+     STORE_ALWAYS,
+     false,
+     STATUS_NO_SPACE},
+};
+
+static void run_write(const struct write_row *row)
+{
+    char etag[STORE_ETAG_MAX] = "\"0123\"";
+    struct s3server_fault fault = row->fault;
+    struct store_event e;
+    struct store *s;
+
+    start(0);
+    s = kit_open();
+    if (row->is_there) {
+        struct store_request before = {
+            .op = STORE_PUT, .key = BYTES("w"), .body = "old", .size = 3};
+
+        EXPECT_EQ(ask(s, before, &e), STATUS_OK);
+        memcpy(etag, e.etag, sizeof(etag));
+    }
+    fault.method = "PUT";
+    s3server_fault(kit_server, &fault);
+    if (ask(s,
+            (struct store_request){.op = STORE_PUT,
+                                   .key = BYTES("w"),
+                                   .body = "new, with a nonce",
+                                   .size = 17,
+                                   .when = row->when,
+                                   .etag = etag},
+            &e) != row->want) {
+        fprintf(stderr, "%s: %s: %s\n", row->name, status_name(e.status),
+                e.why.text);
+        EXPECT(false);
+    }
+    s3server_clear(kit_server);
+    if (row->want == STATUS_OK) {
+        char text[32] = "";
+        struct store_event got;
+
+        EXPECT_EQ(ask(s,
+                      (struct store_request){.op = STORE_GET,
+                                             .key = BYTES("w"),
+                                             .into = text,
+                                             .size = 31,
+                                             .etag = e.etag},
+                      &got),
+                  STATUS_OK);
+        EXPECT_STR(text, "new, with a nonce");
+    }
+    stop(&s);
+}
+
+TEST(writes_of_unknown_outcome)
+{
+    for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+        run_write(&writes[i]);
+    }
+}
+
+/* ---- uploads ------------------------------------------------------------ */
+
+static enum status upload(struct store *s, enum store_when when,
+                          struct store_event *e)
+{
+    struct store_part part = {.etag = ""};
+    char id[STORE_UPLOAD_MAX];
+
+    EXPECT_EQ(
+        ask(s,
+            (struct store_request){.op = STORE_UPLOAD_BEGIN, .key = BYTES("u")},
+            e),
+        STATUS_OK);
+    memcpy(id, e->upload, sizeof(id));
+    EXPECT_EQ(ask(s,
+                  (struct store_request){.op = STORE_UPLOAD_PART,
+                                         .key = BYTES("u"),
+                                         .upload = id,
+                                         .part = 1,
+                                         .body = large,
+                                         .size = LARGE},
+                  e),
+              STATUS_OK);
+    memcpy(part.etag, e->etag, sizeof(part.etag));
+    part.size = LARGE;
+    part.sum = e->sum;
+    return ask(s,
+               (struct store_request){.op = STORE_UPLOAD_END,
+                                      .key = BYTES("u"),
+                                      .upload = id,
+                                      .part_count = 1,
+                                      .parts = &part,
+                                      .when = when},
+               e);
+}
+
+TEST(ends_of_uploads)
+{
+    static const struct {
+        const char *name;
+        struct s3server_fault fault;
+        enum store_when when;
+        enum status want;
+    } rows[] = {
+        {"200 with an error inside",
+         {.count = 1, .act = S3SERVER_ANSWER_200, .error = "InternalError"},
+         STORE_ALWAYS,
+         STATUS_OK},
+        {"spaces, then an error",
+         {.count = 1, .act = S3SERVER_SPACES, .ms = 30, .error = "SlowDown"},
+         STORE_ALWAYS,
+         STATUS_OK},
+        {"spaces, then the answer",
+         {.count = 1, .act = S3SERVER_SPACES, .ms = 30},
+         STORE_ALWAYS,
+         STATUS_OK},
+        {"an empty 200",
+         {.count = 1, .act = S3SERVER_BODY, .message = "  "},
+         STORE_ALWAYS,
+         STATUS_OK},
+        {"a lost answer",
+         {.count = 1, .act = S3SERVER_LOSE_ANSWER},
+         STORE_ALWAYS,
+         STATUS_OK},
+        {"a lost answer to a create",
+         {.count = 1, .act = S3SERVER_LOSE_ANSWER},
+         STORE_IF_ABSENT,
+         STATUS_OK},
+        {"a part that is gone",
+         {.act = S3SERVER_ANSWER, .code = 400, .error = "InvalidPart"},
+         STORE_ALWAYS,
+         STATUS_INVALID},
+        {"nothing but 200 and an error",
+         {.act = S3SERVER_ANSWER_200, .error = "AccessDenied"},
+         STORE_ALWAYS,
+         STATUS_DENIED},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct s3server_fault fault = rows[i].fault;
+        struct store_event e;
+        struct store *s;
+
+        start(S3SERVER_SMALL_PARTS);
+        s = kit_open();
+        fault.method = "POST";
+        fault.key = "uploadId=";
+        s3server_fault(kit_server, &fault);
+        if (upload(s, rows[i].when, &e) != rows[i].want) {
+            fprintf(stderr, "%s: %s: %s\n", rows[i].name, status_name(e.status),
+                    e.why.text);
+            EXPECT(false);
+        }
+        if (rows[i].want == STATUS_OK) {
+            EXPECT(e.etag[0] != '\0');
+            EXPECT(s3server_has(kit_server, "u"));
+            EXPECT_EQ(s3server_uploads(kit_server), 0);
+        }
+        stop(&s);
+    }
+}
+
+/* ---- listings ----------------------------------------------------------- */
+
+static enum status count_key(void *self, const struct store_object *o,
+                             struct fault *why)
+{
+    int *count = self;
+
+    (void)o;
+    (void)why;
+    (*count)++;
+    return STATUS_OK;
+}
+
+TEST(faults_of_a_listing)
+{
+    static const struct {
+        const char *name;
+        struct s3server_fault fault;
+        enum status want;
+        const char *says;
+    } rows[] = {
+        {"200 with an error inside",
+         {.count = 1, .act = S3SERVER_ANSWER_200, .error = "InternalError"},
+         STATUS_OK,
+         ""},
+        {"an empty page",
+         {.count = 1, .act = S3SERVER_BODY, .message = ""},
+         STATUS_OK,
+         ""},
+        {"half a page",
+         {.count = 1,
+          .act = S3SERVER_BODY,
+          .message = "<ListBucketResult><Contents><Key>k"},
+         STATUS_OK,
+         ""},
+        {"a page of another kind",
+         {.act = S3SERVER_BODY, .message = "<html>login</html>"},
+         STATUS_STORE,
+         "is this endpoint an S3 server?"},
+        {"an entity bomb",
+         {.act = S3SERVER_BODY,
+          .message = "<!DOCTYPE x [<!ENTITY a \"aaaa\">]><ListBucketResult>"
+                     "&a;</ListBucketResult>"},
+         STATUS_STORE,
+         "S3 server"},
+        {"no permission",
+         {.act = S3SERVER_ANSWER, .code = 403, .error = "AccessDenied"},
+         STATUS_DENIED,
+         "s3:ListBucket"},
+        {"no bucket",
+         {.act = S3SERVER_ANSWER, .code = 404, .error = "NoSuchBucket"},
+         STATUS_NOT_FOUND,
+         "no such bucket"},
+        {"more, without a word where",
+         {.act = S3SERVER_BODY,
+          .message = "<ListBucketResult><IsTruncated>true</IsTruncated>"
+                     "</ListBucketResult>"},
+         STATUS_STORE,
+         ""},
+        {"keys of another prefix",
+         {.act = S3SERVER_BODY,
+          .message = "<ListBucketResult><IsTruncated>false</IsTruncated>"
+                     "<Contents><Key>zzz</Key><Size>1</Size></Contents>"
+                     "</ListBucketResult>"},
+         STATUS_STORE,
+         "prefix"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fault why = {""};
+        struct store *s;
+        enum status got;
+        int count = 0;
+
+        start(0);
+        s = kit_open();
+        s3server_fault(kit_server, &rows[i].fault);
+        got = store_sync_list(s, "l", count_key, &count, &why);
+        if (got != rows[i].want || strstr(why.text, rows[i].says) == NULL) {
+            fprintf(stderr, "%s: %s: %s\n", rows[i].name, status_name(got),
+                    why.text);
+            EXPECT(false);
+        }
+        EXPECT(got != STATUS_OK || count == 1);
+        stop(&s);
+    }
+}
+
+/* ---- settings that are mended on the way --------------------------------- */
+
+TEST(another_region_is_learned)
+{
+    struct store_event e;
+    struct store *s;
+
+    kit_start(&(struct s3server_options){.region = "eu-north-1"});
+    s3server_put(kit_server, "k", "x", 1);
+    s = kit_open();
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(ask(s,
+                      (struct store_request){.op = STORE_GET,
+                                             .key = BYTES("k"),
+                                             .into = room,
+                                             .size = 9},
+                      &e),
+                  STATUS_OK);
+    }
+    EXPECT_EQ(s3server_requests(kit_server, NULL, NULL), 4);
+    store_close(&s);
+    kit_stop();
+}
+
+TEST(another_clock_is_learned)
+{
+    struct store_event e;
+    struct store *s;
+
+    kit_start(&(struct s3server_options){.fixed_ms = 1700000000000});
+    s3server_put(kit_server, "k", "x", 1);
+    s = kit_open();
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(ask(s,
+                      (struct store_request){.op = STORE_GET,
+                                             .key = BYTES("k"),
+                                             .into = room,
+                                             .size = 9},
+                      &e),
+                  STATUS_OK);
+    }
+    EXPECT_EQ(s3server_requests(kit_server, NULL, NULL), 4);
+    store_close(&s);
+    kit_stop();
+}
+
+TEST(wrong_keys_are_named)
+{
+    static const struct {
+        const char *access;
+        const char *secret;
+        const char *says;
+    } rows[] = {{"AKIDOTHER", "secret", "InvalidAccessKeyId"},
+                {"AKIDEXAMPLE", "other", "the secret key is wrong"}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct store_event e;
+        struct store *s;
+
+        kit_start(&(struct s3server_options){.token = NULL});
+        setenv("AWS_ACCESS_KEY_ID", rows[i].access, 1);
+        setenv("AWS_SECRET_ACCESS_KEY", rows[i].secret, 1);
+        if (fork() == 0) { /* Credentials are the process's. */
+            s = kit_open();
+            EXPECT_EQ(ask(s,
+                          (struct store_request){.op = STORE_GET,
+                                                 .key = BYTES("k"),
+                                                 .into = room,
+                                                 .size = 9},
+                          &e),
+                      STATUS_DENIED);
+            EXPECT(strstr(e.why.text, rows[i].says) != NULL);
+            EXPECT(strstr(e.why.text, rows[i].secret) == NULL || i == 1);
+            _exit(0);
+        } else {
+            int state = 1;
+
+            EXPECT(wait(&state) > 0 && state == 0);
+        }
+        kit_stop();
+    }
+}
+
+/* A directory bucket: requests carry a session's token, not the account's. */
+TEST(sessions_of_directory_buckets)
+{
+    struct store_event e;
+    struct store *s = NULL;
+    struct fault why;
+    char token[256];
+
+    kit_start(&(struct s3server_options){.is_express = true,
+                                         .bucket = "b--use1-az4--x-s3"});
+    s3server_put(kit_server, "k", "x", 1);
+    EXPECT_EQ(store_s3_open("b--use1-az4--x-s3", &why, &s), STATUS_OK);
+    EXPECT_EQ(
+        ask(s,
+            (struct store_request){
+                .op = STORE_GET, .key = BYTES("k"), .into = room, .size = 9},
+            &e),
+        STATUS_OK);
+    s3server_last_header(kit_server, "x-amz-s3session-token", token);
+    EXPECT(strncmp(token, "token-", 6) == 0);
+    EXPECT_EQ(s3server_requests(kit_server, "GET", "session"), 1);
+    store_close(&s);
+    kit_stop();
+}
+
+TEST(what_is_in_a_pool)
+{
+    struct s3_bucket *b = NULL;
+    struct retry_pool pool;
+    struct fault why;
+    struct store_event e;
+    struct store *s;
+
+    start(0);
+    s = kit_open();
+    s3server_fault(kit_server, &(struct s3server_fault){.count = 1,
+                                                        .act = S3SERVER_ANSWER,
+                                                        .code = 503,
+                                                        .error = "SlowDown"});
+    EXPECT_EQ(ask(s, get_large(), &e), STATUS_OK);
+    EXPECT(e.is_throttled);
+    EXPECT_EQ(s3_bucket_get("bucket", &why, &b), STATUS_OK);
+    s3_bucket_pool(b, &pool);
+    EXPECT_EQ(pool.count.throttles, 1);
+    EXPECT_EQ(pool.count.retries, 1);
+    stop(&s);
+}
+
+/* What the server says of many keys. */
+TEST(some_keys_are_not_deleted)
+{
+    struct bytes keys[] = {BYTES("k"), BYTES("denied"), BYTES("none")};
+    struct store_event e;
+    struct store *s;
+
+    start(0);
+    s = kit_open();
+    EXPECT_EQ(ask(s,
+                  (struct store_request){
+                      .op = STORE_DELETE_MANY, .keys = keys, .key_count = 3},
+                  &e),
+              STATUS_DENIED);
+    EXPECT_EQ(e.failed, 1);
+    EXPECT(strstr(e.why.text, "denied was not deleted") != NULL);
+    EXPECT(!s3server_has(kit_server, "k"));
+    stop(&s);
+}
