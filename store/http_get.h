@@ -37,11 +37,13 @@ struct http_get;
 /* One request. */
 struct get_call {
     struct get_call *next;
-    const struct http_request *r; /* The caller's, until the event. */
+    struct http_request request;
+    const struct http_request *r; /* That copy. */
     uint64_t tag;
     struct get_host *host;
     struct get_conn *conn; /* NULL while it waits. */
     uint64_t submitted_ms;
+    uint64_t begun_ms; /* Its turn in the queue has come; 0 before. */
     uint64_t moved_ms; /* Last byte in either direction. */
     uint64_t sent_ms;  /* The request's last byte; 0 before. */
     uint64_t first_ms; /* The answer's first byte; 0 before. */
@@ -78,6 +80,7 @@ struct get_conn {
     size_t sent;
     struct buf in; /* The head, and what came with it. */
     size_t seen;
+    size_t interim; /* Bytes of 1xx heads before this one. */
     struct http_head head;
     struct http_chunk chunk;
     uint64_t left; /* Of a body with a length. */

@@ -65,9 +65,9 @@ static void get_conn_fail(struct get_conn *c, enum http_result result,
 static void get_conn_broken(struct get_conn *c)
 {
     bool is_virgin = c->call->first_ms == 0;
-    enum http_result result = c->state == GET_BODY        ? HTTP_SHORT
-                              : is_virgin && c->is_reused ? HTTP_STALE
-                                                          : HTTP_LOST;
+    enum http_result result = !is_virgin     ? HTTP_SHORT
+                              : c->is_reused ? HTTP_STALE
+                                             : HTTP_LOST;
 
     get_conn_fail(c, result, c->link.why);
 }
@@ -258,6 +258,7 @@ static void get_conn_headed(struct get_conn *c)
     c->chunk = (struct http_chunk){0};
     c->in = (struct buf){0};
     if (http_head_is_bare(c->head.code, r->method)) {
+        c->is_closing |= rest.size > 0;
         get_conn_done(c);
     } else if (call->is_direct && c->head.has_length &&
                c->head.length > r->into_size) {
@@ -271,29 +272,43 @@ static void get_conn_headed(struct get_conn *c)
     buf_fini(&in);
 }
 
+/* Pass over the heads of interim answers, "100 Continue" and its kind. */
+static enum http_head_state get_conn_look(struct get_conn *c, const char **why)
+{
+    for (;;) {
+        enum http_head_state state =
+            http_head_parse(buf_bytes(&c->in), &c->seen, &c->head, why);
+
+        if (state != HTTP_HEAD_WHOLE || c->head.code >= 200) {
+            return state;
+        }
+        if (c->head.code == 101) {
+            *why = "the peer switches to another protocol";
+            return HTTP_HEAD_BAD;
+        }
+        memmove(c->in.at, c->in.at + c->head.size, c->in.size - c->head.size);
+        c->in.size -= c->head.size;
+        c->interim += c->head.size;
+        c->seen = 0;
+    }
+}
+
 /* Look at what there is of the head. false: more has to come. */
 static bool get_conn_parse(struct get_conn *c)
 {
     const char *why = "";
-    enum http_head_state state =
-        http_head_parse(buf_bytes(&c->in), &c->seen, &c->head, &why);
+    enum http_head_state state = get_conn_look(c, &why);
 
     if (state == HTTP_HEAD_BAD) {
         get_conn_fail(c, HTTP_MALFORMED, why);
         return true;
     }
-    if (state == HTTP_HEAD_MORE && c->in.size > HTTP_HEADERS_MAX) {
+    if (state == HTTP_HEAD_MORE && c->in.size + c->interim > HTTP_HEADERS_MAX) {
         get_conn_fail(c, HTTP_MALFORMED, "the head is too long");
         return true;
     }
     if (state == HTTP_HEAD_MORE) {
         return false;
-    }
-    if (c->head.code < 200 && c->head.code != 101) { /* An interim one. */
-        memmove(c->in.at, c->in.at + c->head.size, c->in.size - c->head.size);
-        c->in.size -= c->head.size;
-        c->seen = 0;
-        return c->in.size > 0 ? get_conn_parse(c) : false;
     }
     get_conn_headed(c);
     return true;
@@ -353,6 +368,7 @@ static void get_conn_send(struct get_conn *c)
     c->state = GET_HEAD;
     buf_clear(&c->in);
     c->seen = 0;
+    c->interim = 0;
     get_conn_watch(c, EPOLLIN);
 }
 

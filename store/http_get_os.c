@@ -205,8 +205,11 @@ static void get_host_start(struct http_get *h, struct get_host *host)
         if (idle != NULL && host->conn_count >= h->connections) {
             get_conn_close(idle, true);
         }
-        if (host->conn_count >= h->connections ||
-            !get_host_has_place(h, host)) {
+        if (host->conn_count >= h->connections) {
+            return;
+        }
+        call->begun_ms = call->begun_ms != 0 ? call->begun_ms : get_now();
+        if (!get_host_has_place(h, host)) {
             return;
         }
         get_unqueue(call);
@@ -250,7 +253,9 @@ static uint64_t get_call_due(const struct get_call *call, const char **why)
 
     if (c == NULL || c->state < GET_SEND) {
         *why = "connecting took too long";
-        return r->connect_ms > 0 ? call->submitted_ms + r->connect_ms : due;
+        return r->connect_ms > 0 && call->begun_ms > 0
+                   ? call->begun_ms + r->connect_ms
+                   : due;
     }
     if (c->state == GET_HEAD && call->first_ms == 0) {
         *why = "no first byte came in time";
@@ -258,13 +263,6 @@ static uint64_t get_call_due(const struct get_call *call, const char **why)
     }
     *why = "no byte moved for too long";
     return r->stall_ms > 0 ? call->moved_ms + r->stall_ms : due;
-}
-
-/* A call that waits for its turn is not late. */
-static bool get_call_is_waiting(const struct http_get *h,
-                                const struct get_call *call)
-{
-    return call->conn == NULL && call->host->conn_count >= h->connections;
 }
 
 static void get_call_late(struct http_get *h, struct get_call *call,
@@ -309,9 +307,7 @@ static uint64_t get_host_tick(struct http_get *h, struct get_host *host)
         struct get_call *after = call->next;
         uint64_t due = get_call_due(call, &why);
 
-        if (get_call_is_waiting(h, call)) {
-            call->submitted_ms = now; /* Its time has not begun. */
-        } else if (due <= now) {
+        if (due <= now) {
             get_call_late(h, call, why);
         } else {
             next = due < next ? due : next;
@@ -330,7 +326,8 @@ static void get_submit(void *self, const struct http_request *r)
     struct get_call **at;
 
     CHECK(strcmp(r->method, "GET") == 0 && r->into != NULL);
-    call->r = r;
+    call->request = *r;
+    call->r = &call->request;
     call->tag = r->tag;
     call->submitted_ms = get_now();
     call->moved_ms = call->submitted_ms;
@@ -365,6 +362,7 @@ static void get_cancel(void *self, uint64_t tag)
 {
     struct http_get *h = self;
     struct get_call *call = get_find(h, tag);
+    struct get_host *host;
 
     for (struct get_call **at = &h->done; *at != NULL; at = &(*at)->next) {
         if ((*at)->tag == tag) {
@@ -380,12 +378,14 @@ static void get_cancel(void *self, uint64_t tag)
     if (call == NULL) {
         return;
     }
+    host = call->host;
     if (call->conn != NULL) {
         get_conn_close(call->conn, false);
     } else if (get_is_queued(call)) {
         get_unqueue(call);
     }
     get_call_free(call);
+    get_host_start(h, host); /* Nothing else may wake the next one. */
 }
 
 static uint64_t get_progress(void *self, uint64_t tag)
@@ -510,6 +510,14 @@ enum status http_get_new(const struct http_options *options, struct fault *why,
         epoll_ctl(h->epoll, EPOLL_CTL_ADD, h->wake, &wake) != 0) {
         get_destroy(h);
         return fault_set(why, STATUS_OS, "out of files for connections");
+    }
+    if (h->ca_bundle != NULL) { /* Better said now than at the first use. */
+        enum status s = http_tls_new(h->ca_bundle, why, &h->tls);
+
+        if (s != STATUS_OK) {
+            get_destroy(h);
+            return s;
+        }
     }
     *out = (struct http){&ops, h};
     return STATUS_OK;

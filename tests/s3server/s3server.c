@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,12 +189,24 @@ static bool srv_serve(struct srv_request *r)
     return is_open;
 }
 
+/* OpenSSL writes to a socket whose peer may be gone: with write(2). */
+static void srv_outlive_peers(void)
+{
+    sigset_t pipe;
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    CHECK(pthread_sigmask(SIG_BLOCK, &pipe, NULL) == 0);
+}
+
 static void *srv_connection(void *self)
 {
     struct srv_conn *c = self;
     struct srv_request *r = mem_new(1, sizeof(*r));
-    bool is_open = c->s->tls == NULL || srv_tls_accept(c);
+    bool is_open;
 
+    srv_outlive_peers();
+    is_open = c->s->tls == NULL || srv_tls_accept(c);
     while (is_open && !atomic_load(&c->s->is_stopping)) {
         *r = (struct srv_request){.conn = c};
         is_open = srv_request_head(r) && srv_serve(r);

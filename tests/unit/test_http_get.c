@@ -97,7 +97,12 @@ static const struct row rows[] = {
      "hello", "", false},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello", true,
      HTTP_SHORT, 200, "hello", "", false},
-    {"HTTP/1.1 200 OK\r\nContent-Le", true, HTTP_LOST, 0, "", "", false},
+    {"HTTP/1.1 200 OK\r\nContent-Le", true, HTTP_SHORT, 0, "", "", false},
+    {"HTTP/1.1 100 Continue\r\n\r\n", true, HTTP_SHORT, 0, "", "", false},
+    {"HTTP/1.1 101 Switching Protocols\r\n\r\n", false, HTTP_MALFORMED, 0, "",
+     "", false},
+    {"HTTP/1.1 304 Not Modified\r\n\r\nno body", false, HTTP_DONE, 304, "", "",
+     false},
     {"", true, HTTP_LOST, 0, "", "", false},
     {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world", false,
      HTTP_TOO_LARGE, 200, "", "", false},
@@ -300,6 +305,73 @@ TEST(a_queue_beyond_the_limit)
     server_stop(&s);
 }
 
+/* The struct itself is the caller's again after submit(). */
+static void submit_and_forget(const struct http *h, const char *origin,
+                              uint64_t tag, const char *target)
+{
+    struct http_request r = ask_for(origin, target, 8);
+
+    r.tag = tag;
+    r.connect_ms = 100;
+    h->ops->submit(h->self, &r);
+    memset(&r, 0x5a, sizeof(r));
+}
+
+/* Answers, after longer than others may take to connect, and closes. */
+static void serve_slowly(struct peer *p)
+{
+    struct pollfd wait = {.fd = p->fd, .events = POLLIN};
+
+    if (!peer_request(p)) { /* It was given up before. */
+        return;
+    }
+    if (strstr(buf_text(&p->head), "/mute") != NULL) {
+        EXPECT(poll(&wait, 1, -1) == 1);
+        return;
+    }
+    EXPECT(poll(&wait, 1, 250) == 0);
+    peer_say(p, "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+                "Content-Length: 2\r\n\r\nok");
+}
+
+TEST(time_in_the_queue_is_not_time_to_connect)
+{
+    struct http h = get_new((struct http_options){.connections = 1});
+    struct http_event e;
+    struct server s;
+
+    server_start(&s, serve_slowly);
+    for (uint64_t tag = 0; tag < 3; tag++) {
+        submit_and_forget(&h, s.origin, tag, "/");
+    }
+    for (uint64_t tag = 0; tag < 3; tag++) {
+        while (client_turn(&h, &e, 1) == 0) {
+        }
+        expect_result(&e, HTTP_DONE);
+        EXPECT_EQ(e.tag, tag);
+    }
+    http_destroy(&h);
+    server_stop(&s);
+}
+
+TEST(a_cancel_lets_the_next_one_start)
+{
+    struct http h = get_new((struct http_options){.connections = 1});
+    struct http_event e;
+    struct server s;
+
+    server_start(&s, serve_slowly);
+    submit_and_forget(&h, s.origin, 1, "/mute");
+    submit_and_forget(&h, s.origin, 2, "/");
+    h.ops->cancel(h.self, 1);
+    while (client_turn(&h, &e, 1) == 0) {
+    }
+    expect_result(&e, HTTP_DONE);
+    EXPECT_EQ(e.tag, 2);
+    http_destroy(&h);
+    server_stop(&s);
+}
+
 /* ---- time --------------------------------------------------------------- */
 
 static const char *before_silence;
@@ -440,6 +512,29 @@ TEST(an_endless_head_is_cut)
     server_stop(&s);
 }
 
+static void serve_interim_flood(struct peer *p)
+{
+    EXPECT(peer_request(p));
+    for (int i = 0; i < 10000; i++) {
+        peer_say(p, "HTTP/1.1 100 Continue\r\n\r\n");
+    }
+}
+
+TEST(interim_answers_without_end_are_cut)
+{
+    struct http h = get_new((struct http_options){0});
+    struct http_request r;
+    struct http_event e;
+    struct server s;
+
+    server_start(&s, serve_interim_flood);
+    r = ask_for(s.origin, "/", 8);
+    e = client_ask(&h, &r);
+    expect_result(&e, HTTP_MALFORMED);
+    http_destroy(&h);
+    server_stop(&s);
+}
+
 /* ---- TLS ---------------------------------------------------------------- */
 
 static SSL_CTX *tls;
@@ -453,6 +548,19 @@ static void serve_tls(struct peer *p)
         EXPECT(SSL_write(ssl, ok, sizeof(ok) - 1) == sizeof(ok) - 1);
     }
     SSL_free(ssl);
+}
+
+TEST(a_file_without_certificates_is_refused_at_once)
+{
+    struct http_options none = {.ca_bundle = "tests/data/no-such-file"};
+    struct http_options other = {.ca_bundle = "Makefile"};
+    struct fault why;
+    struct http h;
+
+    EXPECT_EQ(http_get_new(&none, &why, &h), STATUS_NOT_FOUND);
+    EXPECT(strstr(why.text, "no-such-file") != NULL);
+    EXPECT_EQ(http_get_new(&other, &why, &h), STATUS_INVALID);
+    EXPECT(strstr(why.text, "Makefile") != NULL);
 }
 
 TEST(certificates)
