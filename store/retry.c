@@ -202,6 +202,7 @@ static bool retry_rate_take(struct retry_pool *p, const struct retry *r,
 bool retry_pool_admit(struct retry_pool *p, struct retry *r, uint64_t now_ms,
                       uint64_t *at_ms)
 {
+    CHECK(at_ms != &r->at_ms); /* By which it is known among the waiting. */
     if (now_ms < r->at_ms) {
         *at_ms = r->at_ms;
         return false;

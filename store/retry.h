@@ -114,7 +114,8 @@ void retry_pool_init(struct retry_pool *p, const struct retry_options *options,
 void retry_begin(struct retry *r, uint64_t now_ms);
 
 /* An attempt may start now (true; it counts), or at *@at_ms at the earliest:
- * ask again then. A request that is dropped needs no word. */
+ * ask again then (@at_ms is not in @r: that one's own is its place among those
+ * that wait). A request that is dropped needs no word. */
 bool retry_pool_admit(struct retry_pool *p, struct retry *r, uint64_t now_ms,
                       uint64_t *at_ms);
 

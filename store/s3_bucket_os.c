@@ -233,7 +233,8 @@ static enum status s3_session_ask(struct s3_bucket *b,
     struct sign_request r = {
         .method = "GET",
         .host = bytes_of(view->endpoint.host),
-        .path = BYTES("/"),
+        .path = view->endpoint.path[0] != '\0' ? bytes_of(view->endpoint.path)
+                                               : BYTES("/"),
         .query = &query,
         .query_count = 1,
         .headers = &mode,

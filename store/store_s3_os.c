@@ -241,6 +241,19 @@ static bool s3_is_write(const struct s3_call *c)
            c->phase == S3_MAIN;
 }
 
+/* A redirect gets a signed request with the session's token in it: only hosts
+ * of the same service are believed, and an endpoint of the user's own never
+ * sends elsewhere. */
+static bool s3_may_go_to(const struct s3_flight *f, const char *host)
+{
+    char suffix[80];
+
+    snprintf(suffix, sizeof(suffix), ".%s",
+             endpoint_suffix(f->view.endpoint.region));
+    return !f->view.endpoint.is_custom &&
+           bytes_has_suffix(bytes_of(host), bytes_of(suffix));
+}
+
 /* Return the class under which the failed exchange is tried again. */
 static enum retry_class s3_classify(struct s3_store *s, struct s3_call *c,
                                     const struct s3_flight *f,
@@ -253,8 +266,8 @@ static enum retry_class s3_classify(struct s3_store *s, struct s3_call *c,
     if (s3_bucket_fix(s->bucket, &f->view, a, why)) {
         return RETRY_FIXED;
     }
-    /* With a host of its own the answer said where to ask. */
-    if (a->fix == S3_FIX_HOST && c->host[0] == '\0') {
+    if (a->fix == S3_FIX_HOST && s3_may_go_to(f, a->host) &&
+        c->host[0] == '\0') {
         memcpy(c->host, a->host, sizeof(c->host));
         return RETRY_FIXED;
     }
@@ -334,7 +347,7 @@ static void s3_launch(struct s3_store *s, struct s3_call *c)
     struct s3_flight *f = &c->flights[0];
     enum status status;
 
-    if (!s3_bucket_admit(s->bucket, &c->retry, now, &c->retry.at_ms)) {
+    if (!s3_bucket_admit(s->bucket, &c->retry, now, &c->due_ms)) {
         return;
     }
     status = s3_bucket_view(s->bucket, &c->event.why, &f->view);
@@ -400,7 +413,7 @@ static bool s3_is_decisive(struct s3_store *s, struct s3_call *c, int i,
 {
     struct s3_flight *other = &c->flights[1 - i];
 
-    if (e->result == HTTP_DONE) {
+    if (e->result == HTTP_DONE && (e->code < 300 || !other->is_on)) {
         if (i == 1 && e->got > 0) {
             memcpy((char *)c->r.into + c->got, c->flights[1].hedge, e->got);
         }
@@ -486,6 +499,12 @@ static bool s3_is_flying(const struct s3_call *c)
     return c->flights[0].is_on || c->flights[1].is_on;
 }
 
+/* A call that waits for its pause to end, and then for the pool's word. */
+static uint64_t s3_due_ms(const struct s3_call *c)
+{
+    return c->due_ms > c->retry.at_ms ? c->due_ms : c->retry.at_ms;
+}
+
 /* Launch what is due. Returns the milliseconds until the next is; -1: none. */
 static int s3_launch_due(struct s3_store *s)
 {
@@ -499,12 +518,12 @@ static int s3_launch_due(struct s3_store *s)
         if (c == NULL) {
             continue;
         }
-        if (!s3_is_flying(c) && c->retry.at_ms <= now) {
+        if (!s3_is_flying(c) && s3_due_ms(c) <= now) {
             s3_launch(s, c);
             c = s->slots[i];
         }
         if (c != NULL && !s3_is_flying(c)) {
-            due = c->retry.at_ms > now ? (int)(c->retry.at_ms - now) : 0;
+            due = s3_due_ms(c) > now ? (int)(s3_due_ms(c) - now) : 0;
         } else if (c != NULL && c->flights[0].is_get) {
             s3_hedge(s, c);
             due = S3_HEDGE_TICK_MS;

@@ -5,6 +5,9 @@
 #ifndef TESTS_S3_KIT_H
 #define TESTS_S3_KIT_H
 
+#include <sys/wait.h>
+
+#include "base/check.h"
 #include "store/store_sync.h"
 #include "tests/harness.h"
 #include "tests/s3server/s3server.h"
@@ -55,6 +58,44 @@ static inline struct store *kit_open(void)
     }
     buf_fini(&prefix);
     return s;
+}
+
+/* Which row it is, for a person who waits. */
+static inline void kit_say(const char *name)
+{
+    if (getenv("TEST_SAY") != NULL) {
+        fprintf(stderr, "%s\n", name);
+    }
+}
+
+/* Run @run of each of the @count rows of @size bytes, in a process of its own
+ * (what was learned of a bucket stays in a process) and all at a time (most of
+ * it is pauses). Returns whether all went well. */
+static inline bool kit_apart(void (*run)(const void *row), const void *rows,
+                             size_t count, size_t size)
+{
+    pid_t children[64];
+    bool is_well = true;
+
+    CHECK(count <= 64);
+    fflush(NULL);
+    for (size_t i = 0; i < count; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            run((const char *)rows + i * size);
+            exit(0);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        int state = 1;
+
+        if (waitpid(children[i], &state, 0) != children[i] || state != 0) {
+            fprintf(stderr, "row %zu ended with state %#x\n", i,
+                    (unsigned)state);
+            is_well = false;
+        }
+    }
+    return is_well;
 }
 
 #endif /* TESTS_S3_KIT_H */
