@@ -82,7 +82,7 @@ struct s3_call {
     enum s3_phase phase;
     bool is_fresh; /* The next exchange is on a new connection. */
     struct retry retry;
-    uint64_t due_ms; /* The pool wants to be asked again then. */
+    uint64_t due_ms;             /* The pool wants to be asked again then. */
     struct s3_flight flights[2]; /* [1] is a hedge. */
 
     bool is_unsure;      /* An earlier attempt of this write may have worked. */

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "store/store_sync.h"
 #include "tests/harness.h"
 #include "tests/s3server/s3server.h"
@@ -58,6 +59,49 @@ static inline struct store *kit_open(void)
     }
     buf_fini(&prefix);
     return s;
+}
+
+enum { KIT_LARGE = 300000 };
+
+static char *kit_large;
+static char kit_room[KIT_LARGE + 16];
+
+static inline void kit_start_large(uint32_t quirks)
+{
+    kit_start(&(struct s3server_options){.quirks = quirks});
+    kit_large = mem_new(KIT_LARGE, 1);
+    for (size_t i = 0; i < KIT_LARGE; i++) {
+        kit_large[i] = (char)(i * 7 + (i >> 8));
+    }
+    s3server_put(kit_server, "k", "0123456789", 10);
+    s3server_put(kit_server, "large", kit_large, KIT_LARGE);
+}
+
+static inline void kit_stop_large(struct store **s)
+{
+    store_close(s);
+    kit_stop();
+    free(kit_large);
+}
+
+static inline enum status kit_ask(struct store *s, struct store_request r,
+                                  struct store_event *e)
+{
+    enum status status = store_sync(s, &r, e);
+
+    if (status != STATUS_OK && getenv("TEST_SAY") != NULL) {
+        fprintf(stderr, "%s\n", e->why.text);
+    }
+    return status;
+}
+
+static inline struct store_request kit_get_large(void)
+{
+    return (struct store_request){.op = STORE_GET,
+                                  .key = BYTES("large"),
+                                  .into = kit_room,
+                                  .size = KIT_LARGE,
+                                  .is_whole = true};
 }
 
 /* Which row it is, for a person who waits. */

@@ -327,7 +327,7 @@ static bool auth_names(const struct srv_request *r, struct auth *au,
 static void auth_add_query(const struct srv_request *r, bool is_query,
                            struct buf *out)
 {
-    char *lines[SRV_PAIRS_MAX];
+    char *lines[SRV_PAIRS_MAX] = {NULL};
     size_t count = 0;
 
     for (size_t i = 0; i < r->params.count; i++) {

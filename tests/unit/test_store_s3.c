@@ -3,53 +3,8 @@
  * what the client must make of it. */
 #include "store/store_s3.h"
 
-#include "base/mem.h"
-#include "store/s3_bucket.h"
 #include "store/s3_call.h"
 #include "tests/s3_kit.h"
-
-enum { LARGE = 300000 };
-
-static char *large;
-static char room[LARGE + 16];
-
-static void start(uint32_t quirks)
-{
-    kit_start(&(struct s3server_options){.quirks = quirks});
-    large = mem_new(LARGE, 1);
-    for (size_t i = 0; i < LARGE; i++) {
-        large[i] = (char)(i * 7 + (i >> 8));
-    }
-    s3server_put(kit_server, "k", "0123456789", 10);
-    s3server_put(kit_server, "large", large, LARGE);
-}
-
-static void stop(struct store **s)
-{
-    store_close(s);
-    kit_stop();
-    free(large);
-}
-
-static enum status ask(struct store *s, struct store_request r,
-                       struct store_event *e)
-{
-    enum status status = store_sync(s, &r, e);
-
-    if (status != STATUS_OK && getenv("TEST_SAY") != NULL) {
-        fprintf(stderr, "%s\n", e->why.text);
-    }
-    return status;
-}
-
-static struct store_request get_large(void)
-{
-    return (struct store_request){.op = STORE_GET,
-                                  .key = BYTES("large"),
-                                  .into = room,
-                                  .size = LARGE,
-                                  .is_whole = true};
-}
 
 /* ---- reads -------------------------------------------------------------- */
 
@@ -204,18 +159,18 @@ static void run_read(const void *self)
 {
     const struct read_row *row = self;
     struct s3server_fault fault = row->fault;
-    struct store_request r = get_large();
+    struct store_request r = kit_get_large();
     struct store_event e;
     struct store *s;
 
     kit_say(row->name);
-    start(0);
+    kit_start_large(0);
     s = kit_open();
     fault.key = "large";
     s3server_fault(kit_server, &fault);
     r.is_whole = !row->is_ranged;
-    memset(room, 0, sizeof(room));
-    if (ask(s, r, &e) != row->want ||
+    memset(kit_room, 0, sizeof(kit_room));
+    if (kit_ask(s, r, &e) != row->want ||
         s3server_requests(kit_server, NULL, "large") > row->requests) {
         fprintf(
             stderr, "%s: %s, %llu requests: %s\n", row->name,
@@ -225,51 +180,52 @@ static void run_read(const void *self)
         EXPECT(false);
     }
     if (row->want == STATUS_OK) {
-        EXPECT_EQ(e.got, LARGE);
-        EXPECT(memcmp(room, large, LARGE) == 0);
+        EXPECT_EQ(e.got, KIT_LARGE);
+        EXPECT(memcmp(kit_room, kit_large, KIT_LARGE) == 0);
     } else if (strstr(e.why.text, row->says) == NULL) {
         fprintf(stderr, "%s: %s\n", row->name, e.why.text);
         EXPECT(false);
     }
-    stop(&s);
+    kit_stop_large(&s);
 }
 
 TEST(faults_of_a_read)
 {
-    EXPECT(kit_apart(run_read, reads, sizeof(reads) / sizeof(reads[0]), sizeof(reads[0])));
+    EXPECT(kit_apart(run_read, reads, sizeof(reads) / sizeof(reads[0]),
+                     sizeof(reads[0])));
 }
 
 /* A read in parts: the object is overwritten between two of them. */
 TEST(an_overwrite_between_two_ranges)
 {
     struct store_event e;
-    struct store_request r = get_large();
+    struct store_request r = kit_get_large();
     char etag[STORE_ETAG_MAX];
     struct store *s;
 
-    start(0);
+    kit_start_large(0);
     s = kit_open();
     r.is_whole = false;
     r.size = 1000;
-    EXPECT_EQ(ask(s, r, &e), STATUS_OK);
+    EXPECT_EQ(kit_ask(s, r, &e), STATUS_OK);
     memcpy(etag, e.etag, sizeof(etag));
     s3server_fault(kit_server,
                    &(struct s3server_fault){.act = S3SERVER_OVERWRITE});
     r.etag = etag;
     r.offset = 1000;
-    EXPECT_EQ(ask(s, r, &e), STATUS_CHANGED);
+    EXPECT_EQ(kit_ask(s, r, &e), STATUS_CHANGED);
     EXPECT_EQ(s3server_requests(kit_server, "GET", "large"), 2);
-    stop(&s);
+    kit_stop_large(&s);
 }
 
 /* … or within one, whose first half has come. */
 TEST(an_overwrite_within_a_range)
 {
-    struct store_request r = get_large();
+    struct store_request r = kit_get_large();
     struct store_event e;
     struct store *s;
 
-    start(0);
+    kit_start_large(0);
     s = kit_open();
     r.is_whole = false;
     s3server_fault(kit_server, &(struct s3server_fault){.count = 1,
@@ -277,55 +233,56 @@ TEST(an_overwrite_within_a_range)
                                                         .bytes = 5000});
     s3server_fault(kit_server,
                    &(struct s3server_fault){.act = S3SERVER_OVERWRITE});
-    EXPECT_EQ(ask(s, r, &e), STATUS_CHANGED);
-    stop(&s);
+    EXPECT_EQ(kit_ask(s, r, &e), STATUS_CHANGED);
+    kit_stop_large(&s);
 }
 
 TEST(a_server_without_ranges_is_refused_by_name)
 {
-    struct store_request r = get_large();
+    struct store_request r = kit_get_large();
     struct store_event e;
     struct store *s;
 
-    start(S3SERVER_NO_RANGE);
+    kit_start_large(S3SERVER_NO_RANGE);
     s = kit_open();
-    EXPECT_EQ(ask(s, r, &e), STATUS_OK); /* The whole needs none. */
+    EXPECT_EQ(kit_ask(s, r, &e), STATUS_OK); /* The whole needs none. */
     r.is_whole = false;
     r.offset = 100;
     r.size = 100;
-    EXPECT_EQ(ask(s, r, &e), STATUS_UNSUPPORTED);
+    EXPECT_EQ(kit_ask(s, r, &e), STATUS_UNSUPPORTED);
     EXPECT(strstr(e.why.text, "ignores ranges") != NULL);
-    stop(&s);
+    kit_stop_large(&s);
 }
 
 TEST(checksums_of_parts_make_that_of_the_whole)
 {
-    struct store_request r = get_large();
+    struct store_request r = kit_get_large();
     struct store_event e;
     struct store *s;
     uint64_t sum = 0;
     struct crc kept;
 
-    start(0);
+    kit_start_large(0);
     s = kit_open();
     EXPECT_EQ(
-        ask(s, (struct store_request){.op = STORE_HEAD, .key = BYTES("large")},
-            &e),
+        kit_ask(s,
+                (struct store_request){.op = STORE_HEAD, .key = BYTES("large")},
+                &e),
         STATUS_OK);
     kept = e.sum;
     EXPECT_EQ(kept.kind, CRC_64NVME);
     r.is_whole = false;
     r.sum = kept.kind;
     r.size = 77777;
-    for (r.offset = 0; r.offset < LARGE; r.offset += r.size) {
+    for (r.offset = 0; r.offset < KIT_LARGE; r.offset += r.size) {
         s3server_fault(kit_server, &(struct s3server_fault){.count = 1,
                                                             .act = S3SERVER_CUT,
                                                             .bytes = 33333});
-        EXPECT_EQ(ask(s, r, &e), STATUS_OK);
+        EXPECT_EQ(kit_ask(s, r, &e), STATUS_OK);
         sum = crc_combine(kept.kind, sum, e.got_sum, e.got);
     }
     EXPECT_EQ(sum, kept.value);
-    stop(&s);
+    kit_stop_large(&s);
 }
 
 /* ---- writes whose answer is lost ---------------------------------------- */
@@ -414,25 +371,25 @@ static void run_write(const void *self)
     struct store *s;
 
     kit_say(row->name);
-    start(0);
+    kit_start_large(0);
     s = kit_open();
     if (row->is_there) {
         struct store_request before = {
             .op = STORE_PUT, .key = BYTES("w"), .body = "old", .size = 3};
 
-        EXPECT_EQ(ask(s, before, &e), STATUS_OK);
+        EXPECT_EQ(kit_ask(s, before, &e), STATUS_OK);
         memcpy(etag, e.etag, sizeof(etag));
     }
     fault.method = "PUT";
     s3server_fault(kit_server, &fault);
-    if (ask(s,
-            (struct store_request){.op = STORE_PUT,
-                                   .key = BYTES("w"),
-                                   .body = "new, with a nonce",
-                                   .size = 17,
-                                   .when = row->when,
-                                   .etag = etag},
-            &e) != row->want) {
+    if (kit_ask(s,
+                (struct store_request){.op = STORE_PUT,
+                                       .key = BYTES("w"),
+                                       .body = "new, with a nonce",
+                                       .size = 17,
+                                       .when = row->when,
+                                       .etag = etag},
+                &e) != row->want) {
         fprintf(stderr, "%s: %s: %s\n", row->name, status_name(e.status),
                 e.why.text);
         EXPECT(false);
@@ -442,22 +399,23 @@ static void run_write(const void *self)
         char text[32] = "";
         struct store_event got;
 
-        EXPECT_EQ(ask(s,
-                      (struct store_request){.op = STORE_GET,
-                                             .key = BYTES("w"),
-                                             .into = text,
-                                             .size = 31,
-                                             .etag = e.etag},
-                      &got),
+        EXPECT_EQ(kit_ask(s,
+                          (struct store_request){.op = STORE_GET,
+                                                 .key = BYTES("w"),
+                                                 .into = text,
+                                                 .size = 31,
+                                                 .etag = e.etag},
+                          &got),
                   STATUS_OK);
         EXPECT_STR(text, "new, with a nonce");
     }
-    stop(&s);
+    kit_stop_large(&s);
 }
 
 TEST(writes_of_unknown_outcome)
 {
-    EXPECT(kit_apart(run_write, writes, sizeof(writes) / sizeof(writes[0]), sizeof(writes[0])));
+    EXPECT(kit_apart(run_write, writes, sizeof(writes) / sizeof(writes[0]),
+                     sizeof(writes[0])));
 }
 
 /* ---- uploads ------------------------------------------------------------ */
@@ -468,32 +426,32 @@ static enum status upload(struct store *s, enum store_when when,
     struct store_part part = {.etag = ""};
     char id[STORE_UPLOAD_MAX];
 
-    EXPECT_EQ(
-        ask(s,
-            (struct store_request){.op = STORE_UPLOAD_BEGIN, .key = BYTES("u")},
-            e),
-        STATUS_OK);
+    EXPECT_EQ(kit_ask(s,
+                      (struct store_request){.op = STORE_UPLOAD_BEGIN,
+                                             .key = BYTES("u")},
+                      e),
+              STATUS_OK);
     memcpy(id, e->upload, sizeof(id));
-    EXPECT_EQ(ask(s,
-                  (struct store_request){.op = STORE_UPLOAD_PART,
-                                         .key = BYTES("u"),
-                                         .upload = id,
-                                         .part = 1,
-                                         .body = large,
-                                         .size = LARGE},
-                  e),
+    EXPECT_EQ(kit_ask(s,
+                      (struct store_request){.op = STORE_UPLOAD_PART,
+                                             .key = BYTES("u"),
+                                             .upload = id,
+                                             .part = 1,
+                                             .body = kit_large,
+                                             .size = KIT_LARGE},
+                      e),
               STATUS_OK);
     memcpy(part.etag, e->etag, sizeof(part.etag));
-    part.size = LARGE;
+    part.size = KIT_LARGE;
     part.sum = e->sum;
-    return ask(s,
-               (struct store_request){.op = STORE_UPLOAD_END,
-                                      .key = BYTES("u"),
-                                      .upload = id,
-                                      .part_count = 1,
-                                      .parts = &part,
-                                      .when = when},
-               e);
+    return kit_ask(s,
+                   (struct store_request){.op = STORE_UPLOAD_END,
+                                          .key = BYTES("u"),
+                                          .upload = id,
+                                          .part_count = 1,
+                                          .parts = &part,
+                                          .when = when},
+                   e);
 }
 
 struct end_row {
@@ -545,7 +503,7 @@ static void run_end(const void *self)
     struct store_event e;
     struct store *s;
 
-    start(S3SERVER_SMALL_PARTS);
+    kit_start_large(S3SERVER_SMALL_PARTS);
     s = kit_open();
     fault.method = "POST";
     fault.key = "uploadId=";
@@ -560,12 +518,13 @@ static void run_end(const void *self)
         EXPECT(s3server_has(kit_server, "u"));
         EXPECT_EQ(s3server_uploads(kit_server), 0);
     }
-    stop(&s);
+    kit_stop_large(&s);
 }
 
 TEST(ends_of_uploads)
 {
-    EXPECT(kit_apart(run_end, ends, sizeof(ends) / sizeof(ends[0]), sizeof(ends[0])));
+    EXPECT(kit_apart(run_end, ends, sizeof(ends) / sizeof(ends[0]),
+                     sizeof(ends[0])));
 }
 
 /* ---- listings ----------------------------------------------------------- */
@@ -644,7 +603,7 @@ static void run_list(const void *self)
     enum status got;
     int count = 0;
 
-    start(0);
+    kit_start_large(0);
     s = kit_open();
     s3server_fault(kit_server, &row->fault);
     got = store_sync_list(s, "l", count_key, &count, &why);
@@ -653,143 +612,13 @@ static void run_list(const void *self)
         EXPECT(false);
     }
     EXPECT(got != STATUS_OK || count == 1);
-    stop(&s);
+    kit_stop_large(&s);
 }
 
 TEST(faults_of_a_listing)
 {
-    EXPECT(kit_apart(run_list, lists, sizeof(lists) / sizeof(lists[0]), sizeof(lists[0])));
-}
-
-/* ---- settings that are mended on the way --------------------------------- */
-
-TEST(another_region_is_learned)
-{
-    struct store_event e;
-    struct store *s;
-
-    kit_start(&(struct s3server_options){.region = "eu-north-1"});
-    s3server_put(kit_server, "k", "x", 1);
-    s = kit_open();
-    for (int i = 0; i < 3; i++) {
-        EXPECT_EQ(ask(s,
-                      (struct store_request){.op = STORE_GET,
-                                             .key = BYTES("k"),
-                                             .into = room,
-                                             .size = 9},
-                      &e),
-                  STATUS_OK);
-    }
-    EXPECT_EQ(s3server_requests(kit_server, NULL, NULL), 4);
-    store_close(&s);
-    kit_stop();
-}
-
-TEST(another_clock_is_learned)
-{
-    struct store_event e;
-    struct store *s;
-
-    kit_start(&(struct s3server_options){.fixed_ms = 1700000000000});
-    s3server_put(kit_server, "k", "x", 1);
-    s = kit_open();
-    for (int i = 0; i < 3; i++) {
-        EXPECT_EQ(ask(s,
-                      (struct store_request){.op = STORE_GET,
-                                             .key = BYTES("k"),
-                                             .into = room,
-                                             .size = 9},
-                      &e),
-                  STATUS_OK);
-    }
-    EXPECT_EQ(s3server_requests(kit_server, NULL, NULL), 4);
-    store_close(&s);
-    kit_stop();
-}
-
-TEST(wrong_keys_are_named)
-{
-    static const struct {
-        const char *access;
-        const char *secret;
-        const char *says;
-    } rows[] = {{"AKIDOTHER", "secret", "InvalidAccessKeyId"},
-                {"AKIDEXAMPLE", "other", "the secret key is wrong"}};
-
-    for (size_t i = 0; i < 2; i++) {
-        struct store_event e;
-        struct store *s;
-
-        kit_start(&(struct s3server_options){.token = NULL});
-        setenv("AWS_ACCESS_KEY_ID", rows[i].access, 1);
-        setenv("AWS_SECRET_ACCESS_KEY", rows[i].secret, 1);
-        if (fork() == 0) { /* Credentials are the process's. */
-            s = kit_open();
-            EXPECT_EQ(ask(s,
-                          (struct store_request){.op = STORE_GET,
-                                                 .key = BYTES("k"),
-                                                 .into = room,
-                                                 .size = 9},
-                          &e),
-                      STATUS_DENIED);
-            EXPECT(strstr(e.why.text, rows[i].says) != NULL);
-            EXPECT(strstr(e.why.text, rows[i].secret) == NULL || i == 1);
-            _exit(0);
-        } else {
-            int state = 1;
-
-            EXPECT(wait(&state) > 0 && state == 0);
-        }
-        kit_stop();
-    }
-}
-
-/* A directory bucket: requests carry a session's token, not the account's. */
-TEST(sessions_of_directory_buckets)
-{
-    struct store_event e;
-    struct store *s = NULL;
-    struct fault why;
-    char token[256];
-
-    kit_start(&(struct s3server_options){.is_express = true,
-                                         .bucket = "b--use1-az4--x-s3"});
-    s3server_put(kit_server, "k", "x", 1);
-    EXPECT_EQ(store_s3_open("b--use1-az4--x-s3", &why, &s), STATUS_OK);
-    EXPECT_EQ(
-        ask(s,
-            (struct store_request){
-                .op = STORE_GET, .key = BYTES("k"), .into = room, .size = 9},
-            &e),
-        STATUS_OK);
-    s3server_last_header(kit_server, "x-amz-s3session-token", token);
-    EXPECT(strncmp(token, "token-", 6) == 0);
-    EXPECT_EQ(s3server_requests(kit_server, "GET", "session"), 1);
-    store_close(&s);
-    kit_stop();
-}
-
-TEST(what_is_in_a_pool)
-{
-    struct s3_bucket *b = NULL;
-    struct retry_pool pool;
-    struct fault why;
-    struct store_event e;
-    struct store *s;
-
-    start(0);
-    s = kit_open();
-    s3server_fault(kit_server, &(struct s3server_fault){.count = 1,
-                                                        .act = S3SERVER_ANSWER,
-                                                        .code = 503,
-                                                        .error = "SlowDown"});
-    EXPECT_EQ(ask(s, get_large(), &e), STATUS_OK);
-    EXPECT(e.is_throttled);
-    EXPECT_EQ(s3_bucket_get("bucket", &why, &b), STATUS_OK);
-    s3_bucket_pool(b, &pool);
-    EXPECT_EQ(pool.count.throttles, 1);
-    EXPECT_EQ(pool.count.retries, 1);
-    stop(&s);
+    EXPECT(kit_apart(run_list, lists, sizeof(lists) / sizeof(lists[0]),
+                     sizeof(lists[0])));
 }
 
 /* What the server says of many keys. */
@@ -799,15 +628,16 @@ TEST(some_keys_are_not_deleted)
     struct store_event e;
     struct store *s;
 
-    start(0);
+    kit_start_large(0);
     s = kit_open();
-    EXPECT_EQ(ask(s,
-                  (struct store_request){
-                      .op = STORE_DELETE_MANY, .keys = keys, .key_count = 3},
-                  &e),
+    EXPECT_EQ(kit_ask(s,
+                      (struct store_request){.op = STORE_DELETE_MANY,
+                                             .keys = keys,
+                                             .key_count = 3},
+                      &e),
               STATUS_DENIED);
     EXPECT_EQ(e.failed, 1);
     EXPECT(strstr(e.why.text, "denied was not deleted") != NULL);
     EXPECT(!s3server_has(kit_server, "k"));
-    stop(&s);
+    kit_stop_large(&s);
 }
