@@ -245,7 +245,8 @@ static bool s3_read_range(struct bytes headers, uint64_t *first, uint64_t *last,
     text[v.size] = '\0';
     return sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64 "%n", first,
                   last, size, &end) == 3 &&
-           text[end] == '\0' && *first <= *last && *last < *size;
+           text[end] == '\0' && *first <= *last && *last < *size &&
+           *size <= INT64_MAX; /* More is what sscanf() makes of too much. */
 }
 
 /* Take the head of a 200 or 206. Returns false when its bytes are not the

@@ -193,6 +193,18 @@ static void s3_call_end(struct s3_store *s, struct s3_call *c)
     s->done_tail = &c->next;
 }
 
+/* Where the exchange went, for its line. */
+static const char *s3_where(const struct s3_flight *f, struct buf *out)
+{
+    const char *origin = f->view.endpoint.origin;
+
+    buf_clear(out);
+    buf_print(out, "%s%s", origin,
+              http_has_proxy(origin) ? " (through the environment's proxy)"
+                                     : "");
+    return buf_text(out);
+}
+
 /* The log hears of trouble now and then, not of every object. */
 static void s3_say(struct s3_store *s, const struct s3_call *c,
                    const struct s3_flight *f, const struct http_event *e,
@@ -201,6 +213,7 @@ static void s3_say(struct s3_store *s, const struct s3_call *c,
     uint64_t now = clock_now_ms(&clock_os);
     char uri[STORE_URI_SHOW_MAX];
     char quoted[FAULT_TEXT_MAX];
+    struct buf where = {0};
     struct fault why;
 
     if (c->retry.attempts < 3 ||
@@ -208,7 +221,8 @@ static void s3_say(struct s3_store *s, const struct s3_call *c,
         return;
     }
     s->said_ms = now;
-    s3_answer_say(a, e, s3_call_uri(c, uri), f->view.endpoint.origin, &why);
+    s3_answer_say(a, e, s3_call_uri(c, uri), s3_where(f, &where), &why);
+    buf_fini(&where);
     log_event(
         LOG_WARN, "store.retry", "attempts=%u wait_ms=%llu reason=%s",
         c->retry.attempts,
@@ -221,11 +235,13 @@ static void s3_give_up(struct s3_store *s, struct s3_call *c,
                        const struct s3_answer *a)
 {
     char uri[STORE_URI_SHOW_MAX];
+    struct buf where = {0};
 
     c->event.status = a->status != STATUS_OK ? a->status : STATUS_STORE;
     c->event.is_final = true;
-    s3_answer_say(a, e, s3_call_uri(c, uri), f->view.endpoint.origin,
+    s3_answer_say(a, e, s3_call_uri(c, uri), s3_where(f, &where),
                   &c->event.why);
+    buf_fini(&where);
     if (c->retry.attempts > 1) {
         size_t used = strlen(c->event.why.text);
 

@@ -111,11 +111,17 @@ static bool srv_head_first(struct srv_request *r, char *line)
     char *target = strchr(line, ' ');
     char *version = target != NULL ? strchr(target + 1, ' ') : NULL;
 
-    if (version == NULL || target[1] != '/') {
+    if (version == NULL) {
         return false;
     }
     *target++ = '\0';
     *version++ = '\0';
+    if (strncmp(target, "http://", 7) == 0) { /* We are the proxy. */
+        target = strchr(target + 7, '/');
+    }
+    if (target == NULL || target[0] != '/') {
+        return false;
+    }
     r->method = line;
     r->target = target;
     r->is_old_http = strcmp(version, "HTTP/1.0") == 0;
