@@ -16,6 +16,8 @@ static void run_add_tree(struct run *r, char *path, char *uri)
 enum status run_save_start(struct run *r, struct fault *why)
 {
     const struct contract *c = &r->contract;
+    enum status s;
+    char *notes;
 
     CHECK(r->save_count == 0);
     if (r->output_uri != NULL) {
@@ -29,7 +31,10 @@ enum status run_save_start(struct run *r, struct fault *why)
     if (r->checkpoint_uri != NULL && c->checkpoints != NULL) {
         run_add_tree(r, mem_copy(c->checkpoints), mem_copy(r->checkpoint_uri));
     }
-    return save_start(r->save_trees, r->save_count, why, &r->save);
+    notes = mem_print("%s/.smshard/uploads", c->data);
+    s = save_start(r->save_trees, r->save_count, notes, why, &r->save);
+    free(notes);
+    return s;
 }
 
 void run_save_fini(struct run *r)

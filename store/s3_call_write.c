@@ -224,8 +224,12 @@ enum s3_next s3_write_part(struct s3_call *c, const struct s3_flight *f,
     }
     s3_read_facts(c, e);
     if (c->event.etag[0] == '\0') {
-        return s3_finish(c, f, STATUS_STORE,
-                         "the answer to part %u has no etag", c->r.part);
+        a->status =
+            STATUS_STORE; /* A part may be sent as often as one likes. */
+        a->retry = RETRY_TRANSIENT;
+        a->advice = "the answer to a part has no etag; is this endpoint an S3 "
+                    "server?";
+        return S3_RETRY;
     }
     c->event.sum = f->sum;
     return s3_finish(c, f, STATUS_OK, "ok");

@@ -65,7 +65,6 @@ enum { KIT_LARGE = 300000 };
 
 static char *kit_large;
 static char kit_room[KIT_LARGE + 16];
-static char kit_etag[STORE_ETAG_MAX];
 
 static inline void kit_start_large(uint32_t quirks)
 {

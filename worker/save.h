@@ -37,10 +37,12 @@ struct save_progress {
 
 struct save;
 
-/* Start saving; @trees are copied. OS. */
+/* Start saving; @trees are copied. @notes is a folder of this host, made when
+ * needed, where uploads under way are noted, so that a later save goes on with
+ * what a kill broke off or gives it up; NULL: none are. OS. */
 MUST_USE enum status save_start(const struct save_tree *trees,
-                                uint32_t tree_count, struct fault *why,
-                                struct save **out);
+                                uint32_t tree_count, const char *notes,
+                                struct fault *why, struct save **out);
 
 /* Readable once it has ended. */
 int save_fd(const struct save *s);

@@ -314,6 +314,7 @@ static void *save_main(void *self)
     for (uint32_t i = 0; i < s->tree_count; i++) {
         save_tree(s, i);
     }
+    save_send_clear(s->sender);
     if (s->skipped > SAVE_SKIPS_LOGGED) {
         log_event(LOG_WARN, "save.skipped-more", "count=%" PRIu64,
                   s->skipped - SAVE_SKIPS_LOGGED);
@@ -337,7 +338,7 @@ static void save_destroy(struct save *s)
 }
 
 enum status save_start(const struct save_tree *trees, uint32_t tree_count,
-                       struct fault *why, struct save **out)
+                       const char *notes, struct fault *why, struct save **out)
 {
     struct save *s = mem_new(1, sizeof(*s));
     int error;
@@ -348,7 +349,7 @@ enum status save_start(const struct save_tree *trees, uint32_t tree_count,
         s->trees[i].uri = mem_copy(trees[i].uri);
     }
     s->tree_count = tree_count;
-    s->sender = save_sender_new(&s->bytes);
+    s->sender = save_sender_new(&s->bytes, notes);
     s->end_fd = eventfd(0, EFD_CLOEXEC);
     error =
         s->end_fd < 0 ? errno : pthread_create(&s->thread, NULL, save_main, s);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/store_sync.h"
+#include "worker/save_note.h"
 
 enum {
     SAVE_PART_BYTES = 16 << 20,
@@ -23,6 +24,7 @@ enum {
     SAVE_RETRY_MS = 50, /* Before the first; four times as long each. */
     SAVE_READS_MAX = 2, /* Of a file that is being written. */
     SAVE_LOG_MAX = 4096,
+    SAVE_NS = 1000000000,
 };
 
 struct save_slot {
@@ -35,6 +37,7 @@ struct save_slot {
 
 struct save_sender {
     _Atomic uint64_t *bytes;
+    char *notes; /* Folder; NULL: none. */
     struct save_slot slots[SAVE_SLOTS];
 };
 
@@ -51,14 +54,15 @@ struct save_way {
     char upload[STORE_UPLOAD_MAX];
     size_t part_bytes;
     uint32_t part_count;
-    struct store_part *parts;
+    struct store_part *parts; /* With an etag: it is there. */
 };
 
-struct save_sender *save_sender_new(_Atomic uint64_t *bytes)
+struct save_sender *save_sender_new(_Atomic uint64_t *bytes, const char *notes)
 {
     struct save_sender *s = mem_new(1, sizeof(*s));
 
     s->bytes = bytes;
+    s->notes = notes != NULL ? mem_copy(notes) : NULL;
     return s;
 }
 
@@ -70,6 +74,7 @@ void save_sender_destroy(struct save_sender **s)
     for (size_t i = 0; i < SAVE_SLOTS; i++) {
         free((*s)->slots[i].at);
     }
+    free((*s)->notes);
     free(*s);
     *s = NULL;
 }
@@ -259,6 +264,15 @@ static struct save_slot *save_free_slot(struct save_way *w)
     return NULL;
 }
 
+/* The first part after the @sent ones that is not in the store. */
+static uint32_t save_skip_parts(const struct save_way *w, uint32_t sent)
+{
+    while (sent < w->part_count && w->parts[sent].etag[0] != '\0') {
+        sent++;
+    }
+    return sent;
+}
+
 /* Send all parts. @sent: how many there are, fewer where the file got shorter.
  * At return nothing is in flight. */
 static enum status save_send_parts(struct save_way *w, uint32_t *sent)
@@ -266,12 +280,12 @@ static enum status save_send_parts(struct save_way *w, uint32_t *sent)
     enum status s = STATUS_OK;
     struct save_slot *slot;
 
-    *sent = 0;
+    *sent = save_skip_parts(w, 0);
     do {
         while (s == STATUS_OK && *sent < w->part_count && !w->is_short &&
                (slot = save_free_slot(w)) != NULL) {
             s = save_start_part(w, slot, *sent + 1);
-            *sent += s == STATUS_OK;
+            *sent = s == STATUS_OK ? save_skip_parts(w, *sent + 1) : *sent;
         }
         if (store_inflight(w->store) > 0) {
             struct fault kept = *w->why;
@@ -288,14 +302,18 @@ static enum status save_send_parts(struct save_way *w, uint32_t *sent)
     return s;
 }
 
-static void save_abort(struct save_way *w)
+/* Give an upload up. One that may still be there stays noted. */
+static void save_give_up(struct save_sender *sender, struct store *store,
+                         struct bytes key, const char *upload)
 {
     struct store_event event;
     struct store_request request = {
-        .op = STORE_UPLOAD_ABORT, .key = w->file->key, .upload = w->upload};
-    enum status s = store_sync(w->store, &request, &event);
+        .op = STORE_UPLOAD_ABORT, .key = key, .upload = upload};
+    enum status s = store_sync(store, &request, &event);
 
-    if (s != STATUS_OK && s != STATUS_NOT_FOUND) {
+    if (s == STATUS_OK || s == STATUS_NOT_FOUND) {
+        save_note_remove(sender->notes, store_root_uri(store), key);
+    } else {
         char text[SAVE_LOG_MAX];
 
         log_event(LOG_WARN, "save.upload-left", "why=%s",
@@ -312,7 +330,13 @@ static enum status save_end(struct save_way *w, uint32_t part_count)
                                     .part_count = part_count,
                                     .parts = w->parts};
 
-    return save_ask(w, &request, &event);
+    enum status s = save_ask(w, &request, &event);
+
+    if (s == STATUS_OK) {
+        save_note_remove(w->sender->notes, store_root_uri(w->store),
+                         w->file->key);
+    }
+    return s;
 }
 
 static void save_plan_parts(struct save_way *w)
@@ -323,6 +347,137 @@ static void save_plan_parts(struct save_way *w)
     w->part_bytes = part > SAVE_PART_BYTES ? (size_t)part : SAVE_PART_BYTES;
     w->part_count = (uint32_t)((size + w->part_bytes - 1) / w->part_bytes);
     CHECK(w->part_count > 0 && w->part_count <= STORE_PARTS_MAX);
+}
+
+/* ---- Going on with what was broken off. */
+
+static struct save_note save_note_of(const struct save_way *w)
+{
+    const struct stat *st = &w->before;
+    struct save_note note = {
+        .file = {.inode = st->st_ino,
+                 .size = (uint64_t)st->st_size,
+                 .modified_ns = st->st_mtim.tv_sec * SAVE_NS +
+                                (int64_t)st->st_mtim.tv_nsec,
+                 .part_bytes = w->part_bytes}};
+
+    memcpy(note.upload, w->upload, sizeof(note.upload));
+    return note;
+}
+
+/* Whether the part that the store lists is the file's: by its checksum, which
+ * is dearer than a look and cheaper than to send it. */
+static bool save_is_same(struct save_way *w,
+                         const struct store_listed_part *listed)
+{
+    struct save_slot *slot = &w->sender->slots[0];
+    const struct store_part *part = &listed->part;
+    uint64_t offset = (uint64_t)(listed->number - 1) * w->part_bytes;
+    uint64_t left;
+
+    if (listed->number == 0 || listed->number > w->part_count ||
+        part->sum.kind == CRC_NONE || part->etag[0] == '\0') {
+        return false;
+    }
+    left = (uint64_t)w->before.st_size - offset;
+    if (part->size != (left < w->part_bytes ? left : w->part_bytes) ||
+        save_reserve(w, slot, w->part_bytes) != STATUS_OK ||
+        save_read(w, slot, offset, (size_t)part->size) != STATUS_OK) {
+        return false;
+    }
+    return slot->size == part->size &&
+           crc_add(part->sum.kind, 0, slot->at, slot->size) == part->sum.value;
+}
+
+/* Take over the parts that are there. false: the upload can't be gone on with.
+ */
+static bool save_take_over(struct save_way *w)
+{
+    struct store_request request = {
+        .op = STORE_UPLOAD_PARTS, .key = w->file->key, .upload = w->upload};
+    struct store_event event;
+
+    do {
+        if (store_sync(w->store, &request, &event) != STATUS_OK) {
+            return false;
+        }
+        for (uint32_t i = 0; i < event.part_count; i++) {
+            const struct store_listed_part *listed = &event.parts[i];
+
+            request.part = listed->number;
+            if (save_is_same(w, listed)) {
+                w->parts[listed->number - 1] = listed->part;
+                save_count(w, listed->part.size);
+            }
+        }
+    } while (event.has_more && event.part_count > 0);
+    return true;
+}
+
+/* Go on with a noted upload of the very same file; give another one up. */
+static bool save_resume(struct save_way *w)
+{
+    const char *root = store_root_uri(w->store);
+    struct save_note now = save_note_of(w);
+    struct save_note note;
+
+    if (!save_note_read(w->sender->notes, root, w->file->key, &note)) {
+        return false;
+    }
+    memcpy(w->upload, note.upload, sizeof(w->upload));
+    if (memcmp(&note.file, &now.file, sizeof(note.file)) == 0 &&
+        save_take_over(w)) {
+        char text[SAVE_LOG_MAX];
+
+        log_event(LOG_INFO, "save.resume", "file=%s bytes=%llu",
+                  log_quote(w->file->path, text, sizeof(text)),
+                  (unsigned long long)w->counted);
+        return true;
+    }
+    save_give_up(w->sender, w->store, w->file->key, w->upload);
+    return false;
+}
+
+static enum status save_begin(struct save_way *w)
+{
+    struct store_event event;
+    struct store_request begin = {.op = STORE_UPLOAD_BEGIN,
+                                  .key = w->file->key};
+    struct save_note note;
+    enum status s;
+
+    if (save_resume(w)) {
+        return STATUS_OK;
+    }
+    s = save_ask(w, &begin, &event);
+    if (s == STATUS_OK) {
+        memcpy(w->upload, event.upload, sizeof(w->upload));
+        note = save_note_of(w);
+        save_note_write(w->sender->notes, store_root_uri(w->store),
+                        w->file->key, &note);
+    }
+    return s;
+}
+
+static void save_clear_one(void *self, struct save_noted *noted)
+{
+    struct save_sender *sender = self;
+    struct store *store = NULL;
+    struct buf prefix = {0};
+    struct fault why;
+
+    if (store_open(buf_text(&noted->root_uri), STORE_WRITE, &why, &store,
+                   &prefix) == STATUS_OK &&
+        prefix.size == 0) {
+        save_give_up(sender, store, buf_bytes(&noted->key), noted->note.upload);
+    }
+    store_close(&store);
+    buf_fini(&prefix);
+}
+
+void save_send_clear(struct save_sender *s)
+{
+    save_note_each(s->notes, save_clear_one, s);
 }
 
 /* ---- One file. */
@@ -345,25 +500,21 @@ static enum status save_small(struct save_way *w, bool is_last, bool *is_again)
 
 static enum status save_large(struct save_way *w, bool is_last, bool *is_again)
 {
-    struct store_event event;
-    struct store_request begin = {.op = STORE_UPLOAD_BEGIN,
-                                  .key = w->file->key};
     uint32_t sent = 0;
-    enum status s = save_ask(w, &begin, &event);
+    enum status s;
 
-    if (s != STATUS_OK) {
-        return s;
-    }
-    memcpy(w->upload, event.upload, sizeof(w->upload));
     save_plan_parts(w);
     w->parts = mem_new(w->part_count, sizeof(w->parts[0]));
-    s = save_send_parts(w, &sent);
-    *is_again = s == STATUS_OK && save_has_changed(w);
-    if (s == STATUS_OK && (!*is_again || is_last)) {
-        s = save_end(w, sent);
-    }
-    if (s != STATUS_OK || (*is_again && !is_last)) {
-        save_abort(w);
+    s = save_begin(w);
+    if (s == STATUS_OK) {
+        s = save_send_parts(w, &sent);
+        *is_again = s == STATUS_OK && save_has_changed(w);
+        if (s == STATUS_OK && (!*is_again || is_last)) {
+            s = save_end(w, sent);
+        }
+        if (s != STATUS_OK || (*is_again && !is_last)) {
+            save_give_up(w->sender, w->store, w->file->key, w->upload);
+        }
     }
     free(w->parts);
     w->parts = NULL;

@@ -17,9 +17,11 @@ static enum status save(const struct save_tree *trees, uint32_t count,
 {
     struct save *s = NULL;
     enum status status;
+    char *notes = mem_print("%s/notes", kit_base);
 
     why.text[0] = '\0';
-    EXPECT_OK(save_start(trees, count, &why, &s), why);
+    EXPECT_OK(save_start(trees, count, notes, &why, &s), why);
+    free(notes);
     kit_wait(save_fd(s));
     *progress = save_progress(s);
     status = save_finish(&s, &why);
@@ -390,7 +392,7 @@ static uint64_t send_meddled(void (*meddle)(void), uint32_t times,
     struct store_request head = {.op = STORE_HEAD, .key = BYTES("k")};
     struct store_event event;
     _Atomic uint64_t bytes = 0;
-    struct save_sender *sender = save_sender_new(&bytes);
+    struct save_sender *sender = save_sender_new(&bytes, NULL);
 
     kit_write("file", 1, LARGE);
     EXPECT_OK(save_send(sender, s, &file, &why), why);

@@ -418,6 +418,92 @@ TEST(writes_of_unknown_outcome)
                      sizeof(writes[0])));
 }
 
+/* ---- what may stand in an answer ---------------------------------------- */
+
+struct answer_row {
+    const char *name;
+    const char *answer; /* To a GET of "k", ten bytes, whole. */
+    enum status want;
+    const char *etag;
+};
+
+#define OK_200 "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
+#define OK_206 "HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\n"
+#define RANGE "Content-Range: bytes 0-9/10\r\n"
+#define TEN "\r\n0123456789"
+
+static const struct answer_row answers[] = {
+    {"an etag that is no MD5",
+     OK_206 RANGE "ETag: \"b54357faf0632cce-5/opaque:~x\"\r\n" TEN, STATUS_OK,
+     "\"b54357faf0632cce-5/opaque:~x\""},
+    {"an etag without quotes", OK_206 RANGE "ETag: 0123\r\n" TEN, STATUS_OK,
+     "\"0123\""},
+    {"encrypted with a key of the account's",
+     OK_206 RANGE "ETag: \"e\"\r\nx-amz-server-side-encryption: aws:kms\r\n"
+                  "x-amz-server-side-encryption-aws-kms-key-id: arn:k\r\n" TEN,
+     STATUS_OK, "\"e\""},
+    {"no Content-Range", OK_206 "ETag: \"e\"\r\n" TEN, STATUS_STORE, ""},
+    {"half a Content-Range",
+     OK_206 "Content-Range: bytes 0-\r\nETag: \"e\"\r\n" TEN, STATUS_STORE, ""},
+    {"the checksum of the whole",
+     OK_200 "ETag: \"e\"\r\nx-amz-checksum-crc32: poTHxg==\r\n" TEN, STATUS_OK,
+     "\"e\""},
+    {"another checksum than the bytes have",
+     OK_200 "ETag: \"e\"\r\nx-amz-checksum-crc32: AAAAAA==\r\n" TEN,
+     STATUS_STORE, ""},
+    {"a checksum of checksums",
+     OK_200 "ETag: \"e-2\"\r\nx-amz-checksum-type: COMPOSITE\r\n"
+            "x-amz-checksum-crc32: AAAAAA==\r\n" TEN,
+     STATUS_OK, "\"e-2\""},
+    {"a checksum of checksums, by its number",
+     OK_200 "ETag: \"e-2\"\r\nx-amz-checksum-crc32: AAAAAA==-2\r\n" TEN,
+     STATUS_OK, "\"e-2\""},
+    {"a checksum that nobody here knows",
+     OK_200 "ETag: \"e\"\r\nx-amz-checksum-sha256: AAAAAA==\r\n" TEN, STATUS_OK,
+     "\"e\""},
+    {"too old a request",
+     "HTTP/1.1 400 Bad Request\r\nContent-Length: 49\r\n\r\n"
+     "<Error><Code>RequestTimeout</Code></Error>       ",
+     STATUS_STORE, ""},
+};
+
+static void run_answer(const void *self)
+{
+    const struct answer_row *row = self;
+    struct store_event e;
+    struct store *s;
+
+    kit_say(row->name);
+    kit_start_large(0);
+    setenv("AWS_MAX_ATTEMPTS", "2", 1);
+    s = kit_open();
+    s3server_fault(
+        kit_server,
+        &(struct s3server_fault){.act = S3SERVER_RAW, .message = row->answer});
+    if (kit_ask(s,
+                (struct store_request){.op = STORE_GET,
+                                       .key = BYTES("k"),
+                                       .into = kit_room,
+                                       .size = 10,
+                                       .is_whole = true},
+                &e) != row->want) {
+        fprintf(stderr, "%s: %s: %s\n", row->name, status_name(e.status),
+                e.why.text);
+        EXPECT(false);
+    }
+    if (row->want == STATUS_OK) {
+        EXPECT_STR(e.etag, row->etag);
+        EXPECT(memcmp(kit_room, "0123456789", 10) == 0);
+    }
+    kit_stop_large(&s);
+}
+
+TEST(what_may_stand_in_an_answer)
+{
+    EXPECT(kit_apart(run_answer, answers, sizeof(answers) / sizeof(answers[0]),
+                     sizeof(answers[0])));
+}
+
 /* ---- uploads ------------------------------------------------------------ */
 
 static enum status upload(struct store *s, enum store_when when,
@@ -519,6 +605,72 @@ static void run_end(const void *self)
         EXPECT_EQ(s3server_uploads(kit_server), 0);
     }
     kit_stop_large(&s);
+}
+
+/* Before the end: what strikes the first word, or a part. */
+static const struct end_row befores[] = {
+    {"the first word, from a clock that is off",
+     {.method = "POST",
+      .key = "?uploads",
+      .count = 1,
+      .act = S3SERVER_SKEW,
+      .ms = 86400000},
+     STORE_ALWAYS,
+     STATUS_OK},
+    {"the first word came too late",
+     {.method = "POST",
+      .key = "?uploads",
+      .count = 1,
+      .act = S3SERVER_ANSWER,
+      .code = 400,
+      .error = "RequestTimeout"},
+     STORE_ALWAYS,
+     STATUS_OK},
+    {"a part, throttled",
+     {.method = "PUT",
+      .count = 1,
+      .act = S3SERVER_ANSWER,
+      .code = 503,
+      .error = "SlowDown"},
+     STORE_ALWAYS,
+     STATUS_OK},
+    {"a part, answered without an etag",
+     {.method = "PUT", .count = 1, .act = S3SERVER_NO_ETAG},
+     STORE_ALWAYS,
+     STATUS_OK},
+    {"a part that broke on the way",
+     {.method = "PUT", .count = 2, .act = S3SERVER_CLOSE},
+     STORE_ALWAYS,
+     STATUS_OK},
+    {"a part, done and not said",
+     {.method = "PUT", .count = 1, .act = S3SERVER_LOSE_ANSWER},
+     STORE_ALWAYS,
+     STATUS_OK},
+};
+
+static void run_before(const void *self)
+{
+    const struct end_row *row = self;
+    struct store_event e;
+    struct store *s;
+
+    kit_say(row->name);
+    kit_start_large(S3SERVER_SMALL_PARTS);
+    s = kit_open();
+    s3server_fault(kit_server, &row->fault);
+    if (upload(s, row->when, &e) != row->want) {
+        fprintf(stderr, "%s: %s: %s\n", row->name, status_name(e.status),
+                e.why.text);
+        EXPECT(false);
+    }
+    EXPECT(s3server_has(kit_server, "u"));
+    kit_stop_large(&s);
+}
+
+TEST(uploads_before_their_end)
+{
+    EXPECT(kit_apart(run_before, befores, sizeof(befores) / sizeof(befores[0]),
+                     sizeof(befores[0])));
 }
 
 TEST(ends_of_uploads)
