@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/machine.h"
+#include "cli/own_files.h"
 
 enum { CONTRACT_FILE_MAX = 64 << 20 };
 
@@ -118,14 +119,6 @@ static enum status contract_read_all(struct contract *c,
     return s;
 }
 
-/* A view of @file for the parsers, NULL when it is not there. */
-static const struct job_text *contract_text(const struct contract_file *file,
-                                            struct job_text *out)
-{
-    *out = (struct job_text){file->path, buf_bytes(&file->text)};
-    return file->is_there ? out : NULL;
-}
-
 /* The flags that are the job's; the others are the command's own. */
 static uint32_t contract_job_flags(const struct options *options,
                                    struct setting_flag *out)
@@ -138,6 +131,44 @@ static uint32_t contract_job_flags(const struct options *options,
         }
     }
     return count;
+}
+
+/* With a job of the caller's, what an earlier job of ours left is no word of
+ * the platform's. */
+static void contract_forget_ours(struct contract *c,
+                                 const struct options *options)
+{
+    const struct {
+        const char *name;
+        struct contract_file *file;
+    } files[] = {
+        {"resourceconfig.json", &c->resource},
+        {"inputdataconfig.json", &c->channels},
+        {"checkpointconfig.json", &c->checkpoint},
+        {"hyperparameters.json", &c->hyperparameters},
+    };
+    struct setting_flag flags[OPTIONS_FLAGS_MAX];
+
+    if (!c->document.is_there && contract_job_flags(options, flags) == 0) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct contract_file *file = files[i].file;
+
+        if (file->is_there &&
+            own_files_has(c->data, files[i].name, buf_bytes(&file->text))) {
+            file->is_there = false;
+            buf_clear(&file->text);
+        }
+    }
+}
+
+/* A view of @file for the parsers, NULL when it is not there. */
+static const struct job_text *contract_text(const struct contract_file *file,
+                                            struct job_text *out)
+{
+    *out = (struct job_text){file->path, buf_bytes(&file->text)};
+    return file->is_there ? out : NULL;
 }
 
 static enum status contract_make_job(struct contract *c,
@@ -212,6 +243,9 @@ enum status contract_load(const struct options *options, struct fault *why,
 {
     enum status s = contract_load_files(options, why, out);
 
+    if (s == STATUS_OK) {
+        contract_forget_ours(out, options);
+    }
     if (s == STATUS_OK) {
         s = contract_make_job(out, options, why);
     }

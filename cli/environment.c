@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/machine.h"
+#include "cli/own_files.h"
 #include "proto/platform.h"
 
 /* The names of the job's hosts as the contract lists them. */
@@ -220,7 +221,10 @@ static enum status environment_write(const struct contract *c,
         return STATUS_OK;
     }
     path = mem_print("%s/%s", c->config, name);
-    s = file_write(path, text, false, why);
+    s = own_files_note(c->data, name, text, why);
+    if (s == STATUS_OK) {
+        s = file_write(path, text, false, why);
+    }
     free(path);
     return s;
 }

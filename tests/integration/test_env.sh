@@ -34,4 +34,19 @@ check "--all adds what else the toolkit sets" grep -q '^CURRENT_HOST=' "$T/std.o
 fails "a hyperparameter file that is no object" 65 "hyperparameters.json" \
     sh -c 'echo "[1]" >"$0/input/config/hyperparameters.json"; exec "$1" env --base "$0"' \
     "$T/bare" "$SMSHARD"
+
+# The next job below the same base folder has channels of its own: what the
+# last one wrote is no word of the platform's; what a person wrote is.
+mkdir "$T/data" && echo x >"$T/data/x"
+for channel in first second; do
+    run "$SMSHARD" run --base "$T/again" --job-name "$channel" \
+        --output "$T/store" --channel "$channel=file://$T/data/" \
+        -- sh -c 'env | grep "^SM_CHANNELS="'
+    check "the channels of the $channel job" \
+        grep -qxF "SM_CHANNELS=[\"$channel\"]" "$T/std.out"
+done
+echo '{"lr": "5"}' >"$T/again/input/config/hyperparameters.json"
+run "$SMSHARD" run --base "$T/again" --job-name third --output "$T/store" \
+    --channel "first=file://$T/data/" -- sh -c 'echo "$SM_HP_LR"'
+check "a person's file stands" grep -qx 5 "$T/std.out"
 finish
