@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # One program, one Makefile; `make help` lists the targets.
-#
 # MODE=debug|release|asan|tsan|fuzz|cover and CC=gcc|clang: every pair has its
 # own folder, build/MODE-CC. V=1 shows the commands, WERROR=1 makes a warning
 # an error. Sources are found by their folder: a new file needs no line here.
@@ -16,7 +15,6 @@ SECONDS ?= 10
 STORE   ?= dir
 
 # ---- Flags -----------------------------------------------------------------
-
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
         -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
         -Wwrite-strings -Wundef -Wvla -Wswitch-enum -Wformat=2 \
@@ -56,7 +54,6 @@ LDLIBS    = -lczmq -lzmq $(MSGPACK) -lcurl -lexpat -lisal -lssl -lcrypto \
 comma    := ,
 
 # ---- Sources and what they become ------------------------------------------
-
 CORE     := $(sort $(foreach d,base proto store coordinator worker, \
               $(wildcard $d/*.c)))
 CLI      := $(sort $(wildcard cli/*.c))
@@ -113,7 +110,6 @@ $(sort $(ALL)):
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # ---- Tests and checks ------------------------------------------------------
-
 check: setup $(ALL) ## Build, then unit, conformance, corpus, integration tests
 	$(Q)$(ENV) tests/run.sh check $(UNITS) $(if $(REPLAY),$(FUZZ)) $(SCRIPTS)
 
@@ -134,7 +130,10 @@ cover: setup $(ALL) ## Run the tests and print the coverage of each folder
 bench: $(SMSHARD) $(BENCHES) ## Build and run every benchmark
 	$(Q)set -e; for b in $(BENCHES); do echo "== $${b##*/}"; $(ENV) $$b; done
 
-bench-store: $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
+check-s3: setup $(SMSHARD) $(TOOLS) ## S3 against a real server, SeaweedFS
+	$(Q)$(ENV) tests/s3/check.sh
+
+bench-store: setup $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
 	$(Q)$(ENV) tests/bench/store.sh
 
 lint: setup ## Format, clang-tidy, cppcheck, shellcheck, the rules of the house
@@ -150,23 +149,22 @@ cluster: setup ## A job of three hosts in Docker Compose
 	$(Q)$(ENV) cluster-sim/run.sh
 
 # ---- Machine, packages -----------------------------------------------------
-
 wants = $(filter $1,$(MAKECMDGOALS))
 setup: ## Install what is missing (Debian, Ubuntu); names it elsewhere
 	$(Q)tests/setup.sh build check $(if $(findstring clang,$(CC)),clang) \
-	    $(if $(call wants,lint fmt),lint) $(if $(call wants,cluster),cluster)
+	    $(if $(call wants,lint fmt),lint) $(filter cluster,$(MAKECMDGOALS)) $(if \
+	    $(call wants,check-s3)$(filter s3,$(STORE)),s3) $(patsubst \
+	    bench-store,bench,$(call wants,bench-store))
 
-# Targets that set the machine up do so before they compile.
-ifneq ($(call wants,setup check cover demo cluster),)
-$(OBJS): | setup
-endif
+$(if $(call wants,setup check check-s3 bench-store cover demo cluster),$(eval \
+    $(OBJS): | setup))
 
 # What is installed: source:place under PREFIX:mode. Uninstall reads the same.
-COMPLETE    := share/bash-completion/completions/smshard
 INSTALLED := $(SMSHARD:%=%:bin/smshard:755) \
     $(foreach m,$(wildcard docs/man/*.1),$m:share/man/man1/$(notdir $m):644) \
     $(patsubst %,%:share/doc/smshard/README.md:644,$(wildcard README.md)) \
-    $(patsubst %,%:$(COMPLETE):644,$(wildcard cli/completion.bash))
+    $(patsubst %,%:share/bash-completion/completions/smshard:644,\
+      $(wildcard cli/completion.bash))
 part = $(word $1,$(subst :, ,$2))
 dest = "$(DESTDIR)$(PREFIX)/$(call part,2,$1)"
 define put
@@ -192,11 +190,10 @@ clean: ## Remove everything that was built
 
 help: ## This list
 	@sed -n 's/^# \(MODE=.*\|own folder.*\|an error.*\)/\1/p' Makefile
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
 	    while read -r t text; do printf '  %-10s %s\n' "$$t" "$$text"; done
 
-.PHONY: all check unit replay fuzz cover bench bench-store lint fmt demo cluster \
-        setup install uninstall dist clean help
-.SECONDARY:
-.DELETE_ON_ERROR:
+.PHONY: all check check-s3 unit replay fuzz cover bench bench-store lint fmt \
+        demo cluster setup install uninstall dist clean help
+.SECONDARY .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d)

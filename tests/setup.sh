@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install what the build and its checks need, where it is missing.
 #
-#   tests/setup.sh [GROUP…]     build check clang lint cluster; default: build
+#   tests/setup.sh [GROUP…]     build check clang lint s3 bench cluster; default:
+#                               build
 #
 # What counts is whether a program runs or a header is found, not which package
 # it came from; so the second run only looks, and says so in one line. Packages
@@ -43,6 +44,11 @@ shellcheck shellcheck
 mandoc mandoc
 git git
 python3 python3'
+needs[s3]='
+python3 python3
+python_venv python3-venv'
+needs[bench]='
+nginx nginx-light'
 needs[cluster]='
 docker docker-cli|docker.io
 docker_daemon docker.io
@@ -50,6 +56,8 @@ compose docker-compose-v2|docker-compose
 base_image debootstrap'
 
 has() { command -v "$1" >/dev/null 2>&1; }
+python_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+nginx() { has nginx || [ -x /usr/sbin/nginx ]; }
 clang_format() { has clang-format-14 || has clang-format; }
 clang_tidy() { has clang-tidy-14 || has clang-tidy; }
 clang_runtime() {
@@ -78,7 +86,7 @@ missing() {
         '<'*)
             headers+="#if !__has_include($probe)"$'\n'
             headers+="$package"$'\n#endif\n' ;;
-        *_* | compose) "$probe" || echo "$package" ;;
+        *_* | compose | nginx) "$probe" || echo "$package" ;;
         *) has "$probe" || echo "$package" ;;
         esac
     done <<<"$1"
