@@ -22,7 +22,6 @@ enum s3_fix {
     S3_FIX_CLOCK,       /* Our clock is off: see .server_ms. */
     S3_FIX_CREDENTIALS, /* They have expired. */
     S3_FIX_CHECKSUM,    /* The server does not know this checksum header. */
-    S3_FIX_SESSION,     /* S3 Express: the session has ended. */
 };
 
 struct s3_answer {

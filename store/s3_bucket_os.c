@@ -551,8 +551,6 @@ bool s3_bucket_fix(struct s3_bucket *b, const struct s3_view *seen,
                    : s3_fix_credentials(seen, why);
     case S3_FIX_CHECKSUM:
         return seen->sum != CRC_NONE && s3_fix_sum(b, seen->sum);
-    case S3_FIX_SESSION:
-        return s3_session_drop(b, seen->credentials.generation);
     case S3_FIX_HOST:
     case S3_FIX_NONE:
         break;

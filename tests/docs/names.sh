@@ -156,3 +156,11 @@ none "docs/words.md: words are used" "$(while read -r word; do
     grep -rqiE "(^|[^a-z])$word" --include='*.[ch]' \
         base proto store coordinator worker cli || echo "in no code: $word"
 done <<<"$words")"
+
+# Tests that pages name: `test_x: name` is TEST(name) in tests/unit/test_x.c.
+for page in docs/*.md; do
+    while IFS=: read -r file name; do
+        check "$page: the test $file: $name" \
+            grep -q "^TEST(${name# })" "tests/unit/$file.c"
+    done < <(code_of "$page" | grep -oE '^test_[a-z0-9_]+: [a-z0-9_]+$' | sort -u)
+done

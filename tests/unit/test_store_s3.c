@@ -772,24 +772,3 @@ TEST(faults_of_a_listing)
     EXPECT(kit_apart(run_list, lists, sizeof(lists) / sizeof(lists[0]),
                      sizeof(lists[0])));
 }
-
-/* What the server says of many keys. */
-TEST(some_keys_are_not_deleted)
-{
-    struct bytes keys[] = {BYTES("k"), BYTES("denied"), BYTES("none")};
-    struct store_event e;
-    struct store *s;
-
-    kit_start_large(0);
-    s = kit_open();
-    EXPECT_EQ(kit_ask(s,
-                      (struct store_request){.op = STORE_DELETE_MANY,
-                                             .keys = keys,
-                                             .key_count = 3},
-                      &e),
-              STATUS_DENIED);
-    EXPECT_EQ(e.failed, 1);
-    EXPECT(strstr(e.why.text, "denied was not deleted") != NULL);
-    EXPECT(!s3server_has(kit_server, "k"));
-    kit_stop_large(&s);
-}
