@@ -121,23 +121,31 @@ void s3server_page(struct s3server *s, const char *method,
     page->body = mem_copy(body);
     page->code = code;
     pthread_mutex_lock(&s->lock);
-    page->next = s->locked.pages; /* The last word counts. */
+    page->next = s->locked.pages;
     s->locked.pages = page;
     pthread_mutex_unlock(&s->lock);
 }
 
+/* The longest prefix counts; of the same one, what was said last. */
 static bool srv_page_locked(struct srv_request *r, struct srv_answer *a)
 {
-    for (struct srv_page *p = r->conn->s->locked.pages; p != NULL;
+    const struct srv_page *best = NULL;
+
+    for (const struct srv_page *p = r->conn->s->locked.pages; p != NULL;
          p = p->next) {
+        size_t size = strlen(p->prefix);
+
         if ((p->method == NULL || srv_is(r, p->method)) &&
-            strncmp(r->target, p->prefix, strlen(p->prefix)) == 0) {
-            a->code = p->code;
-            buf_add_text(&a->body, p->body);
-            return true;
+            strncmp(r->target, p->prefix, size) == 0 &&
+            (best == NULL || size > strlen(best->prefix))) {
+            best = p;
         }
     }
-    return false;
+    if (best != NULL) {
+        a->code = best->code;
+        buf_add_text(&a->body, best->body);
+    }
+    return best != NULL;
 }
 
 /* ---- one request -------------------------------------------------------- */
@@ -146,10 +154,13 @@ static void srv_work(struct srv_request *r, struct srv_answer *a)
 {
     bool is_page;
 
+    if (srv_act_instead(r, a)) {
+        return;
+    }
     pthread_mutex_lock(&r->conn->s->lock);
     is_page = srv_page_locked(r, a);
     pthread_mutex_unlock(&r->conn->s->lock);
-    if (is_page || srv_act_instead(r, a)) {
+    if (is_page) {
         return;
     }
     if (r->is_malformed) {

@@ -25,7 +25,7 @@ enum s3server_quirk {
     S3SERVER_NO_CONDITIONS = 1 << 3,     /* They are ignored on writes. */
     S3SERVER_NO_CHECKSUMS = 1 << 4,      /* Its headers are 400. */
     S3SERVER_NO_START_AFTER = 1 << 5,
-    S3SERVER_SPACE_IS_PLUS = 1 << 6,        /* In lists; else %20. */
+    S3SERVER_SPACE_IS_PLUS = 1 << 6,        /* In lists, as AWS; else %20. */
     S3SERVER_SLASH_IS_CODED = 1 << 7,       /* In lists; AWS leaves it. */
     S3SERVER_NO_ENCODING = 1 << 8,          /* encoding-type is ignored. */
     S3SERVER_VERSIONS = 1 << 9,             /* Objects have version ids. */
@@ -62,7 +62,7 @@ const char *s3server_ca_file(const struct s3server *s); /* PEM; TLS only. */
 /* One fault. It strikes requests that match, after @skip of them, @count
  * times. */
 enum s3server_act {
-    S3SERVER_ANSWER,       /* @code, @error in an <Error> with @message. */
+    S3SERVER_ANSWER,       /* @code or 500, <Error> of @error, @message. */
     S3SERVER_ANSWER_200,   /* 200, then <Error> with @error inside. */
     S3SERVER_SPACES,       /* 200, spaces for @ms, then <Error> (or, with no
                               @error, the right answer). */
@@ -75,21 +75,23 @@ enum s3server_act {
     S3SERVER_LOSE_ANSWER,  /* It is done; then FIN instead of an answer. */
     S3SERVER_SHORT_LENGTH, /* Content-Length is @bytes less than it should. */
     S3SERVER_LONG_LENGTH,  /* … more; the connection is then closed. */
-    S3SERVER_WRONG_RANGE,  /* Content-Range is shifted by @bytes. */
+    S3SERVER_WRONG_RANGE,  /* Content-Range is @bytes further on. */
     S3SERVER_IGNORE_RANGE,
     S3SERVER_CORRUPT,        /* The body's byte @bytes is flipped. */
     S3SERVER_RAW,            /* @message is all that is sent, then FIN. */
     S3SERVER_BODY,           /* 200 and @message as the body. */
-    S3SERVER_REDIRECT,       /* @code with x-amz-bucket-region: @message. */
+    S3SERVER_REDIRECT,       /* @code or 301, x-amz-bucket-region: @message. */
     S3SERVER_REDIRECT_HOST,  /* 307 with Location: @message. */
     S3SERVER_SKEW,           /* Its clock is off by @ms for this request. */
-    S3SERVER_OVERWRITE,      /* The object is overwritten first. */
-    S3SERVER_EXPIRE,         /* 403 ExpiredToken. */
+    S3SERVER_OVERWRITE,      /* The object is overwritten first, by a byte. */
+    S3SERVER_EXPIRE,         /* 400 ExpiredToken. */
     S3SERVER_ENDLESS_HEAD,   /* Header lines until the client hangs up. */
     S3SERVER_ENDLESS_BODY,   /* A chunked body until then. */
     S3SERVER_NO_ETAG,        /* The answer has none. */
     S3SERVER_DUPLICATE_PAGE, /* A list's page repeats the one before. */
     S3SERVER_UNSORTED_PAGE,
+    S3SERVER_DELETE_ERROR, /* Of many, keys with @message in them (NULL: all)
+                              have @error in the answer and stay. */
 };
 
 struct s3server_fault {
@@ -111,8 +113,13 @@ void s3server_clear(struct s3server *s); /* Forget all faults. */
 void s3server_set_quirks(struct s3server *s, uint32_t quirks);
 
 /* Read a fault from text, for the command: "GET key=/a skip=1 count=2
- * act=answer code=503 error=SlowDown". false: not understood. */
+ * act=answer code=503 error=SlowDown". Values are percent-coded; the acts are
+ * those above in small letters, "lose-answer". false: not understood, as when
+ * it has no act. */
 bool s3server_fault_text(struct s3server *s, const char *text);
+
+/* Add quirks by their names, "no-range,versions", to @out. */
+bool s3server_quirk_text(const char *text, uint32_t *out);
 
 /* What happened: requests that match (NULL: any), connections made, bodies. */
 uint64_t s3server_requests(struct s3server *s, const char *method,
@@ -120,7 +127,7 @@ uint64_t s3server_requests(struct s3server *s, const char *method,
 uint64_t s3server_connections(struct s3server *s);
 uint64_t s3server_uploads(struct s3server *s); /* Multipart, unfinished. */
 
-/* The header @name of the last request that matched; "" without. Copied. */
+/* The header @name of the last request; "" without. Copied. */
 void s3server_last_header(struct s3server *s, const char *name, char out[256]);
 
 /* Objects without a request. */
@@ -128,8 +135,9 @@ void s3server_put(struct s3server *s, const char *key, const void *body,
                   size_t size);
 bool s3server_has(struct s3server *s, const char *key);
 
-/* Requests to @path_prefix (not S3: metadata, STS, containers) are answered
- * by @code, @headers and @body (copied) until replaced; for credentials. */
+/* Requests that start with @path_prefix (not S3: metadata, STS, containers)
+ * are answered by @code and @body (copied) until replaced, whoever signs them;
+ * @method NULL: any. The longest prefix counts. Faults strike them, too. */
 void s3server_page(struct s3server *s, const char *method,
                    const char *path_prefix, int code, const char *body);
 

@@ -25,6 +25,11 @@ static void act_error(struct srv_answer *a, int code, const char *error,
              message != NULL ? message : "a fault of the script");
 }
 
+static const char *act_message(const struct s3server_fault *f)
+{
+    return f->message != NULL ? f->message : "";
+}
+
 bool srv_act_instead(struct srv_request *r, struct srv_answer *a)
 {
     const struct s3server_fault *f = r->fault != NULL ? &r->fault->f : NULL;
@@ -34,7 +39,7 @@ bool srv_act_instead(struct srv_request *r, struct srv_answer *a)
     }
     switch ((int)f->act) {
     case S3SERVER_ANSWER:
-        act_error(a, f->code, f->error, f->message);
+        act_error(a, f->code != 0 ? f->code : 500, f->error, f->message);
         return true;
     case S3SERVER_ANSWER_200:
         act_error(a, 200, f->error, f->message);
@@ -43,16 +48,17 @@ bool srv_act_instead(struct srv_request *r, struct srv_answer *a)
         act_error(a, 400, "ExpiredToken", "The provided token has expired.");
         return true;
     case S3SERVER_REDIRECT:
-        act_error(a, f->code, "PermanentRedirect", "Elsewhere.");
-        srv_set(a, "x-amz-bucket-region", "%s", f->message);
+        act_error(a, f->code != 0 ? f->code : 301, "PermanentRedirect",
+                  "Elsewhere.");
+        srv_set(a, "x-amz-bucket-region", "%s", act_message(f));
         return true;
     case S3SERVER_REDIRECT_HOST:
         act_error(a, 307, "TemporaryRedirect", "Elsewhere, for now.");
-        srv_set(a, "Location", "%s", f->message);
+        srv_set(a, "Location", "%s", act_message(f));
         return true;
     case S3SERVER_BODY:
         a->code = 200;
-        buf_add_text(&a->body, f->message);
+        buf_add_text(&a->body, act_message(f));
         return true;
     case S3SERVER_SPACES:
         if (f->error != NULL) {
@@ -136,7 +142,7 @@ static void act_drip(struct srv_request *r, const struct srv_answer *a)
 {
     uint64_t step = r->fault->f.bytes > 0 ? r->fault->f.bytes : 1;
 
-    if (!act_send_head(r, a, 0)) {
+    if (!act_send_head(r, a, 0) || srv_is(r, "HEAD")) {
         return;
     }
     for (uint64_t at = 0; at < a->size; at += step) {
@@ -158,7 +164,7 @@ static void act_corrupt(struct srv_request *r, const struct srv_answer *a)
     if (at < a->size) {
         copy[at] = (char)~copy[at];
     }
-    if (act_send_head(r, a, 0)) {
+    if (act_send_head(r, a, 0) && !srv_is(r, "HEAD")) {
         (void)srv_conn_write(r->conn, copy, a->size);
     }
     free(copy);
@@ -200,7 +206,7 @@ static void act_spaces(struct srv_request *r, struct srv_answer *a)
     static const char spaces[] = "5\r\n     \r\n";
     struct buf chunk = {0};
 
-    if (act_send_head(r, a, INT64_MIN)) {
+    if (act_send_head(r, a, INT64_MIN) && !srv_is(r, "HEAD")) {
         (void)srv_conn_write(r->conn, spaces, sizeof(spaces) - 1);
         (void)srv_conn_wait(r->conn, r->fault->f.ms);
         buf_print(&chunk, "%llx\r\n", (unsigned long long)a->size);
@@ -247,14 +253,14 @@ bool srv_act_send(struct srv_request *r, struct srv_answer *a, bool *is_open)
         return true;
     case S3SERVER_CORRUPT:
         act_corrupt(r, a);
-        *is_open = true;
+        *is_open = !a->must_close;
         return true;
     case S3SERVER_SPACES:
         act_spaces(r, a);
-        *is_open = true;
+        *is_open = !a->must_close;
         return true;
     case S3SERVER_RAW:
-        (void)srv_conn_write(r->conn, f->message, strlen(f->message));
+        (void)srv_conn_write(r->conn, act_message(f), strlen(act_message(f)));
         return true;
     case S3SERVER_CLOSE:
     case S3SERVER_LOSE_ANSWER:

@@ -93,14 +93,14 @@ uint64_t srv_now(const struct s3server *s);
 bool srv_has_quirk(const struct srv_request *r, uint32_t quirk);
 void srv_get(struct srv_request *r, struct srv_answer *a);
 void srv_put(struct srv_request *r, struct srv_answer *a);
-void srv_delete(struct srv_request *r, struct srv_answer *a);
-void srv_delete_many(struct srv_request *r, struct srv_answer *a);
 /* "&quot;etag&quot;" or "\"etag\"", or as the quirk has it. */
 void srv_etag_xml(const struct srv_request *r, const char *etag,
                   struct buf *out);
 void srv_etag_header(const struct srv_request *r, struct srv_answer *a,
                      const char *etag);
-void srv_sum_headers(struct srv_answer *a, const struct srv_version *v);
+void srv_sum_header(struct srv_answer *a, const struct srv_sums *sums);
+void srv_version_header(const struct srv_request *r, struct srv_answer *a,
+                        const struct srv_version *v);
 char *srv_meta(const struct srv_request *r);
 /* Add a version of @key; returns it. It takes @blob's count. */
 struct srv_version *srv_commit_locked(struct srv_request *r, const char *key,
@@ -124,7 +124,11 @@ bool srv_claim_is_named(const struct srv_request *r);
 /* s3server_list.c */
 void srv_list(struct srv_request *r, struct srv_answer *a);
 
-/* s3server_upload.c, s3server_parts.c, s3server_complete.c */
+/* s3server_delete.c */
+void srv_delete(struct srv_request *r, struct srv_answer *a);
+void srv_delete_many(struct srv_request *r, struct srv_answer *a);
+
+/* s3server_upload.c, s3server_complete.c */
 void srv_upload_create(struct srv_request *r, struct srv_answer *a);
 void srv_upload_part(struct srv_request *r, struct srv_answer *a);
 void srv_upload_complete(struct srv_request *r, struct srv_answer *a);

@@ -14,10 +14,14 @@ struct complete {
     struct srv_upload *u;
     struct buf body;
     struct buf digests; /* Of the parts, for the etag. */
+    struct buf sums;    /* Of the parts, for a checksum of them. */
+    struct buf ends;    /* Of the parts in the body: uint64_t. */
     uint32_t count;
     uint32_t number; /* Of the <Part> that is being read. */
     uint64_t last_size;
     char etag[64];
+    enum srv_sum_kind kind; /* Of @sum. */
+    char sum[64];           /* "": none is named. */
 };
 
 static struct srv_part *complete_find(const struct complete *c)
@@ -30,6 +34,38 @@ static struct srv_part *complete_find(const struct complete *c)
     return p;
 }
 
+/* Is the checksum that <Part> names that of the part? */
+static bool complete_sum_is(const struct complete *c, const struct srv_part *p)
+{
+    struct srv_sums mine = {.kind = c->kind};
+    struct buf text = {0};
+    bool is_same;
+
+    if (c->sum[0] == '\0') {
+        return true;
+    }
+    srv_sum(mine.kind, p->blob->at, p->blob->size, mine.sum);
+    srv_sum_text(&mine, &text);
+    is_same = strcmp(text.at, c->sum) == 0;
+    buf_fini(&text);
+    return is_same;
+}
+
+static void complete_add(struct complete *c, const struct srv_part *p)
+{
+    unsigned char sum[SRV_SUM_MAX];
+    uint64_t end;
+
+    c->last_size = p->blob->size;
+    c->count++;
+    buf_add(&c->body, p->blob->at, p->blob->size);
+    buf_add(&c->digests, p->sums.md5, sizeof(p->sums.md5));
+    srv_sum(c->u->kind, p->blob->at, p->blob->size, sum);
+    buf_add(&c->sums, sum, srv_sum_size(c->u->kind));
+    end = c->body.size;
+    buf_add(&c->ends, &end, sizeof(end));
+}
+
 /* Take in one <Part>. */
 static bool complete_part(struct complete *c, uint32_t before)
 {
@@ -40,7 +76,8 @@ static bool complete_part(struct complete *c, uint32_t before)
         srv_fail(c->a, SRV_E_INVALID_PART_ORDER);
         return false;
     }
-    if (p == NULL || !srv_etag_is_in(c->etag, p->etag)) {
+    if (p == NULL || !srv_etag_is_in(c->etag, p->etag) ||
+        !complete_sum_is(c, p)) {
         srv_fail(c->a, SRV_E_INVALID_PART);
         return false;
     }
@@ -48,11 +85,27 @@ static bool complete_part(struct complete *c, uint32_t before)
         srv_fail(c->a, SRV_E_TOO_SMALL);
         return false;
     }
-    c->last_size = p->blob->size;
-    c->count++;
-    buf_add(&c->body, p->blob->at, p->blob->size);
-    buf_add(&c->digests, p->sums.md5, sizeof(p->sums.md5));
+    complete_add(c, p);
     return true;
+}
+
+static void complete_element(struct complete *c, const struct srv_xml *x)
+{
+    const char *text = buf_text(&x->text);
+
+    if (strcmp(x->name, "PartNumber") == 0) {
+        c->number = (uint32_t)strtoul(text, NULL, 10);
+    } else if (strcmp(x->name, "ETag") == 0) {
+        snprintf(c->etag, sizeof(c->etag), "%s", text);
+    }
+    for (int kind = 0; kind < SRV_SUM_KINDS; kind++) {
+        if (strncmp(x->name, "Checksum", 8) == 0 &&
+            strcmp(x->name + 8, srv_sum_element((enum srv_sum_kind)kind)) ==
+                0) {
+            c->kind = (enum srv_sum_kind)kind;
+            snprintf(c->sum, sizeof(c->sum), "%s", text);
+        }
+    }
 }
 
 static bool complete_read(struct complete *c)
@@ -66,13 +119,12 @@ static bool complete_read(struct complete *c)
         if (!x.is_end) {
             continue;
         }
-        if (strcmp(x.name, "PartNumber") == 0) {
-            c->number = (uint32_t)strtoul(buf_text(&x.text), NULL, 10);
-        } else if (strcmp(x.name, "ETag") == 0) {
-            snprintf(c->etag, sizeof(c->etag), "%s", buf_text(&x.text));
-        } else if (strcmp(x.name, "Part") == 0) {
+        complete_element(c, &x);
+        if (strcmp(x.name, "Part") == 0) {
             is_good = complete_part(c, before);
             before = c->number;
+            c->etag[0] = '\0';
+            c->sum[0] = '\0';
         }
     }
     if (is_good && (x.is_bad || c->count == 0)) {
@@ -92,7 +144,12 @@ static bool complete_sum(struct complete *c, struct srv_sums *out)
     bool is_good;
 
     *out = (struct srv_sums){.kind = c->u->kind};
-    srv_sum(out->kind, buf_text(&c->body), c->body.size, out->sum);
+    if (c->u->is_composite) {
+        srv_sum(out->kind, c->sums.at, c->sums.size, out->sum);
+        out->part_count = c->count;
+    } else {
+        srv_sum(out->kind, buf_text(&c->body), c->body.size, out->sum);
+    }
     srv_sum_text(out, &text);
     snprintf(name, sizeof(name), "x-amz-checksum-%s", srv_sum_name(out->kind));
     named = srv_header(c->r, name);
@@ -147,6 +204,9 @@ static void complete_commit(struct complete *c)
     v->sums = sums;
     v->meta = mem_copy(c->u->meta);
     v->part_count = c->count;
+    v->part_ends = mem_new(c->count, sizeof(v->part_ends[0]));
+    memcpy(v->part_ends, c->ends.at, c->ends.size);
+    srv_version_header(c->r, c->a, v);
     c->u->result = mem_copy(etag);
     complete_answer(c, etag);
 }
@@ -156,6 +216,7 @@ void srv_upload_complete(struct srv_request *r, struct srv_answer *a)
     struct complete c = {.r = r, .a = a};
 
     pthread_mutex_lock(&r->conn->s->lock);
+    srv_act_before_locked(r);
     c.u = srv_upload_find_locked(r);
     if (c.u == NULL) {
         srv_fail(a, SRV_E_NO_UPLOAD);
@@ -167,4 +228,6 @@ void srv_upload_complete(struct srv_request *r, struct srv_answer *a)
     pthread_mutex_unlock(&r->conn->s->lock);
     buf_fini(&c.body);
     buf_fini(&c.digests);
+    buf_fini(&c.sums);
+    buf_fini(&c.ends);
 }

@@ -76,6 +76,9 @@ void srv_conn_finish(struct srv_conn *c, bool is_polite)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLIN};
 
+    if (c->is_reset) {
+        return; /* A FIN must not come first. */
+    }
     if (is_polite && c->tls != NULL) {
         srv_tls_bye(c);
     }
@@ -90,6 +93,7 @@ void srv_conn_reset(struct srv_conn *c)
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    c->is_reset = true;
 }
 
 void srv_conn_close(struct srv_conn *c)

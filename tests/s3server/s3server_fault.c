@@ -105,69 +105,129 @@ static const char *const fault_acts[] = {
     [S3SERVER_NO_ETAG] = "no-etag",
     [S3SERVER_DUPLICATE_PAGE] = "duplicate-page",
     [S3SERVER_UNSORTED_PAGE] = "unsorted-page",
+    [S3SERVER_DELETE_ERROR] = "delete-error",
 };
 
-static bool fault_act(const char *name, enum s3server_act *out)
+/* In the order of their bits. */
+static const char *const fault_quirks[] = {
+    "unquoted-if-match", "absent-is-412",       "loser-is-500",
+    "no-conditions",     "no-checksums",        "no-start-after",
+    "space-is-plus",     "slash-is-coded",      "no-encoding",
+    "versions",          "unordered",           "no-range",
+    "unquoted-etags",    "no-delete-condition", "anybody",
+    "small-parts",
+};
+
+enum { FAULT_TEXTS = 4 };
+
+struct fault_words {
+    struct s3server_fault f;
+    struct buf texts[FAULT_TEXTS]; /* Method, key, error, message. */
+    bool has_act;
+};
+
+static bool fault_act(struct fault_words *w, const char *name)
 {
     for (size_t i = 0; i < sizeof(fault_acts) / sizeof(fault_acts[0]); i++) {
         if (strcmp(fault_acts[i], name) == 0) {
-            *out = (enum s3server_act)i;
+            w->f.act = (enum s3server_act)i;
+            w->has_act = true;
             return true;
         }
     }
     return false;
 }
 
-static bool fault_word(struct s3server_fault *f, const char *name,
-                       const char *value)
+static bool fault_number(struct s3server_fault *f, const char *name,
+                         const char *value)
 {
-    long long number = strtoll(value, NULL, 10);
+    bool is_minus = value[0] == '-' && strcmp(name, "ms") == 0;
+    uint64_t number;
 
-    if (strcmp(name, "act") == 0) {
-        return fault_act(value, &f->act);
+    if (!srv_number(value + is_minus, INT64_MAX, &number)) {
+        return false;
     }
-    if (strcmp(name, "key") == 0) {
-        f->key = value;
-    } else if (strcmp(name, "error") == 0) {
-        f->error = value;
-    } else if (strcmp(name, "message") == 0) {
-        f->message = value;
-    } else if (strcmp(name, "skip") == 0) {
+    if (strcmp(name, "skip") == 0) {
         f->skip = (uint32_t)number;
     } else if (strcmp(name, "count") == 0) {
         f->count = (uint32_t)number;
     } else if (strcmp(name, "code") == 0) {
         f->code = (int)number;
     } else if (strcmp(name, "ms") == 0) {
-        f->ms = number;
+        f->ms = is_minus ? -(int64_t)number : (int64_t)number;
     } else if (strcmp(name, "bytes") == 0) {
-        f->bytes = (uint64_t)number;
+        f->bytes = number;
     } else {
         return false;
     }
     return true;
 }
 
+static bool fault_word(struct fault_words *w, char *word)
+{
+    static const char *const names[FAULT_TEXTS] = {"method", "key", "error",
+                                                   "message"};
+    char *value = strchr(word, '=');
+
+    if (value == NULL) {
+        buf_clear(&w->texts[0]);
+        buf_add_text(&w->texts[0], strcmp(word, "*") != 0 ? word : "");
+        return true;
+    }
+    *value++ = '\0';
+    for (size_t i = 0; i < FAULT_TEXTS; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            return srv_percent_decode(value, strlen(value), false,
+                                      &w->texts[i]);
+        }
+    }
+    return strcmp(word, "act") == 0 ? fault_act(w, value)
+                                    : fault_number(&w->f, word, value);
+}
+
 bool s3server_fault_text(struct s3server *s, const char *text)
 {
-    struct s3server_fault f = {.method = NULL};
+    struct fault_words w = {.has_act = false};
+    const char **const to[FAULT_TEXTS] = {&w.f.method, &w.f.key, &w.f.error,
+                                          &w.f.message};
     char *copy = mem_copy(text);
     char *rest = copy;
     char *word;
     bool is_good = true;
 
     while ((word = strsep(&rest, " ")) != NULL) {
-        char *value = strchr(word, '=');
-
-        if (value != NULL) {
-            *value++ = '\0';
-            is_good = fault_word(&f, word, value) && is_good;
-        } else if (word[0] != '\0') {
-            f.method = strcmp(word, "*") == 0 ? NULL : word;
-        }
+        is_good = (word[0] == '\0' || fault_word(&w, word)) && is_good;
     }
+    for (size_t i = 0; i < FAULT_TEXTS; i++) {
+        *to[i] = w.texts[i].size > 0 ? w.texts[i].at : NULL;
+    }
+    is_good = is_good && w.has_act;
     if (is_good) {
-        s3server_fault(s, &f);
+        s3server_fault(s, &w.f);
+    }
+    for (size_t i = 0; i < FAULT_TEXTS; i++) {
+        buf_fini(&w.texts[i]);
+    }
+    free(copy);
+    return is_good;
+}
+
+bool s3server_quirk_text(const char *text, uint32_t *out)
+{
+    size_t count = sizeof(fault_quirks) / sizeof(fault_quirks[0]);
+    char *copy = mem_copy(text);
+    char *rest = copy;
+    char *word;
+    bool is_good = true;
+
+    while (is_good && (word = strsep(&rest, ",")) != NULL) {
+        size_t i = 0;
+
+        while (i < count && strcmp(fault_quirks[i], word) != 0) {
+            i++;
+        }
+        is_good = i < count;
+        *out |= is_good ? 1U << i : 0;
     }
     free(copy);
     return is_good;

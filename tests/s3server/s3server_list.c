@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ListObjectsV2. A continuation token is the coded key to go on after. */
+/* ListObjectsV2. A continuation token is two coded keys: the one to go on
+ * after, and the one that the page before went on after. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@ struct list {
     const char *delimiter;
     uint64_t max;
     bool is_coded;
-    struct buf after; /* Keys up to it were told. */
+    struct buf after;  /* Keys up to it were told. */
+    struct buf before; /* … to the page before. */
     struct buf out;
     uint64_t count;
     bool is_truncated;
@@ -164,11 +166,23 @@ static void list_answer(struct list *l, struct srv_answer *a)
     srv_xml_add(&a->body, "IsTruncated", l->is_truncated ? "true" : "false");
     if (l->is_truncated) {
         srv_percent_encode(buf_text(&l->last), "", &token);
+        buf_add_char(&token, '.');
+        srv_percent_encode(buf_text(&l->after), "", &token);
         srv_xml_add(&a->body, "NextContinuationToken", buf_text(&token));
     }
     buf_add_bytes(&a->body, buf_bytes(&l->out));
     buf_add_text(&a->body, "</ListBucketResult>");
     buf_fini(&token);
+}
+
+static bool list_token(struct list *l, const char *token)
+{
+    const char *dot = strchr(token, '.');
+
+    return dot != NULL &&
+           srv_percent_decode(token, (size_t)(dot - token), false, &l->after) &&
+           srv_percent_decode(dot + 1, strlen(dot + 1), false, &l->before) &&
+           l->after.size > 0;
 }
 
 static bool list_read(struct list *l, struct srv_answer *a)
@@ -190,9 +204,7 @@ static bool list_read(struct list *l, struct srv_answer *a)
         return false;
     }
     l->max = l->max < 1000 ? l->max : 1000;
-    if (token != NULL &&
-        (token[0] == '\0' ||
-         !srv_percent_decode(token, strlen(token), false, &l->after))) {
+    if (token != NULL && !list_token(l, token)) {
         srv_fail_say(a, SRV_E_INVALID_ARGUMENT,
                      "The continuation token provided is incorrect");
         return false;
@@ -218,6 +230,7 @@ void srv_list(struct srv_request *r, struct srv_answer *a)
     } else if (list_read(&l, a)) {
         if (srv_act_is(r, S3SERVER_DUPLICATE_PAGE)) {
             buf_clear(&l.after);
+            buf_add_text(&l.after, buf_text(&l.before));
         }
         pthread_mutex_lock(&s->lock);
         list_walk_locked(&l);
@@ -229,6 +242,7 @@ void srv_list(struct srv_request *r, struct srv_answer *a)
         list_answer(&l, a);
     }
     buf_fini(&l.after);
+    buf_fini(&l.before);
     buf_fini(&l.out);
     buf_fini(&l.last);
 }

@@ -29,18 +29,22 @@ void srv_etag_xml(const struct srv_request *r, const char *etag,
               etag);
 }
 
-void srv_sum_headers(struct srv_answer *a, const struct srv_version *v)
+void srv_sum_header(struct srv_answer *a, const struct srv_sums *sums)
 {
     struct buf text = {0};
     char name[64];
 
-    srv_sum_text(&v->sums, &text);
-    snprintf(name, sizeof(name), "x-amz-checksum-%s",
-             srv_sum_name(v->sums.kind));
+    srv_sum_text(sums, &text);
+    snprintf(name, sizeof(name), "x-amz-checksum-%s", srv_sum_name(sums->kind));
     srv_set(a, name, "%s", buf_text(&text));
+    buf_fini(&text);
+}
+
+static void srv_sum_headers(struct srv_answer *a, const struct srv_version *v)
+{
+    srv_sum_header(a, &v->sums);
     srv_set(a, "x-amz-checksum-type", "%s",
             v->sums.part_count > 0 ? "COMPOSITE" : "FULL_OBJECT");
-    buf_fini(&text);
 }
 
 char *srv_meta(const struct srv_request *r)
@@ -58,9 +62,8 @@ char *srv_meta(const struct srv_request *r)
     return meta.at != NULL ? buf_take(&meta) : mem_copy("");
 }
 
-static void srv_version_header(const struct srv_request *r,
-                               struct srv_answer *a,
-                               const struct srv_version *v)
+void srv_version_header(const struct srv_request *r, struct srv_answer *a,
+                        const struct srv_version *v)
 {
     if (srv_has_quirk(r, S3SERVER_VERSIONS)) {
         srv_set(a, "x-amz-version-id", "%s", v->id);
@@ -99,10 +102,7 @@ static struct srv_version *srv_find_locked(const struct srv_request *r)
     struct srv_entry *e = srv_keys_find(&r->conn->s->locked.keys, r->key);
     struct srv_version *v = e != NULL ? e->newest : NULL;
 
-    if (id == NULL) {
-        return srv_keys_now(&r->conn->s->locked.keys, r->key);
-    }
-    while (v != NULL && strcmp(v->id, id) != 0) {
+    while (id != NULL && v != NULL && strcmp(v->id, id) != 0) {
         v = v->older;
     }
     return v;
@@ -129,7 +129,7 @@ static bool srv_range(const struct srv_request *r, uint64_t size,
         uint64_t count = strtoull(text + 1, &end, 10);
 
         *from = count < size ? size - count : 0;
-        return *end == '\0' && count > 0;
+        return *end == '\0' && end > text + 1;
     }
     *from = strtoull(text, &end, 10);
     if (end == text || *end != '-') {
@@ -158,6 +158,8 @@ static void srv_get_range(const struct srv_request *r, struct srv_answer *a,
     }
     if (a->from >= size) {
         srv_fail(a, SRV_E_INVALID_RANGE);
+        srv_extra(a, "RangeRequested", srv_header(r, "range"));
+        srv_xml_number(&a->extra, "ActualObjectSize", size);
         srv_set(a, "Content-Range", "bytes */%" PRIu64, size);
         return;
     }
@@ -167,7 +169,42 @@ static void srv_get_range(const struct srv_request *r, struct srv_answer *a,
     a->code = 206;
     a->size = last - a->from + 1;
     srv_set(a, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
-            a->from + shift, last + shift, size + shift);
+            a->from + shift, last + shift, size);
+}
+
+/* GET ?partNumber=N: the bytes that part N has brought. */
+static void srv_get_part(const struct srv_request *r, struct srv_answer *a,
+                         const struct srv_version *v)
+{
+    uint64_t count = v->part_count > 0 ? v->part_count : 1;
+    uint64_t end = v->blob->size;
+    uint64_t n;
+
+    if (!srv_number(srv_param(r, "partNumber"), SRV_PARTS_MAX, &n) || n == 0) {
+        srv_fail(a, SRV_E_INVALID_ARGUMENT);
+        return;
+    }
+    if (srv_header(r, "range") != NULL) {
+        srv_fail_say(a, SRV_E_INVALID_REQUEST,
+                     "Range and partNumber are not for one request");
+        return;
+    }
+    if (n > count) {
+        srv_fail(a, SRV_E_PART_NUMBER);
+        srv_xml_number(&a->extra, "ActualPartCount", count);
+        return;
+    }
+    if (v->part_count > 0) {
+        a->from = n > 1 ? v->part_ends[n - 2] : 0;
+        end = v->part_ends[n - 1];
+        srv_set(a, "x-amz-mp-parts-count", "%u", v->part_count);
+    }
+    a->size = end - a->from;
+    if (a->size > 0) {
+        a->code = 206;
+        srv_set(a, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%zu",
+                a->from, end - 1, v->blob->size);
+    }
 }
 
 static void srv_get_facts(const struct srv_request *r, struct srv_answer *a,
@@ -192,9 +229,28 @@ static void srv_get_facts(const struct srv_request *r, struct srv_answer *a,
     }
 }
 
+/* There is no object: none at all, or a marker that says so. */
+static void srv_get_nothing(const struct srv_request *r, struct srv_answer *a,
+                            const struct srv_version *marker)
+{
+    bool is_named = srv_param(r, "versionId") != NULL;
+
+    if (marker != NULL && is_named) {
+        srv_fail(a, SRV_E_METHOD);
+    } else {
+        srv_fail(a, is_named ? SRV_E_NO_VERSION : SRV_E_NO_KEY);
+    }
+    if (marker != NULL) {
+        srv_set(a, "x-amz-delete-marker", "true");
+        srv_version_header(r, a, marker);
+    }
+}
+
 void srv_get(struct srv_request *r, struct srv_answer *a)
 {
     struct s3server *s = r->conn->s;
+    bool is_part = srv_param(r, "partNumber") != NULL &&
+                   !srv_has_quirk(r, S3SERVER_NO_RANGE);
     struct srv_version *v;
     uint32_t quirks;
 
@@ -203,16 +259,17 @@ void srv_get(struct srv_request *r, struct srv_answer *a)
     quirks = s->locked.quirks;
     v = srv_find_locked(r);
     if (v == NULL || v->is_marker) {
-        srv_fail(a, srv_param(r, "versionId") != NULL ? SRV_E_NO_VERSION
-                                                      : SRV_E_NO_KEY);
+        srv_get_nothing(r, a, v);
     } else if (srv_when_read(r, v, a)) {
         a->blob = srv_blob_hold(v->blob);
         srv_get_facts(r, a, v, quirks);
+        if (is_part) {
+            srv_get_part(r, a, v);
+        } else {
+            srv_get_range(r, a, v->blob->size);
+        }
     }
     pthread_mutex_unlock(&s->lock);
-    if (a->blob != NULL) {
-        srv_get_range(r, a, a->blob->size);
-    }
 }
 
 /* ---- PUT ---------------------------------------------------------------- */
@@ -233,6 +290,7 @@ void srv_put(struct srv_request *r, struct srv_answer *a)
     }
     srv_hex(r->sums.md5, 16, etag);
     pthread_mutex_lock(&s->lock);
+    srv_act_before_locked(r);
     if (!srv_when_write_locked(r, r->key, a)) {
         pthread_mutex_unlock(&s->lock);
         return;
@@ -244,121 +302,17 @@ void srv_put(struct srv_request *r, struct srv_answer *a)
     if (!(s->locked.quirks & S3SERVER_NO_CHECKSUMS)) {
         srv_sum_headers(a, v);
     }
+    srv_version_header(r, a, v);
     pthread_mutex_unlock(&s->lock);
     srv_etag_header(r, a, etag);
-    srv_version_header(r, a, v);
-}
-
-/* ---- DELETE ------------------------------------------------------------- */
-
-/* Under the lock: the key goes, or gets a marker. */
-static void srv_remove_locked(struct srv_request *r, const char *key)
-{
-    struct s3server *s = r->conn->s;
-    struct srv_version *v;
-
-    if (!(s->locked.quirks & S3SERVER_VERSIONS)) {
-        srv_keys_remove(&s->locked.keys, key);
-        return;
-    }
-    v = mem_new(1, sizeof(*v));
-    v->is_marker = true;
-    v->modified_ms = r->now_ms;
-    snprintf(v->id, sizeof(v->id), "v%" PRIu64, ++s->locked.id);
-    srv_keys_add(&s->locked.keys, key, v, true);
-}
-
-void srv_delete(struct srv_request *r, struct srv_answer *a)
-{
-    struct s3server *s = r->conn->s;
-    const char *id = srv_param(r, "versionId");
-    const char *match = srv_header(r, "if-match");
-    struct srv_version *v;
-
-    a->code = 204;
-    pthread_mutex_lock(&s->lock);
-    v = srv_keys_now(&s->locked.keys, r->key);
-    if (!srv_when_delete(r, match, v)) {
-        srv_fail(a, SRV_E_PRECONDITION);
-    } else if (id != NULL) {
-        (void)srv_keys_remove_version(&s->locked.keys, r->key, id);
-    } else {
-        srv_remove_locked(r, r->key);
-    }
-    pthread_mutex_unlock(&s->lock);
-}
-
-struct many {
-    struct buf key;
-    bool is_quiet;
-    struct buf out;
-};
-
-/* Delete what <Object> named, unless a fault's word is in the key. */
-static void srv_many_one(struct srv_request *r, struct many *m)
-{
-    bool is_denied = strstr(buf_text(&m->key), "denied") != NULL;
-
-    if (is_denied) {
-        buf_add_text(&m->out, "<Error>");
-        srv_xml_add(&m->out, "Key", buf_text(&m->key));
-        srv_xml_add(&m->out, "Code", "AccessDenied");
-        srv_xml_add(&m->out, "Message", "Access Denied");
-        buf_add_text(&m->out, "</Error>");
-        return;
-    }
-    srv_remove_locked(r, buf_text(&m->key));
-    if (!m->is_quiet) {
-        buf_add_text(&m->out, "<Deleted>");
-        srv_xml_add(&m->out, "Key", buf_text(&m->key));
-        buf_add_text(&m->out, "</Deleted>");
-    }
-}
-
-void srv_delete_many(struct srv_request *r, struct srv_answer *a)
-{
-    struct srv_xml x = {.at = buf_text(&r->body)};
-    struct many m = {.is_quiet = false};
-    enum srv_sum_kind kind;
-
-    if (srv_header(r, "content-md5") == NULL && !srv_claim_is_named(r)) {
-        srv_fail_say(a, SRV_E_INVALID_REQUEST,
-                     "Missing required header for this request: Content-MD5");
-        return;
-    }
-    if (!srv_claim_check(r, a, &kind)) {
-        return;
-    }
-    x.end = x.at + r->body.size;
-    pthread_mutex_lock(&r->conn->s->lock);
-    while (srv_xml_next(&x)) {
-        if (x.is_end && strcmp(x.name, "Key") == 0) {
-            buf_clear(&m.key);
-            buf_add_bytes(&m.key, buf_bytes(&x.text));
-        } else if (x.is_end && strcmp(x.name, "Quiet") == 0) {
-            m.is_quiet = strcmp(buf_text(&x.text), "true") == 0;
-        } else if (x.is_end && strcmp(x.name, "Object") == 0) {
-            srv_many_one(r, &m);
-        }
-    }
-    pthread_mutex_unlock(&r->conn->s->lock);
-    if (x.is_bad) {
-        srv_fail(a, SRV_E_MALFORMED_XML);
-    } else {
-        srv_xml_start(a, "DeleteResult");
-        buf_add_bytes(&a->body, buf_bytes(&m.out));
-        buf_add_text(&a->body, "</DeleteResult>");
-    }
-    buf_fini(&x.text);
-    buf_fini(&m.key);
-    buf_fini(&m.out);
 }
 
 /* ---- where it goes ------------------------------------------------------ */
 
 static void srv_handle_bucket(struct srv_request *r, struct srv_answer *a)
 {
-    if (srv_is(r, "GET") && srv_param(r, "session") != NULL) {
+    if (r->conn->s->is_express && srv_is(r, "GET") &&
+        srv_param(r, "session") != NULL) {
         srv_session_create(r, a);
     } else if (srv_is(r, "GET") && srv_param(r, "uploads") != NULL) {
         srv_upload_list(r, a);

@@ -127,6 +127,9 @@ void srv_upload_part(struct srv_request *r, struct srv_answer *a)
     srv_sum(part->sums.kind, buf_text(&r->body), r->body.size, part->sums.sum);
     memcpy(part->sums.md5, r->sums.md5, sizeof(part->sums.md5));
     srv_etag_header(r, a, part->etag);
+    if (!srv_has_quirk(r, S3SERVER_NO_CHECKSUMS)) {
+        srv_sum_header(a, &part->sums);
+    }
     part->blob = srv_blob_new(&r->body);
     pthread_mutex_lock(&s->lock);
     u = srv_upload_find_locked(r);

@@ -55,6 +55,8 @@ TEST(some_keys_are_not_deleted)
 
     kit_start_large(0);
     s = kit_open();
+    EXPECT(s3server_fault_text(kit_server, "act=delete-error message=denied "
+                                           "error=AccessDenied"));
     EXPECT_EQ(kit_ask(s,
                       (struct store_request){.op = STORE_DELETE_MANY,
                                              .keys = keys,
