@@ -90,7 +90,10 @@ static void agent_take_end(struct agent *a, const struct wire_end *end,
     bool was_reporting = a->state == AGENT_REPORTING;
 
     if (end->host.size > 0) {
-        cause.status = STATUS_PEER_FAILED;
+        bool is_own = a->command_code == 0 && bytes_is(end->host, a->host) &&
+                      a->save_status != STATUS_OK;
+
+        cause.status = is_own ? a->save_status : STATUS_PEER_FAILED;
         cause.text = mem_print("%.*s: %.*s", (int)end->host.size, end->host.at,
                                (int)end->reason.size, end->reason.at);
     } else if (status != STATUS_OK) {

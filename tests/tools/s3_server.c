@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The S3 server for tests as a command: prints its URL on the first line of
  * stdout, with TLS the file of its authority on the second, and ends on
- * SIGTERM or SIGINT.
+ * SIGTERM or SIGINT with a line of what happened.
  *
  * s3_server [--tls] [--bucket B] [--quirks a,b] [--fault 'TEXT']…
  *           [--port-file F] [--objects N] */
@@ -101,6 +101,9 @@ static int command_run(struct command *c)
     rc = rc != 0 ? rc : command_tell(c, s);
     if (rc == 0) {
         sigwait(&ends, &got);
+        printf("%llu requests, %llu uploads left\n",
+               (unsigned long long)s3server_requests(s, NULL, NULL),
+               (unsigned long long)s3server_uploads(s));
     }
     s3server_stop(&s);
     return rc;

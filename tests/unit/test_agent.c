@@ -480,6 +480,19 @@ TEST(while_the_command_runs)
     }
 }
 
+/* The job ends because of us, and says so to us too. */
+TEST(an_end_that_names_ourselves)
+{
+    struct bench b = open_at(AGENT_RUNNING);
+
+    exited(&b, 0, 0);
+    get(&b, AGENT_EVENT_SAVED, STATUS_DENIED, "out/x: not allowed");
+    EXPECT_STR(asked(&b), "DONE ");
+    hear_end(&b, STATUS_DENIED, "algo-1", "out/x: not allowed");
+    EXPECT_STR(outcome(&b), "DENIED 77 algo-1: out/x: not allowed");
+    end(&b);
+}
+
 TEST(what_done_says)
 {
     struct bench b = open_at(AGENT_RUNNING);

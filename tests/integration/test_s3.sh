@@ -1,0 +1,176 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Jobs on an S3 server that misbehaves: what a user sees. Each case has a
+# server of its own, with the fault that its name tells.
+set -u
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+SERVER=$(dirname "$SMSHARD")/tests/tools/s3_server
+export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret
+export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
+export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
+unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_proxy
+DATA=s3://bucket/objects/
+
+# serve ARGS…: a server with 40 objects; its id in $server.
+serve() {
+    rm -f "$T/server.out"
+    start server "$SERVER" --objects 40 "$@"
+    server=$pid
+    until_true 200 test -s "$T/server.out"
+    AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
+    export AWS_ENDPOINT_URL_S3
+}
+
+stop_server() {
+    kill "$server" 2>/dev/null
+    wait "$server"
+}
+
+plan() { "$SMSHARD" plan --channel "train=$DATA" --hosts 2 --output s3://bucket/out; }
+
+job() { # COMMAND…
+    "$SMSHARD" run --base "$T/base" --job-name j --channel "train=$DATA" \
+        --output s3://bucket/out -- "$@"
+}
+
+# refuses WHAT CODE TEXT FAULT…: planning a job ends with one line.
+refuses() {
+    what=$1
+    want=$2
+    text=$3
+    shift 3
+    serve "$@"
+    fails "$what" "$want" "$text" plan
+    stop_server
+}
+
+# ---- What a listing may end with.
+
+refuses "no permission to list" 77 "they need s3:ListBucket" \
+    --fault 'GET key=list-type act=answer code=403 error=AccessDenied'
+refuses "no bucket" 66 "no such bucket" \
+    --fault 'act=answer code=404 error=NoSuchBucket'
+refuses "another bucket" 66 "no such bucket" --bucket other
+export AWS_MAX_ATTEMPTS=3
+refuses "not an S3 server" 69 "is this endpoint an S3 server?" \
+    --fault 'act=body message=%3Chtml%3Elogin%3C/html%3E'
+refuses "an entity bomb" 69 "is this endpoint an S3 server?" \
+    --fault 'act=body message=%3C!DOCTYPE%20x%20[%3C!ENTITY%20a%20%22b%22%3E]%3E%3CListBucketResult/%3E'
+unset AWS_MAX_ATTEMPTS
+refuses "redirects without an end" 69 "region" \
+    --fault 'act=redirect code=301 message=eu-west-9'
+refuses "expired credentials" 77 "expired" --fault 'act=expire'
+
+serve
+(
+    AWS_SECRET_ACCESS_KEY=wrong
+    fails "a wrong secret" 77 "the secret key is wrong" plan
+    echo "$failed" >"$T/count"
+)
+check "a wrong secret" test "$(cat "$T/count")" = "$failed"
+(
+    AWS_ENDPOINT_URL_S3=http://127.0.0.1:1
+    fails "nobody there" 69 "can't connect to http://127.0.0.1:1" plan
+    AWS_ENDPOINT_URL_S3="https://${AWS_ENDPOINT_URL_S3#*://}"
+    echo "$failed" >"$T/count"
+)
+check "nobody there" test "$(cat "$T/count")" = "$failed"
+stop_server
+
+serve --tls
+fails "an unknown authority" 69 "AWS_CA_BUNDLE" plan
+AWS_CA_BUNDLE=$(sed -n 2p "$T/server.out")
+export AWS_CA_BUNDLE
+run plan
+check "an authority of one's own" test "$code" -eq 0
+check "plans what is there" grep -q '40 objects' "$T/std.out"
+unset AWS_CA_BUNDLE
+stop_server
+
+# ---- Jobs that must get through all the same.
+
+# through WHAT ARGS…: all 40 objects come, byte for byte, and the model goes.
+through() {
+    case=$1
+    shift
+    serve "$@"
+    rm -rf "$T/base"
+    # shellcheck disable=SC2016 # the command's shell reads it
+    run job sh -c 'cat "$SM_CHANNEL_TRAIN"/* >"$SM_MODEL_DIR/all"'
+    check "$case" test "$code" -eq 0
+    i=0
+    while [ "$i" -lt 40 ]; do
+        echo "object $i"
+        i=$((i + 1))
+    done >"$T/want"
+    check "$case: every byte" cmp "$T/want" "$T/base/model/all"
+    stop_server
+    check "$case: nothing is left" grep -q ' 0 uploads left' "$T/server.out"
+}
+
+through "a calm server"
+through "500 now and then" --fault 'skip=3 count=5 act=answer code=500'
+through "slow down" --fault 'GET skip=5 count=1 act=answer code=503 error=SlowDown'
+through "connections that break" \
+    --fault 'GET key=objects/ skip=2 count=4 act=close' \
+    --fault 'GET key=objects/ skip=9 count=4 act=reset bytes=3' \
+    --fault 'GET key=objects/ skip=14 count=4 act=cut bytes=5'
+through "damaged once" --fault 'GET key=objects/ skip=4 count=1 act=corrupt bytes=2'
+through "answers that get lost" --fault 'PUT count=3 act=lose-answer'
+through "a clock that is off" --fault 'count=2 act=skew ms=90000000'
+through "a listing of the store's own order" --quirks unordered
+through "versions" --quirks versions
+through "an older server" \
+    --quirks no-checksums,unquoted-if-match,absent-is-412,unquoted-etags
+
+# ---- Jobs that must not.
+
+# stops WHAT CODE TEXT ARGS…: the command never runs.
+stops() {
+    case=$1
+    want=$2
+    text=$3
+    shift 3
+    serve "$@"
+    rm -rf "$T/base"
+    fails "$case" "$want" "$text" job touch "$T/ran"
+    check "$case: the command has not run" test ! -e "$T/ran"
+    rm -f "$T/ran"
+    stop_server
+}
+
+stops "may list, may not get" 77 "s3:GetObject" \
+    --fault 'GET key=objects/0 act=answer code=403 error=AccessDenied'
+stops "an archived object" 77 "restore it first" \
+    --fault 'GET key=objects/00000007 act=answer code=403 error=InvalidObjectState'
+stops "damaged for good" 69 "do not match the checksum" \
+    --fault 'GET key=objects/00000007 act=corrupt bytes=2'
+stops "overwritten since it was listed" 73 "objects/00000007" \
+    --fault 'GET key=objects/00000007 act=overwrite'
+
+# ---- Outputs that can't be saved.
+
+serve --fault 'PUT key=model/ act=answer code=403 error=AccessDenied'
+rm -rf "$T/base"
+# shellcheck disable=SC2016
+fails "no permission to write" 77 "s3:PutObject" \
+    job sh -c 'echo x >"$SM_MODEL_DIR/x"'
+check "the model is still here" test -s "$T/base/model/x"
+stop_server
+
+# A process that is killed in mid-upload leaves nothing for long.
+serve --fault 'PUT key=partNumber act=delay ms=100000'
+rm -rf "$T/base"
+# shellcheck disable=SC2016
+start job "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out \
+    -- sh -c 'head -c 40000000 /dev/zero >"$SM_MODEL_DIR/large"'
+until_true 400 sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+check "an upload is noted" \
+    sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
+stop_server
+check "it was left" grep -q ' 1 uploads left' "$T/server.out"
+finish
