@@ -125,6 +125,18 @@ through "versions" --quirks versions
 through "an older server" \
     --quirks no-checksums,unquoted-if-match,absent-is-412,unquoted-etags
 
+# What the first job wrote says nothing to the second: the platform has not
+# brought the channel.
+serve
+rm -rf "$T/base"
+run job true
+check "a first job" test "$code" -eq 0
+rm -rf "$T/base/input/data"/*
+# shellcheck disable=SC2016
+run job sh -c 'cat "$SM_CHANNEL_TRAIN"/* >"$SM_MODEL_DIR/all"'
+check "the next one brings its channel again" cmp "$T/want" "$T/base/model/all"
+stop_server
+
 # ---- Jobs that must not.
 
 # stops WHAT CODE TEXT ARGS…: the command never runs.
@@ -166,9 +178,11 @@ rm -rf "$T/base"
 # shellcheck disable=SC2016
 start job "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out \
     -- sh -c 'head -c 40000000 /dev/zero >"$SM_MODEL_DIR/large"'
+# shellcheck disable=SC2016
 until_true 400 sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
 kill -9 "$pid"
 wait "$pid" 2>/dev/null
+# shellcheck disable=SC2016
 check "an upload is noted" \
     sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
 stop_server
