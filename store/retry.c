@@ -27,6 +27,7 @@ static const double RETRY_GROW = 0.1; /* Requests a second, by a success. */
 
 const struct retry_options retry_defaults = {
     .attempts_max = 10,
+    .persist_ms = 300000,
     .deadline_ms = 0,
     .base_ms = 50,
     .cap_ms = 10000,
@@ -281,6 +282,13 @@ static bool retry_pay(struct retry_pool *p, struct retry *r, uint64_t *wait)
     return true;
 }
 
+static bool retry_is_enough(const struct retry_pool *p, const struct retry *r,
+                            uint64_t now_ms)
+{
+    return r->attempts - r->free - r->fixed >= p->options.attempts_max &&
+           now_ms >= r->began_ms + p->options.persist_ms;
+}
+
 static bool retry_paused(struct retry_pool *p, struct retry *r, uint64_t now_ms,
                          struct retry_failure failure)
 {
@@ -288,8 +296,8 @@ static bool retry_paused(struct retry_pool *p, struct retry *r, uint64_t now_ms,
     uint64_t wait = retry_draw(p, r, failure.class);
     uint64_t most;
 
-    if (r->attempts - r->free - r->fixed >= p->options.attempts_max ||
-        left < p->options.base_ms || !retry_pay(p, r, &wait)) {
+    if (retry_is_enough(p, r, now_ms) || left < p->options.base_ms ||
+        !retry_pay(p, r, &wait)) {
         return retry_give_up(p);
     }
     most = wait + RETRY_AFTER_MAX_MS;
@@ -337,6 +345,12 @@ bool retry_failed(struct retry_pool *p, struct retry *r, uint64_t now_ms,
         p->is_throttled = true;
         p->throttled_ms = now_ms;
         retry_rate_cut(p, now_ms);
+        return retry_paused(p, r, now_ms, failure);
+    case RETRY_ODD:
+        if (r->odd >= RETRY_ODD_MAX) {
+            return retry_give_up(p);
+        }
+        r->odd++;
         return retry_paused(p, r, now_ms, failure);
     case RETRY_TRANSIENT:
         return retry_paused(p, r, now_ms, failure);

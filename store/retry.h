@@ -29,11 +29,16 @@ enum retry_class {
     RETRY_FIXED, /* We changed something (region, clock, credentials): at
                     once, twice at most for one request. */
     RETRY_TRANSIENT, /* 500, broken connection, timeout. */
+    RETRY_ODD,       /* An answer that makes no sense: as TRANSIENT, but soon
+                        enough it is what the server says. */
     RETRY_THROTTLE,  /* 503 SlowDown, 429. */
 };
 
 struct retry_options {
     uint32_t attempts_max;     /* 10, without FREE and FIXED ones. */
+    uint32_t persist_ms;       /* 300,000: as long from retry_begin() on, more
+                                  than attempts_max may be made; a job must
+                                  outlive minutes of trouble. */
     uint32_t deadline_ms;      /* From retry_begin(); no retry starts later;
                                   0: none. */
     uint32_t base_ms;          /* 50: of TRANSIENT. */
@@ -50,6 +55,7 @@ extern const struct retry_options retry_defaults;
 enum {
     RETRY_FREE_MAX = 3,
     RETRY_FIXED_MAX = 2,
+    RETRY_ODD_MAX = 3,
     RETRY_AFTER_MAX_MS = 5000, /* What a server may add to a pause. */
     RETRY_RING = 256,
 };
@@ -104,6 +110,7 @@ struct retry {
     uint32_t attempts; /* Begun so far, of all kinds. */
     uint32_t free;
     uint32_t fixed;
+    uint32_t odd;
     uint32_t paid;    /* Tokens that the last retry took. */
     uint32_t wait_ms; /* The last pause, for the next one's range. */
 };

@@ -123,15 +123,15 @@ static const struct s3_code s3_codes[] = {
      "this server does not do that"},
 
     /* Bytes that were damaged on the way. */
-    {"BadDigest", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
+    {"BadDigest", STATUS_STORE, RETRY_ODD, S3_FIX_NONE,
      "the bytes that arrived are not those that were sent"},
     {"InvalidDigest", STATUS_STORE, RETRY_NEVER, S3_FIX_CHECKSUM,
      "the server does not take the checksum"},
-    {"XAmzContentSHA256Mismatch", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
+    {"XAmzContentSHA256Mismatch", STATUS_STORE, RETRY_ODD, S3_FIX_NONE,
      "the bytes that arrived are not those that were signed"},
-    {"XAmzContentChecksumMismatch", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
+    {"XAmzContentChecksumMismatch", STATUS_STORE, RETRY_ODD, S3_FIX_NONE,
      "the bytes that arrived are not those that were sent"},
-    {"IncompleteBody", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
+    {"IncompleteBody", STATUS_STORE, RETRY_ODD, S3_FIX_NONE,
      "the connection broke while it was written"},
 
     /* A store that has trouble, or too much to do. */
@@ -265,7 +265,7 @@ static const struct {
                     "the connection broke; try again later"},
     [HTTP_TIMEOUT] = {STATUS_TIMEOUT, RETRY_TRANSIENT, true,
                       "the store does not answer in time; try again later"},
-    [HTTP_MALFORMED] = {STATUS_STORE, RETRY_TRANSIENT, true,
+    [HTTP_MALFORMED] = {STATUS_STORE, RETRY_ODD, true,
                         "this is not an S3 server, or something on the way "
                         "changes its answers"},
     [HTTP_TOO_LARGE] = {STATUS_STORE, RETRY_NEVER, true,
@@ -315,8 +315,9 @@ static void s3_mean(const struct s3_asked *asked, const struct s3_code *c,
     out->retry = c->retry;
     out->fix = c->fix;
     out->advice = c->advice == s3_by_op ? s3_permission(asked->op) : c->advice;
-    out->is_ambiguous = s3_is_writing(asked) && (c->retry == RETRY_TRANSIENT ||
-                                                 c->retry == RETRY_THROTTLE);
+    out->is_ambiguous = s3_is_writing(asked) &&
+                        (c->retry == RETRY_TRANSIENT || c->retry == RETRY_ODD ||
+                         c->retry == RETRY_THROTTLE);
     /* A create that lost is not a change. */
     if (c->status == STATUS_CHANGED && asked->when == STORE_IF_ABSENT) {
         out->status = STATUS_EXISTS;
@@ -545,7 +546,7 @@ static void s3_read_good(const struct s3_asked *asked,
                          const struct http_event *e, struct s3_answer *out)
 {
     static const struct s3_code empty = {
-        "", STATUS_STORE, RETRY_TRANSIENT, S3_FIX_NONE,
+        "", STATUS_STORE, RETRY_ODD, S3_FIX_NONE,
         "the answer is empty; try again later"};
 
     if (!s3_wants_document(asked)) {

@@ -121,6 +121,7 @@ static enum status s3_bucket_make_locked(const char *name, struct fault *why,
     }
     if (settings->attempts_max > 0) {
         options.attempts_max = settings->attempts_max;
+        options.persist_ms = 0; /* Then that is the limit. */
     }
     hash_random(&seed, sizeof(seed));
     b = mem_new(1, sizeof(*b));

@@ -182,7 +182,7 @@ enum s3_next s3_read_list(struct s3_call *c, const struct s3_flight *f,
     s = s3_list_parse(page->bytes.at, page->bytes.size, &c->event.why, l);
     if (s != STATUS_OK) {
         a->status = STATUS_STORE;
-        a->retry = RETRY_TRANSIENT;
+        a->retry = RETRY_ODD;
         a->advice = "the listing is not what S3 answers; is this endpoint an "
                     "S3 server?";
         return S3_RETRY;
@@ -333,8 +333,7 @@ static enum s3_next s3_get_done(struct s3_call *c, const struct s3_flight *f,
         c->got = 0;
         c->is_fresh = true;
         a->status = STATUS_STORE;
-        a->retry =
-            ++c->bad_sums < S3_BAD_SUMS_MAX ? RETRY_TRANSIENT : RETRY_NEVER;
+        a->retry = ++c->bad_sums < S3_BAD_SUMS_MAX ? RETRY_ODD : RETRY_NEVER;
         if (a->retry == RETRY_NEVER) {
             return s3_finish(c, f, STATUS_STORE,
                              "the bytes do not match the checksum that the "
@@ -414,7 +413,7 @@ enum s3_next s3_read_get(struct s3_call *c, const struct s3_flight *f,
     if (c->r.offset + c->got < end) {
         if (e->result == HTTP_DONE) { /* Shorter than its own range. */
             a->status = STATUS_STORE;
-            a->retry = RETRY_TRANSIENT;
+            a->retry = RETRY_ODD;
         }
         return S3_RETRY;
     }

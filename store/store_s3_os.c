@@ -307,7 +307,8 @@ static void s3_call_failed(struct s3_store *s, struct s3_call *c,
                        c->retry.attempts >= S3_FIRST_TRIES;
 
     c->is_unsure |= a->is_ambiguous && s3_is_write(c);
-    c->is_fresh = class == RETRY_FREE || class == RETRY_TRANSIENT;
+    c->is_fresh =
+        class == RETRY_FREE || class == RETRY_TRANSIENT || class == RETRY_ODD;
     c->event.is_throttled |= class == RETRY_THROTTLE;
     if (is_hopeless || class == RETRY_NEVER || s3_is_late(c) ||
         !s3_bucket_failed(s->bucket, &c->retry, clock_now_ms(&clock_os),

@@ -9,7 +9,10 @@ static struct retry_pool pool;
 
 static void setup(void)
 {
-    retry_pool_init(&pool, &retry_defaults, 7);
+    struct retry_options o = retry_defaults;
+
+    o.persist_ms = 0;
+    retry_pool_init(&pool, &o, 7);
 }
 
 static bool admit(struct retry *r, uint64_t now)
@@ -54,7 +57,7 @@ TEST(attempts_of_each_class)
         uint32_t gave_up;
     } rows[] = {
         {RETRY_NEVER, 1, 0},      {RETRY_FREE, 13, 1},     {RETRY_FIXED, 3, 1},
-        {RETRY_TRANSIENT, 10, 1}, {RETRY_THROTTLE, 10, 1},
+        {RETRY_TRANSIENT, 10, 1}, {RETRY_THROTTLE, 10, 1}, {RETRY_ODD, 4, 1},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -63,6 +66,28 @@ TEST(attempts_of_each_class)
         setup();
         EXPECT_EQ(fail_all(&r, rows[i].class), rows[i].attempts);
         EXPECT_EQ(pool.count.gave_up, rows[i].gave_up);
+    }
+}
+
+/* A store that is away for minutes: however many attempts that takes. */
+TEST(minutes_of_trouble_are_outlived)
+{
+    static const struct {
+        enum retry_class class;
+        uint64_t least_ms;
+        uint64_t most_ms;
+    } rows[] = {{RETRY_TRANSIENT, 300000, 320000},
+                {RETRY_THROTTLE, 300000, 320000},
+                {RETRY_ODD, 0, 1000}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct retry r;
+
+        retry_pool_init(&pool, &retry_defaults, i);
+        (void)fail_all(&r, rows[i].class);
+        EXPECT(r.at_ms - r.began_ms >= rows[i].least_ms);
+        EXPECT(r.at_ms - r.began_ms <= rows[i].most_ms);
+        EXPECT_EQ(pool.count.gave_up, 1);
     }
 }
 
@@ -585,7 +610,8 @@ static void sim_ask(struct sim *s, struct lane *l)
     }
     s->attempts++;
     s->sent[s->now / 1000]++;
-    EXPECT(l->retry.attempts <= s->pool.options.attempts_max);
+    EXPECT(l->retry.attempts <= s->pool.options.attempts_max ||
+           s->now < l->retry.began_ms + s->pool.options.persist_ms + 40000);
     l->last_wait = (uint64_t)sim_answer(s, &took) + 1; /* Its answer. */
     l->is_flying = true;
     l->at_ms = s->now + took;
@@ -681,6 +707,7 @@ TEST(sim_any_weather)
         prng_init(&p, seed * 977);
         o.patience_ms = prng_chance(&p, 1, 2) ? 0 : 10000;
         o.attempts_max = 1 + (uint32_t)prng_below(&p, 12);
+        o.persist_ms = (uint32_t)prng_below(&p, 3) * 5000;
         o.quota = (uint32_t)prng_below(&p, 600);
         o.rate_min = 1 + (uint32_t)prng_below(&p, 5);
         sim_start(&s, seed, 1 + (uint32_t)prng_below(&p, seed % 200 + 1), &o);
