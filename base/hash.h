@@ -33,6 +33,12 @@ void hash_hex(const uint8_t digest[HASH_SIZE], char out[HASH_HEX_SIZE]);
 enum { HASH_MD5_TEXT = 25 };
 const char *hash_md5(struct bytes bytes, char out[HASH_MD5_TEXT]);
 
+/* MD5 of what comes in pieces: start one for hash_add(); hash_md5_finish()
+ * writes its lower-case hex, frees *@h and sets it to NULL. */
+enum { HASH_MD5_HEX = 33 };
+struct hash *hash_md5_new(void);
+void hash_md5_finish(struct hash **h, char out[HASH_MD5_HEX]);
+
 /* Fill @out with @size bytes that nobody can guess (nonces, attempt names). */
 void hash_random(void *out, size_t size);
 

@@ -14,14 +14,24 @@ struct hash {
     EVP_MD_CTX *context;
 };
 
-struct hash *hash_new(void)
+static struct hash *hash_start(const EVP_MD *kind)
 {
     struct hash *h = mem_new(1, sizeof(*h));
 
     h->context = EVP_MD_CTX_new();
     CHECK(h->context != NULL);
-    CHECK(EVP_DigestInit_ex(h->context, EVP_sha256(), NULL) == 1);
+    CHECK(EVP_DigestInit_ex(h->context, kind, NULL) == 1);
     return h;
+}
+
+struct hash *hash_new(void)
+{
+    return hash_start(EVP_sha256());
+}
+
+struct hash *hash_md5_new(void)
+{
+    return hash_start(EVP_md5());
 }
 
 void hash_add(struct hash *h, const void *at, size_t size)
@@ -58,15 +68,31 @@ void hash_of(struct bytes bytes, uint8_t out[HASH_SIZE])
     hash_finish(&h, out);
 }
 
-void hash_hex(const uint8_t digest[HASH_SIZE], char out[HASH_HEX_SIZE])
+static void hash_write_hex(const uint8_t *digest, size_t size, char *out)
 {
     static const char digits[] = "0123456789abcdef";
 
-    for (size_t i = 0; i < HASH_SIZE; i++) {
+    for (size_t i = 0; i < size; i++) {
         out[2 * i] = digits[digest[i] >> 4];
         out[2 * i + 1] = digits[digest[i] & 15];
     }
-    out[2 * (size_t)HASH_SIZE] = '\0';
+    out[2 * size] = '\0';
+}
+
+void hash_hex(const uint8_t digest[HASH_SIZE], char out[HASH_HEX_SIZE])
+{
+    hash_write_hex(digest, HASH_SIZE, out);
+}
+
+void hash_md5_finish(struct hash **h, char out[HASH_MD5_HEX])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+
+    CHECK(EVP_DigestFinal_ex((*h)->context, digest, &size) == 1);
+    CHECK(2 * size + 1 == HASH_MD5_HEX);
+    hash_write_hex(digest, size, out);
+    hash_destroy(h);
 }
 
 void hash_random(void *out, size_t size)

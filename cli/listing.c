@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "cli/listing_inventory.h"
 #include "cli/listing_manifest.h"
 #include "proto/keypath.h"
 #include "store/scan.h"
@@ -22,22 +23,38 @@ struct listing_work {
     uint64_t objects;
 };
 
-static enum status listing_add(struct listing_work *w,
-                               const struct catalog_object *object,
-                               struct fault *why)
+static void listing_progress(void *self, uint64_t objects)
 {
-    enum status s;
+    const struct listing_options *options =
+        ((const struct listing_work *)self)->options;
+
+    if (options->progress != NULL) {
+        options->progress(options->progress_self, options->channel, objects);
+    }
+}
+
+static enum status listing_keep(void *self, const struct catalog_object *object,
+                                struct fault *why)
+{
+    struct listing_work *w = self;
 
     if (keypath_is_folder(object->key)) {
         w->listing->folder_marks++;
         return STATUS_OK;
     }
-    s = catalog_builder_add(w->builder, object, why);
     w->objects++;
-    if (w->options->progress != NULL &&
-        w->objects % LISTING_PROGRESS_EVERY == 0) {
-        w->options->progress(w->options->progress_self, w->options->channel,
-                             w->objects);
+    return catalog_builder_add(w->builder, object, why);
+}
+
+static enum status listing_add(struct listing_work *w,
+                               const struct catalog_object *object,
+                               struct fault *why)
+{
+    uint64_t before = w->objects;
+    enum status s = listing_keep(w, object, why);
+
+    if (w->objects > before && w->objects % LISTING_PROGRESS_EVERY == 0) {
+        listing_progress(w, w->objects);
     }
     return s;
 }
@@ -94,6 +111,22 @@ static enum status listing_from_manifest(struct listing_work *w,
     return s;
 }
 
+static enum status listing_from_inventory(struct listing_work *w,
+                                          struct store *store,
+                                          struct fault *why)
+{
+    struct listing_inventory inventory = {
+        .channel = w->options->channel,
+        .store = store,
+        .prefix = buf_bytes(&w->listing->prefix),
+        .each = listing_keep,
+        .progress = listing_progress,
+        .self = w,
+    };
+
+    return listing_inventory_run(&inventory, why, &w->listing->named_by);
+}
+
 static enum status listing_fill(struct listing_work *w, struct fault *why)
 {
     const struct job_channel *c = w->options->channel;
@@ -107,6 +140,8 @@ static enum status listing_fill(struct listing_work *w, struct fault *why)
     w->listing->root_uri = mem_copy(store_root_uri(store));
     if (c->source == JOB_SOURCE_MANIFEST) {
         s = listing_from_manifest(w, store, why);
+    } else if (c->listing != NULL) {
+        s = listing_from_inventory(w, store, why);
     } else {
         s = listing_from_prefix(w, store, why);
     }
@@ -149,6 +184,12 @@ static enum status listing_check_empty(const struct listing *l,
     if (catalog_count(l->catalog) > 0 || c->may_be_empty) {
         return STATUS_OK;
     }
+    if (l->named_by != NULL) {
+        return fault_set(why, STATUS_EMPTY,
+                         "%s: %s (%s) names no object there; check both URIs, "
+                         "or set \"AllowEmpty\": true if that is meant",
+                         c->uri, l->named_by, c->listing);
+    }
     return fault_set(why, STATUS_EMPTY,
                      "%s: no object is there; check the URI, or set "
                      "\"AllowEmpty\": true if that is meant",
@@ -189,6 +230,7 @@ void listing_fini(struct listing *l)
 {
     catalog_destroy(&l->catalog);
     free(l->root_uri);
+    free(l->named_by);
     buf_fini(&l->prefix);
     *l = (struct listing){0};
 }

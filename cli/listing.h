@@ -15,6 +15,8 @@ struct listing {
     char *root_uri;        /* Keys are below it. */
     struct buf prefix;     /* Of the source, in keys. */
     uint64_t folder_marks; /* Keys that end with "/": left out. */
+    char *named_by;        /* What named the objects, if they were not listed:
+                              "the inventory of 2026-…". Else NULL. */
 };
 
 /* How far a long listing is, told now and then; may be NULL. */
@@ -30,7 +32,8 @@ struct listing_options {
 /* List the channel's source into *@out, freed by listing_fini().
  * EMPTY: no object, and that is not allowed; CONFLICT, INVALID: names that
  * can't lie in one folder (File mode); NOT_FOUND, DENIED, STORE, UNSUPPORTED,
- * FULL. @why names channel, source and key. */
+ * FULL; of a "Listing" those of listing_inventory.h. @why names channel,
+ * source and key. */
 MUST_USE enum status listing_make(const struct listing_options *options,
                                   struct fault *why, struct listing *out);
 void listing_fini(struct listing *l);

@@ -4,101 +4,80 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/mem.h"
+#include "cli/listing_lookup.h"
 #include "proto/manifest.h"
 #include "store/store_sync.h"
 
 enum { LISTING_MANIFEST_MAX = 1 << 30 };
 
-/* The lookup of sizes and etags, many requests at a time. */
-struct listing_lookup {
+/* Which object of the manifest is looked up next. */
+struct listing_named {
     struct listing_manifest *out;
     const struct manifest *manifest;
-    struct store *store;
     struct buf prefix; /* Of the manifest's URI, as keys of the store. */
-    uint64_t next;     /* The next object to ask for. */
+    uint64_t next;
 };
 
-static enum status listing_ask(struct listing_lookup *l, struct fault *why)
+static bool listing_next_named(void *self, uint64_t *tag, struct bytes *key)
 {
-    uint64_t i = l->next;
-    struct bytes suffix = l->manifest->suffixes[i];
-    struct buf key = {0};
-    enum status s;
+    struct listing_named *n = self;
+    struct buf text = {0};
+    uint64_t i = n->next;
 
-    buf_add_bytes(&key, buf_bytes(&l->prefix));
-    buf_add_bytes(&key, suffix);
-    l->out->texts[2 * i] = buf_take(&key);
-    l->out->objects[i].key =
-        (struct bytes){l->out->texts[2 * i], l->prefix.size + suffix.size};
-    s = store_submit(l->store,
-                     &(struct store_request){.op = STORE_HEAD,
-                                             .tag = i,
-                                             .key = l->out->objects[i].key});
-    CHECK(s == STATUS_OK);
-    l->next++;
-    (void)why;
-    return s;
+    if (i == n->manifest->count) {
+        return false;
+    }
+    buf_add_bytes(&text, buf_bytes(&n->prefix));
+    buf_add_bytes(&text, n->manifest->suffixes[i]);
+    n->out->objects[i].key.size = text.size;
+    n->out->texts[2 * i] = buf_take(&text);
+    n->out->objects[i].key.at = n->out->texts[2 * i];
+    *key = n->out->objects[i].key;
+    *tag = i;
+    n->next++;
+    return true;
 }
 
-static enum status listing_answer(struct listing_lookup *l,
-                                  const struct store_event *event,
-                                  struct fault *why)
+static enum status listing_found_named(void *self,
+                                       const struct store_event *event,
+                                       struct fault *why)
 {
-    struct catalog_object *object = &l->out->objects[event->tag];
+    struct listing_named *n = self;
+    struct catalog_object *object = &n->out->objects[event->tag];
 
     if (event->status != STATUS_OK) {
         *why = event->why;
         return fault_prefix(why, event->status, "the manifest names it");
     }
-    l->out->texts[2 * event->tag + 1] = mem_copy(event->etag);
-    object->etag = bytes_of(l->out->texts[2 * event->tag + 1]);
+    n->out->texts[2 * event->tag + 1] = mem_copy(event->etag);
+    object->etag = bytes_of(n->out->texts[2 * event->tag + 1]);
     object->size = event->size;
     return STATUS_OK;
-}
-
-static enum status listing_look_up(struct listing_lookup *l, struct fault *why)
-{
-    struct store_event *events = mem_new(STORE_EVENTS_MAX, sizeof(events[0]));
-    uint64_t done = 0;
-    enum status s = STATUS_OK;
-
-    while (s == STATUS_OK && done < l->manifest->count) {
-        size_t got;
-
-        while (l->next < l->manifest->count &&
-               store_inflight(l->store) < STORE_INFLIGHT_MAX) {
-            s = listing_ask(l, why);
-        }
-        got = store_poll(l->store, -1, events, STORE_EVENTS_MAX);
-        for (size_t i = 0; s == STATUS_OK && i < got; i++) {
-            s = listing_answer(l, &events[i], why);
-            done++;
-        }
-    }
-    free(events);
-    return s;
 }
 
 static enum status listing_fill_manifest(const struct manifest *m,
                                          struct fault *why,
                                          struct listing_manifest *out)
 {
-    struct listing_lookup lookup = {.out = out, .manifest = m};
+    struct listing_named named = {.out = out, .manifest = m};
+    struct store *store = NULL;
     enum status s =
-        store_open(m->prefix, STORE_READ, why, &lookup.store, &lookup.prefix);
+        store_open(m->prefix, STORE_READ, why, &store, &named.prefix);
 
     if (s == STATUS_OK) {
         out->objects = mem_new(m->count, sizeof(out->objects[0]));
         out->texts = mem_new(2 * m->count, sizeof(out->texts[0]));
         out->count = m->count;
-        out->root_uri = mem_copy(store_root_uri(lookup.store));
-        out->prefix = mem_copy(buf_text(&lookup.prefix));
-        s = listing_look_up(&lookup, why);
+        out->root_uri = mem_copy(store_root_uri(store));
+        out->prefix = mem_copy(buf_text(&named.prefix));
+        s = listing_look_up(&(struct listing_lookup){store, listing_next_named,
+                                                     listing_found_named,
+                                                     &named},
+                            why);
     }
-    store_close(&lookup.store);
-    buf_fini(&lookup.prefix);
+    store_close(&store);
+    buf_fini(&named.prefix);
     return s;
 }
 

@@ -23,6 +23,7 @@ static void job_channel_fini(struct job_channel *c)
     free(c->file_system.id);
     free(c->file_system.path);
     free(c->content_type);
+    free(c->listing);
     for (uint32_t i = 0; i < c->attribute_count; i++) {
         free(c->attributes[i]);
     }

@@ -75,6 +75,20 @@ static enum status job_check_mode(const struct job_channel *c,
     return STATUS_OK;
 }
 
+static enum status job_check_listing(const struct job_channel *c,
+                                     struct fault *why)
+{
+    struct job_place at = job_place_of(c, JOB_FIELD_LISTING);
+
+    if (c->listing == NULL || c->source == JOB_SOURCE_PREFIX) {
+        return STATUS_OK;
+    }
+    return job_refuse(why, &at,
+                      "Listing needs S3DataType S3Prefix, not %s; a source of "
+                      "that kind names its objects itself",
+                      job_source_name(c->source));
+}
+
 static enum status job_check_attributes(const struct job_channel *c,
                                         struct fault *why)
 {
@@ -203,6 +217,9 @@ static enum status job_check_channel(const struct job *job,
     enum status s = job_check_mode(c, why);
 
     if (s == STATUS_OK) {
+        s = job_check_listing(c, why);
+    }
+    if (s == STATUS_OK) {
         s = job_check_attributes(c, why);
     }
     if (s == STATUS_OK) {
@@ -259,6 +276,8 @@ bool job_channel_is_in_place(const struct job_channel *c)
 static enum status job_serve_channel(const struct job_channel *c,
                                      struct fault *why)
 {
+    enum status s;
+
     if (job_channel_is_in_place(c)) {
         return STATUS_OK;
     }
@@ -275,7 +294,8 @@ static enum status job_serve_channel(const struct job_channel *c,
                          c->name);
     }
     CHECK(c->source == JOB_SOURCE_PREFIX || c->source == JOB_SOURCE_MANIFEST);
-    return job_serve_uri("channel ", c->name, c->uri, why);
+    s = job_serve_uri("Listing of channel ", c->name, c->listing, why);
+    return s == STATUS_OK ? job_serve_uri("channel ", c->name, c->uri, why) : s;
 }
 
 enum status job_check_served(const struct job *job, struct fault *why)

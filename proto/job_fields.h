@@ -44,6 +44,8 @@
       "yes: large objects may be cut into byte ranges")                        \
     X(ALLOW_EMPTY, "allow-empty", "AllowEmpty", FLAG, 0, "no", ONE,            \
       "yes: a source without objects is no error")                             \
+    X(LISTING, "listing", "Listing", URI, 1024, NULL, ONE,                     \
+      "an S3 Inventory or Batch manifest to take the objects from")            \
     X(FS_TYPE, "file-system-type", "FileSystemType", WORD, 0, NULL, ONE,       \
       "EFS or FSxLustre")                                                      \
     X(FS_ID, "file-system-id", "FileSystemId", TEXT, 256, NULL, ONE,           \

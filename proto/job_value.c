@@ -299,6 +299,9 @@ static void job_put_other(struct job_channel *c, enum job_field f,
     case JOB_FIELD_ALLOW_EMPTY:
         c->may_be_empty = job_flag_is_on(text);
         break;
+    case JOB_FIELD_LISTING:
+        job_put_text(&c->listing, text);
+        break;
     case JOB_FIELD_FS_ID:
         job_put_text(&c->file_system.id, text);
         break;
