@@ -65,9 +65,11 @@ static enum status origin_check(struct store *store, const char *folder,
     return s;
 }
 
-/* Read and check the manifest in @folder, keys with the slash at the end. */
+/* Read the manifest in @folder, a key with its slash, and check it. Whether it
+ * is whole is one question, whether we can read it another. */
 static enum status origin_read_manifest(struct listing_origin *o,
-                                        const char *folder, struct fault *why)
+                                        const char *folder, struct fault *why,
+                                        bool *is_whole)
 {
     char *key = mem_print("%s" ORIGIN_MANIFEST, folder);
     char *uri = mem_print("%s%s", store_root_uri(o->store), key);
@@ -78,6 +80,7 @@ static enum status origin_read_manifest(struct listing_origin *o,
     if (s == STATUS_OK) {
         s = origin_check(o->store, folder, buf_bytes(&text), why);
     }
+    *is_whole = s != STATUS_NOT_FOUND && s != STATUS_INVALID;
     if (s == STATUS_OK) {
         s = inventory_parse(buf_bytes(&text), uri, why, &o->inventory);
     }
@@ -124,14 +127,13 @@ static enum status origin_take_newest(struct listing_origin *o,
                                       const struct origin_dates *dates,
                                       const char *prefix, struct fault *why)
 {
-    enum status s = STATUS_NOT_FOUND;
-
     for (size_t i = 0; i < dates->count; i++) {
         char *folder = mem_print("%s%s/", prefix, dates->names[i]);
+        bool is_whole;
+        enum status s = origin_read_manifest(o, folder, why, &is_whole);
 
-        s = origin_read_manifest(o, folder, why);
         free(folder);
-        if (s != STATUS_NOT_FOUND && s != STATUS_INVALID) {
+        if (is_whole) {
             return s;
         }
         log_event(LOG_WARN, "listing.passed_over", "date=%s why=\"%s\"",
@@ -245,11 +247,12 @@ static enum status origin_read_inventory(struct listing_origin *o,
 {
     struct buf prefix = {0};
     char *full = NULL;
+    bool is_whole;
     enum status s = store_open(base, STORE_READ, why, &o->store, &prefix);
 
     if (s == STATUS_OK && folder != NULL) {
         full = mem_print("%s%s", buf_text(&prefix), folder);
-        s = origin_read_manifest(o, full, why);
+        s = origin_read_manifest(o, full, why, &is_whole);
     } else if (s == STATUS_OK) {
         s = origin_find_newest(o, buf_text(&prefix), why);
     }

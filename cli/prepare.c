@@ -73,6 +73,8 @@ static enum status prepare_share(struct prepare *p, struct store *state,
         .channel = bytes_of(d->channel->name),
         .root_uri = bytes_of(d->listing.root_uri),
         .prefix = buf_bytes(&d->listing.prefix),
+        .named_by =
+            bytes_of(d->listing.named_by != NULL ? d->listing.named_by : ""),
         .units = sum.units,
         .bytes = sum.bytes,
     };

@@ -33,6 +33,7 @@ struct run_share {
     char *name;
     char *root_uri;
     char *prefix;
+    char *named_by; /* NULL: the source was listed. */
     char *stamp;
 };
 

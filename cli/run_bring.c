@@ -57,6 +57,8 @@ static enum status run_read_share(struct run *r, const struct wire_share *from,
     to->name = run_copy_bytes(from->channel);
     to->root_uri = run_copy_bytes(from->root_uri);
     to->prefix = run_copy_bytes(from->prefix);
+    to->named_by =
+        from->named_by.size > 0 ? run_copy_bytes(from->named_by) : NULL;
     to->stamp = mem_print("%s%s %s\n", to->root_uri, all_key, share_key);
     free(all_key);
     free(share_key);
@@ -78,6 +80,7 @@ static enum status run_take_shares(struct run *r,
             .root_uri = share->root_uri,
             .prefix = bytes_of(share->prefix),
             .stamp = share->stamp,
+            .named_by = share->named_by,
             .units = all->shares[i].units,
             .bytes = all->shares[i].bytes,
             .items = run_next_item,
@@ -147,6 +150,7 @@ void run_bring_fini(struct run *r)
         free(share->name);
         free(share->root_uri);
         free(share->prefix);
+        free(share->named_by);
         free(share->stamp);
     }
     free(r->output_uri);

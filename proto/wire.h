@@ -28,7 +28,7 @@
 #include "proto/wire_phase.h"
 
 enum {
-    WIRE_VERSION = 1,
+    WIRE_VERSION = 2,
     WIRE_JOB_SIZE = 32,          /* Hex digits of the run's id. */
     WIRE_MESSAGE_MAX = 16 << 20, /* Bytes. */
     WIRE_TEXT_MAX = 1024,        /* Of reasons and keys. */
@@ -51,6 +51,8 @@ struct wire_share {
     struct bytes prefix;   /* The source's key prefix. */
     uint64_t units;
     uint64_t bytes;
+    struct bytes named_by; /* What named the objects, "the inventory of
+                              2026-01-31T12:00:00Z"; empty: a listing. */
 };
 
 /* One channel of a BEAT: how far the host has brought it. */

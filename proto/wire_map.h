@@ -59,6 +59,7 @@ static const struct wire_field wire_share_fields[] = {
     TEXT(wire_share, prefix, 0, WIRE_TEXT_MAX),
     ANY_UINT(wire_share, units),
     ANY_UINT(wire_share, bytes),
+    TEXT(wire_share, named_by, 0, WIRE_NAME_MAX),
 };
 
 static const struct wire_field wire_progress_fields[] = {

@@ -98,7 +98,7 @@ static size_t agent_texts_size(const struct wire_share_all *all)
         const struct wire_share *s = &all->shares[i];
 
         size += s->channel.size + s->share.size + s->catalog.size +
-                s->root_uri.size + s->prefix.size;
+                s->root_uri.size + s->prefix.size + s->named_by.size;
     }
     return size;
 }
@@ -121,6 +121,7 @@ void agent_keep_shares(struct agent *a, const struct wire_share_all *shares)
         to = agent_keep_text(&s->catalog, to);
         to = agent_keep_text(&s->root_uri, to);
         to = agent_keep_text(&s->prefix, to);
+        to = agent_keep_text(&s->named_by, to);
     }
     buf_add_done(&a->texts, size);
     CHECK(to == a->texts.at + size);

@@ -55,7 +55,9 @@ struct bring_channel {
     const char *root_uri; /* Keys are below it: store_open() gets this. */
     struct bytes prefix;  /* Of the source; see proto/keypath.h. */
     const char *stamp; /* Names exactly this share: same stamp, same files. */
-    uint64_t units;    /* What @items will yield in all. */
+    const char *named_by; /* For messages: what named the objects, "the
+                             inventory of 2026-…"; NULL: a listing. */
+    uint64_t units;       /* What @items will yield in all. */
     uint64_t bytes;
     bring_next_fn *items;
     void *items_self;

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "proto/inventory.h"
 #include "proto/keypath.h"
 
 enum {
@@ -124,8 +125,23 @@ static enum status bring_job_file_fault(const struct bring_job *j, int error,
                         BRING_KEY_SHOWN, j->object->key);
 }
 
+/* A list that somebody else has made is as old as it is. */
+static enum status bring_job_stale(const struct bring_job *j, enum status s)
+{
+    const struct bring_channel *c = j->target->channel;
+
+    return fault_set(
+        j->why, s, "%s: %s%.*s: it is %s %s; " INVENTORY_STALE_ADVICE, c->name,
+        c->root_uri, BRING_KEY_SHOWN, j->object->key,
+        s == STATUS_NOT_FOUND ? "gone, and is named by" : "another now than in",
+        c->named_by);
+}
+
 static enum status bring_job_changed(const struct bring_job *j)
 {
+    if (j->target->channel->named_by != NULL) {
+        return bring_job_stale(j, STATUS_CHANGED);
+    }
     return fault_set(j->why, STATUS_CHANGED,
                      "%s: %s%.*s: it was overwritten or shortened since it "
                      "was listed; start the job again, and let nobody write "
@@ -204,6 +220,9 @@ static enum status bring_job_ask(struct bring_job *j,
             return bring_job_stopped(j);
         }
         s = bring_job_ask_once(j, request, event);
+    }
+    if (s == STATUS_NOT_FOUND && j->target->channel->named_by != NULL) {
+        return bring_job_stale(j, s);
     }
     /* Somebody made it shorter: the range has left the object. */
     return s == STATUS_INVALID && request->offset > 0 ? bring_job_changed(j)

@@ -638,7 +638,7 @@ TEST(another_version_is_named_before_all_else)
     raw_uint(&raw, 4711);
     EXPECT_EQ(wire_decode(buf_bytes(&raw), JOB, &why, &back), STATUS_VERSION);
     EXPECT(strstr(why.text, "version 4711") != NULL);
-    EXPECT(strstr(why.text, "version 1:") != NULL);
+    EXPECT(strstr(why.text, "version 2:") != NULL);
     EXPECT_EQ(back.type, 0);
 
     /* Whatever follows. */

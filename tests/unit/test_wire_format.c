@@ -12,7 +12,7 @@ static const char JOB[] = "0123456789abcdef0123456789abcdef";
     {                                                                          \
         "" literal, sizeof(literal) - 1                                        \
     }
-#define GOLDEN_HEAD "\xa4smsh\x01\xd9 0123456789abcdef0123456789abcdef\x09"
+#define GOLDEN_HEAD "\xa4smsh\x02\xd9 0123456789abcdef0123456789abcdef\x09"
 
 static const struct wire_message golden_messages[WIRE_TYPES] = {
     [WIRE_HELLO] = {.hello = {VIEW("algo-1"), VIEW("5eed"), VIEW("0.1.0"), 2, 8,
@@ -34,7 +34,8 @@ static const struct wire_message golden_messages[WIRE_TYPES] = {
                               4,
                               {{VIEW("train"), VIEW("shares/train/0"),
                                 VIEW("catalogs/ab"), VIEW("s3://b/"),
-                                VIEW("data/"), 5, UINT64_C(1) << 40}},
+                                VIEW("data/"), 5, UINT64_C(1) << 40,
+                                VIEW("the inventory")}},
                               1}},
     [WIRE_READY] = {.ready = {5, UINT64_C(1) << 40}},
     [WIRE_START] = {.start = {1700000000001}},
@@ -63,9 +64,10 @@ static const struct {
           "\xce\x00\x01\x11p\x95\xaavalidation\x00\x00\x00\x00")},
     {WIRE_PULSE, VIEW("\x96" GOLDEN_HEAD "\x05\x07")},
     {WIRE_SHARE, VIEW("\x9a" GOLDEN_HEAD "\x06\xabs3://b/out/"
-                      "\xa0\x02\x04\x91\x97\xa5train\xaeshares/train/0\xab"
+                      "\xa0\x02\x04\x91\x98\xa5train\xaeshares/train/0\xab"
                       "catalogs/ab\xa7s3://b/\xa5"
-                      "data/\x05\xcf\x00\x00\x01\x00\x00\x00\x00\x00")},
+                      "data/\x05\xcf\x00\x00\x01\x00\x00\x00\x00\x00\xad"
+                      "the inventory")},
     {WIRE_READY,
      VIEW("\x97" GOLDEN_HEAD "\x07\x05\xcf\x00\x00\x01\x00\x00\x00\x00\x00")},
     {WIRE_START,
