@@ -10,13 +10,19 @@
 
 enum { GUNZIP_OUT_BYTES = 256 << 10 };
 
+/* What comes next. */
+enum gunzip_part { GUNZIP_MEMBER, GUNZIP_HEADER, GUNZIP_BODY };
+
 struct gunzip {
     struct inflate_state state;
+    /* Ours, since the library's own does not outlive a call: a header that
+     * comes in two pieces would go on with what the stack holds. */
+    struct isal_gzip_header header;
+    enum gunzip_part part;
     uint64_t max;
     uint64_t done;
-    bool is_inside; /* A member has begun and not ended. */
-    bool is_full;   /* The last piece filled @out: there may be more. */
-    bool has_any;   /* One member at least has ended. */
+    bool is_full; /* The last piece filled @out: there may be more. */
+    bool has_any; /* One member at least has ended. */
     uint8_t out[GUNZIP_OUT_BYTES];
 };
 
@@ -67,15 +73,34 @@ static const char *gunzip_reason(int result)
     }
 }
 
-static void gunzip_begin_member(struct gunzip *g)
+static enum status gunzip_refuse(int result, struct fault *why)
 {
-    isal_inflate_reset(&g->state);
-    g->state.crc_flag = ISAL_GZIP;
-    g->is_inside = true;
+    return fault_set(why, STATUS_MALFORMED, "%s", gunzip_reason(result));
 }
 
-/* One step of the library into @out. */
-static enum status gunzip_step(struct gunzip *g, struct fault *why,
+/* Read what there is of a member's header. */
+static enum status gunzip_header(struct gunzip *g, struct fault *why)
+{
+    int result;
+
+    if (g->part == GUNZIP_MEMBER) {
+        isal_inflate_reset(&g->state);
+        isal_gzip_header_init(&g->header);
+        g->state.crc_flag = ISAL_GZIP_NO_HDR_VER;
+        g->part = GUNZIP_HEADER;
+    }
+    result = isal_read_gzip_header(&g->state, &g->header);
+    if (result == ISAL_DECOMP_OK) {
+        g->part = GUNZIP_BODY;
+        return STATUS_OK;
+    }
+    return result == ISAL_END_INPUT && g->state.avail_in == 0
+               ? STATUS_OK
+               : gunzip_refuse(result, why);
+}
+
+/* Undo the next bytes of a member into @out. */
+static enum status gunzip_body(struct gunzip *g, struct fault *why,
                                struct bytes *out)
 {
     struct inflate_state *state = &g->state;
@@ -86,17 +111,17 @@ static enum status gunzip_step(struct gunzip *g, struct fault *why,
     state->avail_out = sizeof(g->out);
     result = isal_inflate(state);
     if (result != ISAL_DECOMP_OK) {
-        return fault_set(why, STATUS_MALFORMED, "%s", gunzip_reason(result));
+        return gunzip_refuse(result, why);
     }
     *out =
         (struct bytes){(const char *)g->out, sizeof(g->out) - state->avail_out};
     g->is_full = state->avail_out == 0;
     if (state->block_state == ISAL_BLOCK_FINISH) {
-        g->is_inside = false;
+        g->part = GUNZIP_MEMBER;
         g->is_full = false;
         g->has_any = true;
     } else if (out->size == 0 && state->avail_in == had && had > 0) {
-        return fault_set(why, STATUS_MALFORMED, "%s", gunzip_reason(result));
+        return gunzip_refuse(result, why); /* It would go on for ever. */
     }
     return STATUS_OK;
 }
@@ -108,10 +133,8 @@ enum status gunzip_next(struct gunzip *g, struct fault *why, struct bytes *out)
     *out = (struct bytes){NULL, 0};
     while (s == STATUS_OK && out->size == 0 &&
            (g->state.avail_in > 0 || g->is_full)) {
-        if (!g->is_inside) {
-            gunzip_begin_member(g);
-        }
-        s = gunzip_step(g, why, out);
+        s = g->part == GUNZIP_BODY ? gunzip_body(g, why, out)
+                                   : gunzip_header(g, why);
     }
     g->done += out->size;
     if (s == STATUS_OK && g->done > g->max) {
@@ -124,7 +147,7 @@ enum status gunzip_next(struct gunzip *g, struct fault *why, struct bytes *out)
 
 enum status gunzip_end(const struct gunzip *g, struct fault *why)
 {
-    if (g->is_inside || !g->has_any || g->state.avail_in > 0) {
+    if (g->part != GUNZIP_MEMBER || !g->has_any || g->state.avail_in > 0) {
         return fault_set(why, STATUS_MALFORMED,
                          "its gzip data is cut off at the end");
     }
