@@ -172,7 +172,7 @@ static enum status job_flag_option(struct job_maker *m, struct job_channel *c,
                           c->name);
     }
     at.label = job_field_row(field)->flag;
-    return job_set_field(c, field, value, &at, m->why);
+    return job_say_field(m, c, field, value, &at);
 }
 
 /* The rest of "NAME=URI,…" after the name. */

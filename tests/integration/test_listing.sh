@@ -1,0 +1,173 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# "Listing": a channel whose objects an S3 Inventory or a manifest of S3 Batch
+# Operations names is dealt as if its source were listed; and everything that
+# can be wrong with one.
+# shellcheck disable=SC2086 # flags are split on purpose
+set -u
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+if ! python3 -c 'import gzip' 2>/dev/null; then
+    skip "listings" "no python3"
+    finish
+    exit
+fi
+MAKE="python3 $(cd "$(dirname "$0")" && pwd)/inventory_make.py"
+DATA=$T/data/train
+
+make_data "$DATA" 40
+mkdir -p "$DATA/deep/er" "$DATA/other"
+for name in 'a b' 'a+b' '100%' '%41' 'say "hi"' 'a,b' "it's" 'a;b#c?d=e&f' \
+    'ä-ü-€' 'two
+lines' '(x)~[y]' 'deep/er/leaf' 'other/one' 'a!*b'; do
+    echo "$name" >"$DATA/$name"
+done
+
+# objects NAME URI [LISTING]: what is planned of the source, in $T/NAME.
+objects() {
+    name=$1
+    set -- "train=$2,sharded${3:+,listing=$3}"
+    run "$SMSHARD" plan --job-name p --channel "$1" --hosts 3 --ranks 2 \
+        --objects --json
+    jq -S '.channels[0] | del(.listing)' "$T/std.out" >"$T/$name"
+}
+
+# same WHAT URI LISTING: named by it as if it were listed.
+same() {
+    objects listed "$2"
+    check "$1: the source can be listed" test -s "$T/listed"
+    objects named "$2" "$3"
+    if [ "$code" -eq 0 ] && cmp -s "$T/listed" "$T/named"; then
+        ok "$1"
+    else
+        not_ok "$1" "$(cat "$T/std.err"; diff "$T/listed" "$T/named")"
+    fi
+}
+
+# wrong WHAT CODE TEXT LISTING
+wrong() {
+    fails "$1" "$2" "$3" "$SMSHARD" plan --job-name p \
+        --channel "train=$DATA/,listing=$4"
+}
+
+# --- Inventories ---------------------------------------------------------------
+I=$T/inv
+$MAKE "$DATA" "$I/one"
+same "an inventory by its manifest" "$DATA/" "$I/one/2026-01-31T12-00Z/manifest.json"
+same "by the folder of its configuration" "$DATA/" "$I/one/"
+same "as a file URI" "$DATA/" "file://$I/one/"
+same "only what is below the prefix" "$DATA/a" "$I/one/"
+check "it warns of an old one" grep -q 'warn listing.old channel=train date=2026-01-31T12:00:00Z' "$T/std.err"
+same "a prefix of one folder" "$DATA/deep" "$I/one/"
+
+$MAKE "$DATA" "$I/odd" --spaces percent --crlf --members 4 --files 7 \
+    --columns "ETag, Size, StorageClass, Key, LastModifiedDate, Bucket" \
+    --extra '{"Bucket":"src","Key":"other-bucket/x","Size":"1","ETag":"e"}'
+rm "$DATA/other-bucket" 2>/dev/null
+mkdir -p "$DATA/other-bucket" && printf x >"$DATA/other-bucket/x"
+same "other columns, encoding, members and line ends" "$DATA/" "$I/odd/"
+rm -r "$DATA/other-bucket"
+
+$MAKE "$DATA" "$I/versions" --extra \
+    '{"Bucket":"src","Key":"gone","VersionId":"v9","IsLatest":"true","IsDeleteMarker":"true"}' \
+    --extra '{"Bucket":"src","Key":"1.txt","VersionId":"v0","IsLatest":"false","IsDeleteMarker":"false","Size":"1","ETag":"e"}'
+same "delete markers and old versions are left out" "$DATA/" "$I/versions/"
+
+$MAKE "$DATA" "$I/bare" --columns "Bucket, Key" --plain --files 1
+same "neither Size nor ETag, no gzip" "$DATA/" "$I/bare/"
+$MAKE "$DATA" "$I/many" --files 60
+same "more files than there are rows for some" "$DATA/" "$I/many/"
+
+# --- The newest that is whole ---------------------------------------------------
+$MAKE "$DATA" "$I/dates" --date 2026-01-01T00-00Z
+cp "$DATA/1.txt" "$DATA/new.txt"
+$MAKE "$DATA" "$I/dates2" --date 2026-01-02T00-00Z
+cp -r "$I/dates2/2026-01-02T00-00Z" "$I/dates/"
+cp "$I/dates2"/data/* "$I/dates/data/"
+same "the newest of two" "$DATA/" "$I/dates/"
+rm "$DATA/new.txt"
+$MAKE "$DATA" "$I/unready" --date 2026-01-01T00-00Z
+$MAKE "$DATA" "$I/unready2" --date 2026-01-02T00-00Z --spoil unready
+cp -r "$I/unready2/2026-01-02T00-00Z" "$I/unready/"
+same "one that is not complete is passed over" "$DATA/" "$I/unready/"
+check "which is said" grep -q 'listing.passed_over date=2026-01-02T00-00Z' "$T/std.err"
+wrong "not complete, by name" 66 "is not complete" \
+    "$I/unready/2026-01-02T00-00Z/manifest.json"
+mkdir "$I/none"
+wrong "a folder without any" 66 "no complete inventory is there" "$I/none/"
+
+# --- Batch manifests --------------------------------------------------------------
+$MAKE "$DATA" "$I/batch.csv" --batch --plain
+same "a Batch manifest" "$DATA/" "$I/batch.csv"
+$MAKE "$DATA" "$I/batch.csv.gz" --batch --crlf
+same "with gzip" "$DATA/" "$I/batch.csv.gz"
+$MAKE "$DATA" "$I/versions.csv" --batch --plain --versions
+same "with versions" "$DATA/" "$I/versions.csv"
+cat "$I/batch.csv" "$I/batch.csv" >"$I/twice.csv"
+same "what is named twice is one object" "$DATA/" "$I/twice.csv"
+
+# --- Wrong ones --------------------------------------------------------------------
+spoilt() { # NAME WHAT CODE TEXT [FLAGS]
+    name=$1
+    shift
+    what=$1 want=$2 text=$3
+    shift 3
+    $MAKE "$DATA" "$I/$name" "$@"
+    wrong "$what" "$want" "$text" "$I/$name/2026-01-31T12-00Z/manifest.json"
+}
+spoilt md5 "another MD5" 65 "its manifest says" --spoil md5
+spoilt cut "cut gzip" 65 "its gzip data is cut off at the end" --spoil cut
+spoilt size "another size" 65 "bytes that its manifest says" --spoil size
+spoilt sum "another manifest.checksum" 65 "it is not the MD5" --spoil checksum
+spoilt quote "quotes that do not end" 65 "it ends inside quotes" --spoil quote
+spoilt percent "a key that is not encoded" 65 "% without two hex digits" \
+    --spoil percent --columns "Bucket, Key"
+spoilt nokey "no column Key" 65 "has no column Key" --columns "Bucket, Size"
+spoilt orc "ORC" 78 "make the inventory as CSV" --format ORC
+spoilt parquet "Parquet" 78 "make the inventory as CSV" --format Parquet
+spoilt differ "a key with two values" 65 "5.txt is named more than once" --extra \
+    '{"Bucket":"src","Key":"5.txt","IsLatest":"true","IsDeleteMarker":"false","Size":"1","ETag":"e"}'
+rm "$I/one/data/01.csv.gz"
+wrong "a file is gone" 66 "data/01.csv.gz" "$I/one/"
+wrong "nothing is there" 66 "$I/nothing" "$I/nothing.json"
+echo '[{"prefix": "s3://b/"}, "a"]' >"$I/manifest-file"
+wrong "a ManifestFile" 65 "S3DataType ManifestFile" "$I/manifest-file"
+echo 'b,k,v,succeeded' >"$I/report.csv"
+wrong "a report of a batch" 65 "it has 4 columns" "$I/report.csv"
+: >"$I/empty.csv"
+wrong "an empty one" 66 "names no object there" "$I/empty.csv"
+fails "only with S3Prefix" 65 "Listing needs S3DataType S3Prefix" \
+    "$SMSHARD" plan --job-name p \
+    --channel "train=$I/manifest-file,source=ManifestFile,listing=$I/empty.csv"
+fails "https is not served" 78 "Listing of channel train: https://" \
+    "$SMSHARD" plan --job-name p \
+    --channel "train=$DATA/,listing=https://h/manifest.json"
+
+# --- What has changed since ----------------------------------------------------------
+$MAKE "$DATA" "$I/stale"
+echo "longer than it was" >"$DATA/7.txt"
+wrong "an object that has changed" 73 \
+    "7.txt: it is another now than in the inventory of 2026-01-31T12:00:00Z" "$I/stale/"
+check "what to do" grep -q 'make a newer one, or take "Listing" out' "$T/std.err"
+rm "$DATA/7.txt"
+wrong "an object that is gone" 66 \
+    "7.txt: it is gone, and is named by the inventory of 2026-01-31T12:00:00Z" "$I/stale/"
+wrong "an object that is gone, of a batch" 66 \
+    "7.txt: it is gone, and is named by the manifest of 20" "$I/batch.csv"
+
+# --- A job ---------------------------------------------------------------------------
+$MAKE "$DATA" "$I/job"
+cat >"$T/job.json" <<JOB
+{"TrainingJobName": "j", "AlgorithmSpecification": {"TrainingInputMode": "File"},
+ "InputDataConfig": [
+  {"ChannelName": "train",
+   "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "file://$DATA/"}},
+   "Smshard": {"Listing": "file://$I/job/"}}],
+ "OutputDataConfig": {"S3OutputPath": "file://$T/out"}}
+JOB
+run "$SMSHARD" run --base "$T/base" --job "$T/job.json" --log info -- true
+check "a job" test "$code" -eq 0
+check "everything is brought" diff -r "$DATA" "$T/base/input/data/train"
+check "it is logged" grep -q 'info listing.read channel=train kind=inventory date=2026-01-31T12:00:00Z objects=53 skipped=0 outside=0 repeated=0 looked_up=53' "$T/std.err"
+finish
