@@ -99,7 +99,8 @@ static enum status listing_take(struct listing_ring *r,
     if (event->status != STATUS_OK || event->size != f->size ||
         event->got != p->size) {
         return fault_set(why, STATUS_INVALID,
-                         "%s%s: it has not the %" PRIu64 " bytes that its "
+                         "%s%s: it does not have the %" PRIu64
+                         " bytes that its "
                          "manifest says",
                          store_root_uri(r->stream->store), f->key, f->size);
     }

@@ -112,6 +112,38 @@ TEST(an_object_that_was_overwritten)
     }
 }
 
+/* What somebody else listed is as old as it is, which is what to say. */
+TEST(an_object_that_is_not_as_an_inventory_has_it)
+{
+    static const struct {
+        const char *scheme;
+        enum status want;
+        const char *how;
+    } rows[] = {
+        {"mem", STATUS_CHANGED, "p/b: it is another now than in the inventory"},
+        {"file", STATUS_NOT_FOUND, "p/b: it is gone, and is named by the inv"},
+        {"mem", STATUS_NOT_FOUND, "p/b: it is gone, and is named by the inv"},
+    };
+
+    kit_enter();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct source s;
+
+        open_source(&s, "train", rows[i].scheme);
+        kit_put(s.store, "p/a", 1, 10);
+        kit_put(s.store, "p/b", 2, 10);
+        list_source(&s, "p/");
+        s.channel.named_by = "the inventory of 2026-01-31T12:00:00Z";
+        if (rows[i].want == STATUS_CHANGED) {
+            kit_put(s.store, "p/b", 3, 10);
+        } else {
+            EXPECT_OK(store_sync_delete(s.store, "p/b", &why), why);
+        }
+        expect_failure(&s, rows[i].want, rows[i].how);
+        EXPECT(kit_says(why.text, "of 2026-01-31T12:00:00Z; make a newer"));
+    }
+}
+
 TEST(an_object_without_an_etag_is_brought)
 {
     struct source s;

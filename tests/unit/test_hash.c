@@ -42,6 +42,21 @@ TEST(pieces_hash_as_the_whole)
     EXPECT(h == NULL);
 }
 
+TEST(md5_in_pieces)
+{
+    struct hash *h = hash_md5_new();
+    char hex[HASH_MD5_HEX];
+
+    hash_md5_finish(&h, hex);
+    EXPECT_STR(hex, "d41d8cd98f00b204e9800998ecf8427e");
+    EXPECT(h == NULL);
+    h = hash_md5_new();
+    hash_add(h, "a", 1);
+    hash_add(h, "bc", 2);
+    hash_md5_finish(&h, hex);
+    EXPECT_STR(hex, "900150983cd24fb0d6963f7d28e17f72");
+}
+
 TEST(random_bytes_differ)
 {
     uint8_t a[32] = {0};

@@ -37,7 +37,8 @@ static const char request[] =
     "   \"S3DataDistributionType\": \"ShardedByS3Key\"}},\n"
     " \"InputMode\": \"FastFile\",\n"
     " \"Smshard\": {\"Deal\": \"balanced\", \"Even\": \"pad\",\n"
-    "   \"Split\": true, \"AllowEmpty\": \"yes\"}},\n"
+    "   \"Split\": true, \"AllowEmpty\": \"yes\", \"Listing\": "
+    "\"s3://d/i/\"}},\n"
     "{\"ChannelName\": \"efs\", \"DataSource\": {\"FileSystemDataSource\": {\n"
     "   \"FileSystemId\": \"fs-0123\", \"FileSystemType\": \"EFS\",\n"
     "   \"FileSystemAccessMode\": \"rw\", \"DirectoryPath\": \"/d\"}}}],\n"
@@ -81,7 +82,9 @@ TEST(a_whole_request)
     EXPECT(c->deal == JOB_DEAL_BALANCED && c->even == JOB_EVEN_PAD);
     EXPECT(c->may_split && c->may_be_empty && !c->has_shuffle);
     EXPECT_STR(c->content_type, "text/csv");
+    EXPECT_STR(c->listing, "s3://d/i/");
     c = job_find_channel(job, "val");
+    EXPECT(c->listing == NULL);
     EXPECT(c->source == JOB_SOURCE_AUGMENTED && c->mode == JOB_PIPE);
     EXPECT_EQ(c->attribute_count, 2);
     EXPECT_STR(c->attributes[1], "label");
@@ -120,6 +123,15 @@ static const struct {
     {{.document = CHANNEL("\"InputMode\":\"Pipe\"")},
      "channel.t.mode",
      "Pipe < job.json:1"},
+    {{.document = CHANNEL("\"Smshard\":{\"Listing\":\"s3://d/m.json\"}")},
+     "channel.t.listing",
+     "s3://d/m.json < job.json:1"},
+    {{.flags = "channel=t=/a,listing=/i/;"},
+     "channel.t.listing",
+     "file:///i/ < --channel"},
+    {{.flags = "channel=t=/a,listing=/i/;channel.t.listing=/k;"},
+     "channel.t.listing",
+     "file:///k < --channel.t.listing"},
     {{.document = CHANNEL("\"InputMode\":\"Pipe\""),
       .channels = "{\"t\":{\"TrainingInputMode\":\"File\"}}"},
      "channel.t.mode",
@@ -283,6 +295,10 @@ TEST(what_this_version_serves)
         {"channel=a=/a;checkpoint=https://b/o;",
          "checkpoint: https:// is not served by this version; use s3:// or "
          "file://"},
+        {"channel=a=/a,listing=https://b/m.json;",
+         "Listing of channel a: https:// is not served by this version; use "
+         "s3:// or file://"},
+        {"channel=a=/a,listing=s3://b/i/;", ""},
         {"channel=a=/a,mode=FastFile;",
          "channel a: InputMode FastFile is not served by this version; use "
          "File"},

@@ -80,6 +80,16 @@ static const struct {
     {CHANNEL("\"Smshard\":{\"Split\":true}"),
      "job.json:1: channel t: Split needs InputMode FastFile, Pipe or Ring; "
      "File brings whole objects"},
+    {CHANNEL("\"Smshard\":{\"Listing\":\"ftp://x\"}"),
+     "job.json:1: channel t: Listing \"ftp://x\" does not start with s3://, "
+     "https:// or file://"},
+    {CHANNEL("\"Smshard\":{\"Listing\":true}"),
+     "job.json:1: channel t: Listing is true or false, not a string"},
+    {"{\"InputDataConfig\":[{\"ChannelName\":\"t\",\"DataSource\":"
+     "{\"S3DataSource\":{\"S3DataType\":\"ManifestFile\",\"S3Uri\":"
+     "\"file:///a\"}},\n\"Smshard\":{\"Listing\":\"file:///i/\"}}]}",
+     "job.json:2: channel t: Listing needs S3DataType S3Prefix, not "
+     "ManifestFile; a source of that kind names its objects itself"},
     {SOURCE("\"S3Uri\":\"s3://b/\",\"S3DataType\":\"Prefix\""),
      "job.json:2: channel t: S3DataType \"Prefix\" is not one of S3Prefix, "
      "ManifestFile, AugmentedManifestFile"},
