@@ -46,9 +46,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf whole = {0};
     struct buf pieces = {0};
     struct buf packed = {0};
+    enum status s;
 
-    CHECK(fuzz_undo(text, size + 1, &whole) == fuzz_undo(text, step, &pieces));
-    CHECK(bytes_is_equal(buf_bytes(&whole), buf_bytes(&pieces)));
+    s = fuzz_undo(text, size + 1, &whole);
+    CHECK(s == fuzz_undo(text, step, &pieces));
+    /* What comes out before damage is found depends on the pieces. */
+    CHECK(s != STATUS_OK ||
+          bytes_is_equal(buf_bytes(&whole), buf_bytes(&pieces)));
     gzip_text(text, &packed);
     buf_clear(&whole);
     CHECK(fuzz_undo(buf_bytes(&packed), step, &whole) == STATUS_OK);
