@@ -317,13 +317,13 @@ static enum status inventory_read(const struct inventory_reader *r,
 enum status inventory_parse(struct bytes text, const char *name,
                             struct fault *why, struct inventory *out)
 {
-    struct inventory_reader r = {name, why, out};
     struct json_doc *doc = NULL;
     enum status s = json_parse(text, name, why, &doc);
 
     *out = (struct inventory){0};
     if (s == STATUS_OK) {
-        s = inventory_read(&r, json_root(doc));
+        s = inventory_read(&(struct inventory_reader){name, why, out},
+                           json_root(doc));
     }
     if (s != STATUS_OK) {
         inventory_fini(out);

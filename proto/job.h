@@ -91,7 +91,6 @@ struct job_channel {
     bool may_split;     /* "Split" */
     bool may_be_empty;  /* "AllowEmpty" */
     char *listing;      /* "Listing": a URI, or NULL: the source is listed. */
-
     struct job_value values[JOB_FIELDS_COUNT]; /* Where each came from. */
 };
 

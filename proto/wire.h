@@ -51,8 +51,7 @@ struct wire_share {
     struct bytes prefix;   /* The source's key prefix. */
     uint64_t units;
     uint64_t bytes;
-    struct bytes named_by; /* What named the objects, "the inventory of
-                              2026-01-31T12:00:00Z"; empty: a listing. */
+    struct bytes named_by; /* "the inventory of 2026-…"; empty: a listing. */
 };
 
 /* One channel of a BEAT: how far the host has brought it. */
@@ -193,9 +192,8 @@ MUST_USE enum status wire_check(const struct wire_message *m,
 void wire_encode(const struct wire_message *m, struct buf *out);
 
 /* Read @in, which must outlive *@out, for the run @job (NULL: any).
- * MALFORMED: not one of our messages. VERSION: of another version, of which
- * nothing else is read. WRONG_JOB: of another run. The fault says what was
- * found and what was wanted; *@out is zeroed unless OK. */
+ * MALFORMED: no message of ours. VERSION: of another version; nothing else is
+ * read. WRONG_JOB. The fault says what was found; *@out is zeroed unless OK. */
 MUST_USE enum status wire_decode(struct bytes in, const char *job,
                                  struct fault *why, struct wire_message *out);
 
