@@ -47,8 +47,9 @@ struct listing_rows {
     uint64_t skipped; /* Delete markers and versions that are not the newest. */
     uint64_t outside; /* Of another bucket or prefix. */
     uint64_t repeated;
+    bool must_look; /* A size or an etag was not told. */
+    uint64_t next;  /* To be looked up, an index. */
     uint64_t looked_up;
-    uint64_t next; /* To be looked up, an index. */
 };
 
 static void rows_progress(const struct listing_rows *r, uint64_t count)
@@ -109,6 +110,7 @@ static enum status rows_keep(struct listing_rows *r,
                  row->etag.at);
     }
     entry.etag = bytes_of(etag);
+    r->must_look = r->must_look || !entry.has_size || entry.etag.size == 0;
     rows_progress(r, listing_table_count(r->table) + 1);
     return listing_table_add(r->table, &entry, why);
 }
@@ -429,7 +431,7 @@ static enum status rows_run(struct listing_rows *r, struct fault *why)
     if (s == STATUS_OK) {
         s = listing_table_sort(r->table, why, &r->repeated);
     }
-    if (s == STATUS_OK) {
+    if (s == STATUS_OK && r->must_look) {
         s = listing_look_up(&lookup, why);
     }
     if (s == STATUS_OK) {
