@@ -176,6 +176,10 @@ static void plan_write_dealing(const struct plan *plan, const struct dealing *d,
               c->uri, catalog_count(d->listing.catalog));
     plan_write_size(catalog_bytes(d->listing.catalog), out);
     buf_add_char(out, '\n');
+    if (d->listing.named_by != NULL) {
+        buf_print(out, "    named by %s: %s\n", d->listing.named_by,
+                  c->listing);
+    }
     if (c->mode == JOB_FILE) {
         buf_print(out, "    to %s/%s\n", plan->contract->data, c->name);
     }

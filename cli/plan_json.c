@@ -77,6 +77,10 @@ static void plan_json_dealing(const struct plan *plan, const struct dealing *d,
     buf_add_text(out, ", ");
     plan_json_text(out, "source", c->uri);
     buf_add_text(out, ", ");
+    if (d->listing.named_by != NULL) {
+        plan_json_text(out, "named_by", d->listing.named_by);
+        buf_add_text(out, ", ");
+    }
     plan_json_text(out, "mode", job_mode_name(c->mode));
     buf_add_text(out, ", ");
     plan_json_text(out, "deal", job_deal_name(job_channel_deal(c)));

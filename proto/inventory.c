@@ -425,6 +425,34 @@ static enum status inventory_read_value(const struct inventory_schema *schema,
     return STATUS_OK;
 }
 
+/* What a bucket may be called, or ever could. A byte order mark, or a manifest
+ * with other columns than we think, must not pass as some other bucket. */
+static bool inventory_is_bucket(struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.at[i];
+
+        if (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= 'a' && c <= 'z') && c != '.' && c != '-' && c != '_') {
+            return false;
+        }
+    }
+    return name.size > 0;
+}
+
+static enum status inventory_read_bucket(const struct inventory_schema *schema,
+                                         const struct csv_row *row,
+                                         struct fault *why, struct bytes *out)
+{
+    *out = inventory_field(schema, row, INVENTORY_BUCKET);
+    if (schema->at[INVENTORY_BUCKET] < 0 || inventory_is_bucket(*out)) {
+        return STATUS_OK;
+    }
+    return fault_set(why, STATUS_INVALID,
+                     "row %" PRIu64 ": \"%.*s\" is no bucket's name",
+                     row->number, inventory_shown(*out), out->at);
+}
+
 enum status inventory_read_row(const struct inventory_schema *schema,
                                const struct csv_row *row, struct fault *why,
                                struct inventory_row *out)
@@ -439,9 +467,11 @@ enum status inventory_read_row(const struct inventory_schema *schema,
                          "row %" PRIu64 ": it has %u columns, not %u",
                          row->number, row->count, schema->count);
     }
-    out->bucket = inventory_field(schema, row, INVENTORY_BUCKET);
     out->key = row->fields[schema->at[INVENTORY_KEY]];
-    s = inventory_bool(schema, row, INVENTORY_IS_LATEST, why, &is_latest);
+    s = inventory_read_bucket(schema, row, why, &out->bucket);
+    if (s == STATUS_OK) {
+        s = inventory_bool(schema, row, INVENTORY_IS_LATEST, why, &is_latest);
+    }
     if (s == STATUS_OK) {
         s = inventory_bool(schema, row, INVENTORY_IS_DELETE_MARKER, why,
                            &is_marker);

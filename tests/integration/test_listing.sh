@@ -30,7 +30,7 @@ objects() {
     set -- "train=$2,sharded${3:+,listing=$3}"
     run "$SMSHARD" plan --job-name p --channel "$1" --hosts 3 --ranks 2 \
         --objects --json
-    jq -S '.channels[0] | del(.listing)' "$T/std.out" >"$T/$name"
+    jq -S '.channels[0] | del(.named_by)' "$T/std.out" >"$T/$name"
 }
 
 # same WHAT URI LISTING: named by it as if it were listed.
@@ -58,6 +58,10 @@ same "an inventory by its manifest" "$DATA/" "$I/one/2026-01-31T12-00Z/manifest.
 same "by the folder of its configuration" "$DATA/" "$I/one/"
 same "as a file URI" "$DATA/" "file://$I/one/"
 same "only what is below the prefix" "$DATA/a" "$I/one/"
+check "the plan says by what, as JSON" jq -e \
+    '.channels[0].named_by == "the inventory of 2026-01-31T12:00:00Z"' "$T/std.out"
+run "$SMSHARD" plan --job-name p --channel "train=$DATA/,listing=$I/one/"
+check "and as text" grep -qF "named by the inventory of 2026-01-31T12:00:00Z: file://$I/one/" "$T/std.out"
 check "it warns of an old one" grep -q 'warn listing.old channel=train date=2026-01-31T12:00:00Z' "$T/std.err"
 same "a prefix of one folder" "$DATA/deep" "$I/one/"
 
@@ -134,6 +138,8 @@ wrong "nothing is there" 66 "$I/nothing" "$I/nothing.json"
 echo '[{"prefix": "s3://b/"}, "a"]' >"$I/manifest-file"
 wrong "a ManifestFile" 65 "S3DataType ManifestFile" "$I/manifest-file"
 echo 'b,k,v,succeeded' >"$I/report.csv"
+printf '\357\273\277src,1.txt\n' >"$I/bom.csv"
+wrong "a byte order mark is no part of a bucket" 65 "is no bucket's name" "$I/bom.csv"
 wrong "a report of a batch" 65 "it has 4 columns" "$I/report.csv"
 : >"$I/empty.csv"
 wrong "an empty one" 66 "names no object there" "$I/empty.csv"

@@ -169,6 +169,8 @@ TEST(rows)
          "row 7: IsDeleteMarker \"maybe\" is not true or false"},
         {"b|k|v|true|false|1|e e", "row 7: ETag or VersionId is none"},
         {"b|k|v\"|true|false|1|e", "row 7: ETag or VersionId is none"},
+        {"|k|v|true|false|1|e", "row 7: \"\" is no bucket's name"},
+        {"b,c|k|v|true|false|1|e", "row 7: \"b,c\" is no bucket's name"},
         {"b|k|v|true|false|1", "row 7: it has 6 columns, not 7"},
         {"b|k|v|true|false|1|e|", "row 7: it has 8 columns, not 7"},
     };
