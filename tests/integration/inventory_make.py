@@ -92,7 +92,7 @@ def make_file(rows, o, number):
     if number == 0 and o.spoil == "quote":
         text += b'"never closed'
     if number == 0 and o.spoil == "percent":
-        text += text_of([{c: "%zz" for c in columns}], columns, o.crlf)
+        text += text_of([{"Bucket": o.bucket, "Key": "%zz"}], columns, o.crlf)
     body = pack(text, o)
     if number == 0 and o.spoil == "cut":
         body = body[:-9]
