@@ -155,7 +155,7 @@ $MAKE "$DATA" "$I/stale"
 echo "longer than it was" >"$DATA/7.txt"
 wrong "an object that has changed" 73 \
     "7.txt: it is another now than in the inventory of 2026-01-31T12:00:00Z" "$I/stale/"
-check "what to do" grep -q 'make a newer one, or take "Listing" out' "$T/std.err"
+check "what to do" grep -q 'have a newer one made, or take "Listing" out' "$T/std.err"
 rm "$DATA/7.txt"
 wrong "an object that is gone" 66 \
     "7.txt: it is gone, and is named by the inventory of 2026-01-31T12:00:00Z" "$I/stale/"

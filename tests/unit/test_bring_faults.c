@@ -140,7 +140,7 @@ TEST(an_object_that_is_not_as_an_inventory_has_it)
             EXPECT_OK(store_sync_delete(s.store, "p/b", &why), why);
         }
         expect_failure(&s, rows[i].want, rows[i].how);
-        EXPECT(kit_says(why.text, "of 2026-01-31T12:00:00Z; make a newer"));
+        EXPECT(kit_says(why.text, "of 2026-01-31T12:00:00Z; have a newer"));
     }
 }
 
