@@ -55,16 +55,17 @@ def objects(o):
         for name in names:
             path = os.path.join(folder, name)
             key = os.path.relpath(path, os.fsencode(o.source))
-            size = os.stat(path).st_size
+            with open(path, "rb") as f:
+                body = f.read()
             yield {
                 "Bucket": o.bucket,
                 "Key": encode(o.prefix.encode() + key, o.spaces),
                 "VersionId": "v1",
                 "IsLatest": "true",
                 "IsDeleteMarker": "false",
-                "Size": str(size),
+                "Size": str(len(body)),
                 "LastModifiedDate": "2026-01-30T00:00:00.000Z",
-                "ETag": hashlib.md5(key).hexdigest(),
+                "ETag": hashlib.md5(body).hexdigest(),
                 "StorageClass": "STANDARD",
             }
 

@@ -176,4 +176,53 @@ run "$SMSHARD" run --base "$T/base" --job "$T/job.json" --log info -- true
 check "a job" test "$code" -eq 0
 check "everything is brought" diff -r "$DATA" "$T/base/input/data/train"
 check "it is logged" grep -q 'info listing.read channel=train kind=inventory date=2026-01-31T12:00:00Z objects=53 skipped=0 outside=0 repeated=0 looked_up=53' "$T/std.err"
+
+# --- On S3 ------------------------------------------------------------------------------
+# A server with 40 objects that refuses every LIST: none is needed, and no HEAD.
+start server "$(dirname "$SMSHARD")/tests/tools/s3_server" --objects 40 \
+    --fault 'GET key=list-type act=answer code=403 error=AccessDenied'
+server_pid=$pid
+until_true 200 test -s "$T/server.out"
+AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
+export AWS_ENDPOINT_URL_S3 AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret
+export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
+export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
+unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_proxy
+MIRROR=$T/mirror
+mkdir "$MIRROR"
+i=0
+while [ "$i" -lt 40 ]; do
+    echo "object $i" >"$MIRROR/$(printf '%08d' "$i")"
+    i=$((i + 1))
+done
+S3MAKE="$MAKE --bucket bucket --prefix objects/ $MIRROR"
+
+s3_job() { # LISTING
+    rm -rf "$T/base" "$T/out"
+    "$SMSHARD" run --base "$T/base" --job-name s --output "$T/out" --log info \
+        --channel "train=s3://bucket/objects/,listing=$1" -- true
+}
+
+$S3MAKE "$I/s3"
+run s3_job "$I/s3/"
+check "a job on S3" test "$code" -eq 0
+check "everything is brought from there" diff -r "$MIRROR" "$T/base/input/data/train"
+check "nothing is looked up" grep -q 'objects=40 .* looked_up=0' "$T/std.err"
+fails "without an inventory it can't be listed" 77 "s3:ListBucket" \
+    "$SMSHARD" plan --job-name s --channel train=s3://bucket/objects/
+
+echo "abject 7" >"$MIRROR/00000007"
+$S3MAKE "$I/s3changed"
+fails "overwritten since, found when it is brought" 73 \
+    "objects/00000007: it is another now than in the inventory of 2026-01-31T12:00:00Z" \
+    s3_job "$I/s3changed/"
+echo "object 7" >"$MIRROR/00000007"
+echo "object 40" >"$MIRROR/00000040"
+$S3MAKE "$I/s3gone"
+fails "deleted since, found when it is brought" 66 \
+    "objects/00000040: it is gone, and is named by the inventory of 2026-01-31T12:00:00Z" \
+    s3_job "$I/s3gone/"
+$MAKE --bucket other --prefix objects/ "$MIRROR" "$I/s3other"
+fails "of another bucket" 65 "is of the bucket other" s3_job "$I/s3other/"
+kill "$server_pid" 2>/dev/null
 finish
