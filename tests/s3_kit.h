@@ -15,8 +15,8 @@
 
 static struct s3server *kit_server;
 
-/* Start the server and point the environment to it. */
-static inline void kit_start(const struct s3server_options *options)
+/* Point the environment to the server at @url. */
+static inline void kit_environment(const char *url)
 {
     static const char *const away[] = {
         "AWS_PROFILE",      "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN",
@@ -24,18 +24,24 @@ static inline void kit_start(const struct s3server_options *options)
         "https_proxy",      "all_proxy",           "HTTPS_PROXY",
         "ALL_PROXY",        "AWS_MAX_ATTEMPTS"};
 
-    alarm(120);
     for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++) {
         unsetenv(away[i]);
     }
-    kit_server = s3server_start(options);
-    setenv("AWS_ENDPOINT_URL_S3", s3server_url(kit_server), 1);
+    setenv("AWS_ENDPOINT_URL_S3", url, 1);
     setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
     setenv("AWS_REGION", "us-east-1", 1);
     setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
     setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
+}
+
+/* Start the server and point the environment to it. */
+static inline void kit_start(const struct s3server_options *options)
+{
+    alarm(120);
+    kit_server = s3server_start(options);
+    kit_environment(s3server_url(kit_server));
     if (options->is_tls) {
         setenv("AWS_CA_BUNDLE", s3server_ca_file(kit_server), 1);
     }
