@@ -28,8 +28,7 @@ enum {
 /* What to do when an object is not as it was: a message's end. */
 #define INVENTORY_STALE_ADVICE                                                 \
     "have a newer one made, or take \"Listing\" out of the channel, so that "  \
-    "its "                                                                     \
-    "source is listed now"
+    "its source is listed now"
 
 /* What of a row is read. */
 enum inventory_column {

@@ -54,8 +54,9 @@ static enum status s3_many_part(void *self, const struct s3_xml_child *children,
     uint64_t size =
         s3_many_number(s3_xml_child(children, count, "Size"), UINT64_MAX / 16);
     struct store_listed_part *p = &c->page->parts[c->event.part_count];
+    uint32_t last = c->event.part_count > 0 ? p[-1].number : c->r.part;
 
-    if (c->event.part_count == STORE_LIST_MAX || number < 1 ||
+    if (c->event.part_count == STORE_LIST_MAX || number <= last ||
         number > STORE_PARTS_MAX || size > UINT64_MAX / 16 ||
         etag.size >= STORE_ETAG_MAX) {
         return fault_set(why, STATUS_STORE,

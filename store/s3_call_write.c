@@ -224,8 +224,7 @@ enum s3_next s3_write_part(struct s3_call *c, const struct s3_flight *f,
     }
     s3_read_facts(c, e);
     if (c->event.etag[0] == '\0') {
-        a->status =
-            STATUS_STORE; /* A part may be sent as often as one likes. */
+        a->status = STATUS_STORE;
         a->retry = RETRY_ODD;
         a->advice = "the answer to a part has no etag; is this endpoint an S3 "
                     "server?";

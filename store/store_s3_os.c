@@ -455,7 +455,12 @@ static void s3_again(struct s3_store *s, struct s3_call *c)
         s3_call_end(s, c);
         return;
     }
-    retry_begin(&c->retry, clock_now_ms(&clock_os));
+    if (c->is_unsure && s3_is_write(c)) {
+        /* Read back, and to be written again: that is no new beginning. */
+        c->retry.at_ms = clock_now_ms(&clock_os);
+    } else {
+        retry_begin(&c->retry, clock_now_ms(&clock_os));
+    }
 }
 
 static void s3_answered(struct s3_store *s, struct s3_call *c, int i,

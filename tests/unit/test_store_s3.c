@@ -418,6 +418,29 @@ TEST(writes_of_unknown_outcome)
                      sizeof(writes[0])));
 }
 
+/* The value can be read back, yet never be written: the attempts count on. */
+TEST(a_write_that_never_works)
+{
+    struct store_request r = {.op = STORE_PUT,
+                              .key = BYTES("w"),
+                              .body = "new",
+                              .size = 3,
+                              .when = STORE_IF_ABSENT};
+    struct store_event e;
+    struct store *s;
+
+    kit_start_large(0);
+    setenv("AWS_MAX_ATTEMPTS", "6", 1);
+    s = kit_open();
+    s3server_fault(kit_server, &(struct s3server_fault){.method = "PUT",
+                                                        .act = S3SERVER_ANSWER,
+                                                        .code = 500});
+    EXPECT_EQ(kit_ask(s, r, &e), STATUS_STORE);
+    EXPECT(strstr(e.why.text, "500") != NULL);
+    EXPECT(s3server_requests(kit_server, "PUT", "w") <= 6);
+    kit_stop_large(&s);
+}
+
 /* ---- what may stand in an answer ---------------------------------------- */
 
 struct answer_row {
