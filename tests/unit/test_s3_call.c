@@ -2,10 +2,70 @@
 /* Calls of many: parts over several pages, keys that are deleted together. */
 #include "store/s3_call.h"
 
+#include "base/prng.h"
 #include "store/store_s3.h"
 #include "tests/s3_kit.h"
 
 enum { PARTS = 1003 };
+
+/* A key of @count characters from all of Unicode that text may hold, the odd
+ * ones of ASCII more often than chance. */
+static size_t key_make(struct prng *p, size_t count, char *out)
+{
+    static const char odd[] = "/+%&=?#;:@, ~!$*()'\"<>[]{}|\\^`-._\t\n\r\x7f";
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t kind = prng_below(p, 4);
+
+        if (kind < 2) {
+            out[size++] = odd[prng_below(p, sizeof(odd) - 1)];
+        } else if (kind == 2) {
+            out[size++] = (char)(32 + prng_below(p, 95));
+        } else if (prng_chance(p, 1, 2)) {
+            out[size++] = (char)(0xc2 + prng_below(p, 30));
+            out[size++] = (char)(0x80 + prng_below(p, 64));
+        } else {
+            out[size++] = (char)0xe4;
+            out[size++] = (char)(0x80 + prng_below(p, 64));
+            out[size++] = (char)(0x80 + prng_below(p, 64));
+        }
+    }
+    return size;
+}
+
+/* The server reads each key out of the request as it comes, and makes the
+ * signature on its own: a difference in coding anywhere is a 403. */
+TEST(any_key_is_signed_as_the_server_reads_it)
+{
+    struct prng p;
+    struct store *s;
+
+    kit_start_large(0);
+    s = kit_open();
+    prng_init(&p, 77);
+    for (uint32_t i = 0; i < 300; i++) {
+        char key[256] = "p/";
+        struct bytes name = {key, 2 + key_make(&p, 1 + i % 40, key + 2)};
+        struct store_event e;
+        struct store_request r = {
+            .op = STORE_PUT, .key = name, .body = &i, .size = sizeof(i)};
+
+        EXPECT_EQ(kit_ask(s, r, &e), STATUS_OK);
+        r = (struct store_request){.op = STORE_GET,
+                                   .key = name,
+                                   .into = kit_room,
+                                   .size = sizeof(i),
+                                   .etag = e.etag};
+        EXPECT_EQ(kit_ask(s, r, &e), STATUS_OK);
+        EXPECT(memcmp(kit_room, &i, sizeof(i)) == 0);
+        r = (struct store_request){
+            .op = STORE_LIST, .key = name, .list_max = 1};
+        EXPECT_EQ(kit_ask(s, r, &e), STATUS_OK);
+        EXPECT(e.object_count == 1 && bytes_is_equal(e.objects[0].key, name));
+    }
+    kit_stop_large(&s);
+}
 
 TEST(parts_are_listed_page_by_page)
 {
