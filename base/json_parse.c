@@ -510,6 +510,9 @@ enum status json_parse(struct bytes text, const char *name, struct fault *why,
 {
     struct json_parser p = {.text = text, .name = name, .why = why};
 
+    if (text.at == NULL) { /* To which nothing can be added. */
+        p.text = BYTES("");
+    }
     if (bytes_has_prefix(text, BYTES("\xef\xbb\xbf"))) {
         p.text.at += 3;
         p.text.size -= 3;

@@ -113,13 +113,14 @@ static struct bytes aws_uncomment(struct bytes b)
 
 static bool aws_next_line(struct aws_reader *r, struct bytes *line)
 {
-    const char *start = r->text.at + r->at;
     size_t left = r->text.size - r->at;
+    const char *start;
     const char *end;
 
     if (left == 0) {
         return false;
     }
+    start = r->text.at + r->at;
     end = memchr(start, '\n', left);
     line->at = start;
     line->size = end != NULL ? (size_t)(end - start) : left;

@@ -384,6 +384,12 @@ static enum status holder_attempt_locked(struct credentials_holder *h,
                                          : holder_failure_locked(h, why);
 }
 
+static bool holder_is_valid_locked(const struct credentials_holder *h)
+{
+    return h->locked.now.generation > 0 &&
+           h->locked.now.expires_ms > clock_wall_ms(h->clock);
+}
+
 static enum status holder_get_locked(struct credentials_holder *h,
                                      struct fault *why)
 {
@@ -407,8 +413,12 @@ static enum status holder_get_locked(struct credentials_holder *h,
         break;
     }
     s = holder_attempt_locked(h, why);
-    /* Extended ones serve, though the attempt has failed. */
-    return holder_age_locked(h) == CREDENTIALS_MANDATORY ? s : STATUS_OK;
+    /* Extended ones serve, though the attempt has failed; so do others until
+     * they have expired. */
+    return holder_age_locked(h) == CREDENTIALS_MANDATORY &&
+                   !holder_is_valid_locked(h)
+               ? s
+               : STATUS_OK;
 }
 
 enum status credentials_get(struct credentials_holder *h, struct fault *why,

@@ -27,7 +27,7 @@ enum retry_class {
     RETRY_NEVER, /* Asking again gives the same answer. */
     RETRY_FREE,  /* A stale connection: at once, free, three times at most. */
     RETRY_FIXED, /* We changed something (region, clock, credentials): at
-                    once, twice at most for one request. */
+                    once, four times at most for one request. */
     RETRY_TRANSIENT, /* 500, broken connection, timeout. */
     RETRY_ODD,       /* An answer that makes no sense: as TRANSIENT, but soon
                         enough it is what the server says. */
@@ -54,7 +54,7 @@ extern const struct retry_options retry_defaults;
 
 enum {
     RETRY_FREE_MAX = 3,
-    RETRY_FIXED_MAX = 2,
+    RETRY_FIXED_MAX = 4,
     RETRY_ODD_MAX = 3,
     RETRY_AFTER_MAX_MS = 5000, /* What a server may add to a pause. */
     RETRY_RING = 256,

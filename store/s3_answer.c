@@ -372,6 +372,14 @@ static void s3_read_host(struct bytes location, struct s3_answer *out)
             location.size = i;
         }
     }
+    for (size_t i = 0; i < location.size; i++) {
+        char c = location.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' &&
+            c != '.') {
+            return; /* No host of the service's. */
+        }
+    }
     s3_copy_text(location, out->host, sizeof(out->host));
 }
 

@@ -64,9 +64,10 @@ bool s3_bucket_hedge(struct s3_bucket *b, uint64_t now_ms,
                      const struct retry_slow *slow);
 void s3_bucket_pool(struct s3_bucket *b, struct retry_pool *out);
 
-/* Note the clock of an answer. Returns whether it moved far. */
-bool s3_bucket_note_date(struct s3_bucket *b, uint64_t server_ms,
-                         uint32_t took_ms);
+/* Note that there was an answer, of the time @server_ms (0: it did not say).
+ * Returns whether that clock moved far. */
+bool s3_bucket_note_answer(struct s3_bucket *b, uint64_t server_ms,
+                           const struct http_event *e);
 
 /* Change what @answer says is wrong with what @seen had. true: another
  * attempt differs from the last one. CREDENTIALS and SESSION may block. */

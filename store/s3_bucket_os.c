@@ -290,6 +290,8 @@ static enum status s3_session_view(struct s3_bucket *b, struct fault *why,
             fresh.generation = b->session_locked.credentials.generation + 1;
             b->session_locked.credentials = fresh;
             b->session_locked.until_ms = now + S3_SESSION_MS;
+        } else if (b->session_locked.until_ms > now) {
+            s = STATUS_OK; /* The old one still serves. */
         }
     }
     if (s == STATUS_OK) {
@@ -397,22 +399,33 @@ void s3_bucket_pool(struct s3_bucket *b, struct retry_pool *out)
     s3_unlock(&b->lock);
 }
 
-bool s3_bucket_note_date(struct s3_bucket *b, uint64_t server_ms,
-                         uint32_t took_ms)
+/* The answer's Date is of when it began; one that a cache has kept is older
+ * than that. */
+bool s3_bucket_note_answer(struct s3_bucket *b, uint64_t server_ms,
+                           const struct http_event *e)
 {
-    bool has_moved;
+    uint64_t wall = clock_wall_ms(&clock_os);
+    struct bytes age;
+    bool has_moved = false;
+    int64_t offset;
 
+    if (e->total_ms > e->first_byte_ms) {
+        wall -= e->total_ms - e->first_byte_ms;
+    }
     s3_lock(&b->lock);
     b->locked.has_answered = true;
-    has_moved = retry_clock_note(&b->locked.clock, server_ms,
-                                 clock_wall_ms(&clock_os), took_ms);
+    if (server_ms != 0 && !http_header(e->headers, "Age", &age)) {
+        has_moved = retry_clock_note(&b->locked.clock, server_ms, wall,
+                                     e->first_byte_ms);
+    }
+    offset = b->locked.clock.offset_ms;
     s3_unlock(&b->lock);
     if (has_moved) {
         log_event(LOG_WARN, "store.clock",
                   "bucket=%s offset_ms=%lld reason=\"this host's clock is "
                   "far from the store's; requests are signed with the store's "
                   "time\"",
-                  b->name, (long long)b->locked.clock.offset_ms);
+                  b->name, (long long)offset);
     }
     return has_moved;
 }

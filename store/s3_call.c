@@ -78,6 +78,7 @@ void s3_call_free(struct s3_call *c)
     s3_flight_fini(&c->flights[1]);
     buf_fini(&c->text);
     buf_fini(&c->token);
+    buf_fini(&c->mark);
     s3_page_free(c->page);
     free(c);
 }
@@ -88,6 +89,7 @@ void s3_call_reset(struct s3_call *c)
     struct s3_call kept = {
         .text = c->text,
         .token = c->token,
+        .mark = c->mark,
         .flights = {{.sign = c->flights[0].sign,
                      .body = c->flights[0].body,
                      .path = c->flights[0].path},
@@ -99,5 +101,6 @@ void s3_call_reset(struct s3_call *c)
     CHECK(c->flights[0].hedge == NULL && c->flights[1].hedge == NULL);
     CHECK(c->page == NULL);
     buf_clear(&kept.token);
+    buf_clear(&kept.mark);
     *c = kept;
 }

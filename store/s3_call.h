@@ -89,15 +89,20 @@ struct s3_call {
     bool is_ranged;      /* GET: whole was refused as too large. */
     bool is_told;        /* The log has said that it is being retried. */
     bool wants_unquoted; /* Try If-Match without quotes next. */
+    bool is_mute;        /* 200 to this write said nothing that S3 says. */
     bool is_upload_gone; /* END: the server does not know the upload. */
     uint32_t bad_sums;   /* Reads that did not match their checksum. */
     uint32_t single;     /* DELETE_MANY one by one: the next key, from 1. */
-    uint32_t pages;      /* LIST: that told nothing new. */
+    uint32_t pages;      /* LIST: in a row that held no key. */
+    uint32_t walked;     /* LIST: pages since @mark was set. */
+    uint32_t walk;       /* LIST: after so many it is set anew. */
+    struct buf mark;     /* LIST: the token of an earlier page. */
 
     enum crc_kind sum_kind;    /* GET: of what is made while bytes come. */
     char nonce[S3_NONCE_SIZE]; /* BEGIN: marks the object as ours. */
     size_t got;                /* GET: good bytes so far. */
     uint64_t got_sum;          /* Of those. */
+    struct crc kept;           /* GET: what the first answer told. */
     char pin[STORE_ETAG_MAX];
     struct buf token;  /* LIST: continuation. */
     bool has_no_after; /* LIST: the server did not look at start-after. */
@@ -145,6 +150,9 @@ s3_outcome_fn s3_write_abort;
 s3_outcome_fn s3_write_parts;
 s3_outcome_fn s3_write_delete_many;
 
+/* The answer makes no sense: ask again a few times, then say @advice. */
+enum s3_next s3_odd(struct s3_answer *a, const char *advice);
+
 /* Etag, size, time, version and checksum of @e's headers into the event. */
 void s3_read_facts(struct s3_call *c, const struct http_event *e);
 
@@ -152,6 +160,27 @@ void s3_read_facts(struct s3_call *c, const struct http_event *e);
 __attribute__((format(printf, 4, 5))) enum s3_next s3_finish(
     struct s3_call *c, const struct s3_flight *f, enum status s,
     const char *format, ...);
+
+/* ---- s3_call_token.c: where chains of list pages go on, for a handle. */
+
+struct s3_token {
+    struct buf prefix;
+    struct buf after;
+    struct buf token;
+};
+struct s3_tokens {
+    struct s3_token at[S3_TOKENS_MAX];
+    uint32_t next;
+};
+
+/* Go on with the page that follows the one which ended at @c->r.after, where
+ * this handle has seen it. */
+void s3_tokens_use(struct s3_tokens *t, struct s3_call *c);
+/* Keep where @c's page says that it goes on. */
+void s3_tokens_keep(struct s3_tokens *t, const struct s3_call *c);
+/* @c has failed: the token that it took is kept for another attempt. */
+void s3_tokens_return(struct s3_tokens *t, const struct s3_call *c);
+void s3_tokens_fini(struct s3_tokens *t);
 
 /* ---- s3_call.c: the memory of a call. */
 

@@ -142,11 +142,19 @@ static enum status s3_many_error(void *self,
 static enum s3_next s3_many_single(struct s3_call *c, const struct s3_flight *f,
                                    const struct s3_answer *a)
 {
-    if (a->status != STATUS_OK && strcmp(a->error.code, "NoSuchKey") != 0) {
+    bool is_gone = a->status == STATUS_OK || a->status == STATUS_NOT_FOUND;
+
+    if (!is_gone && (a->retry != RETRY_NEVER || a->fix != S3_FIX_NONE)) {
         return S3_RETRY;
     }
+    if (!is_gone && c->event.failed++ == 0) {
+        (void)s3_finish(c, f, a->status, "%.*s was not deleted: %s: %s",
+                        (int)(c->r.key.size < 300 ? c->r.key.size : 300),
+                        c->r.key.at, a->error.code, a->advice);
+    }
     if (c->single == c->r.key_count) {
-        return s3_finish(c, f, STATUS_OK, "ok");
+        return c->event.failed > 0 ? S3_FINISH
+                                   : s3_finish(c, f, STATUS_OK, "ok");
     }
     c->r.key = c->r.keys[c->single++];
     c->turns = 0;
@@ -164,6 +172,7 @@ enum s3_next s3_write_delete_many(struct s3_call *c, const struct s3_flight *f,
         return s3_many_single(c, f, a);
     }
     if (a->status == STATUS_UNSUPPORTED ||
+        strcmp(a->error.code, "MalformedXML") == 0 ||
         (a->status == STATUS_NOT_FOUND && a->error.code[0] == '\0')) {
         c->single = 1;
         c->r.key = c->r.keys[0];
@@ -180,6 +189,10 @@ enum s3_next s3_write_delete_many(struct s3_call *c, const struct s3_flight *f,
         c->event.failed = 0;
         c->r.key = c->r.keys[0];
         return S3_AGAIN;
+    }
+    if (!s3_xml_is(e->body, "DeleteResult")) {
+        return s3_odd(a, "the answer is not what S3 says; is this endpoint an "
+                         "S3 server?");
     }
     if (m.retry != RETRY_NEVER) {
         a->status = STATUS_STORE;

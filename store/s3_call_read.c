@@ -108,6 +108,15 @@ void s3_read_facts(struct s3_call *c, const struct http_event *e)
     }
 }
 
+enum s3_next s3_odd(struct s3_answer *a, const char *advice)
+{
+    a->status = STATUS_STORE;
+    a->retry = RETRY_ODD;
+    a->is_ambiguous = true;
+    a->advice = advice;
+    return S3_RETRY;
+}
+
 /* ---- LIST --------------------------------------------------------------- */
 
 /* A key that is not after the one asked for: either the server does not look
@@ -143,6 +152,23 @@ static bool s3_list_is_below(const struct s3_call *c, const struct s3_list *l)
     return true;
 }
 
+/* A mark that is set anew after 1, 2, 4, 8 … pages is met again in any circle
+ * of tokens. */
+static bool s3_list_is_circle(struct s3_call *c, struct bytes next)
+{
+    if (bytes_is_equal(next, buf_bytes(&c->token)) ||
+        (c->mark.size > 0 && bytes_is_equal(next, buf_bytes(&c->mark)))) {
+        return true;
+    }
+    if (c->walked++ == c->walk) {
+        c->walked = 0;
+        c->walk = 2 * c->walk + 1;
+        buf_clear(&c->mark);
+        buf_add_bytes(&c->mark, next);
+    }
+    return false;
+}
+
 /* Nothing new in this page, though there is more: on to the next one. */
 static enum s3_next s3_list_go_on(struct s3_call *c, const struct s3_flight *f,
                                   const struct s3_list *l)
@@ -152,10 +178,10 @@ static enum s3_next s3_list_go_on(struct s3_call *c, const struct s3_flight *f,
                          "the listing says that there is more and tells "
                          "nothing new; it can't go on");
     }
-    if (bytes_is_equal(l->next, buf_bytes(&c->token))) {
+    if (s3_list_is_circle(c, l->next)) {
         return s3_finish(c, f, STATUS_STORE,
-                         "the listing goes in a circle: a page names itself "
-                         "as the next one");
+                         "the listing goes in a circle: a page names one "
+                         "before it as the next one");
     }
     if (l->object_count == 0 && ++c->pages > S3_EMPTY_PAGES_MAX) {
         return s3_finish(c, f, STATUS_STORE,
@@ -181,11 +207,8 @@ enum s3_next s3_read_list(struct s3_call *c, const struct s3_flight *f,
     buf_add_bytes(&page->bytes, e->body);
     s = s3_list_parse(page->bytes.at, page->bytes.size, &c->event.why, l);
     if (s != STATUS_OK) {
-        a->status = STATUS_STORE;
-        a->retry = RETRY_ODD;
-        a->advice = "the listing is not what S3 answers; is this endpoint an "
-                    "S3 server?";
-        return S3_RETRY;
+        return s3_odd(a, "the listing is not what S3 answers; is this endpoint "
+                         "an S3 server?");
     }
     if (!s3_list_is_below(c, l)) {
         return s3_finish(c, f, STATUS_STORE,
@@ -249,6 +272,16 @@ static bool s3_read_range(struct bytes headers, uint64_t *first, uint64_t *last,
            *size <= INT64_MAX; /* More is what sscanf() makes of too much. */
 }
 
+/* A later answer, to what is left, has no checksum of the whole any more. */
+static void s3_get_keep_sum(struct s3_call *c)
+{
+    if (c->got == 0) {
+        c->kept = c->event.sum;
+    } else if (c->event.sum.kind == CRC_NONE) {
+        c->event.sum = c->kept;
+    }
+}
+
 /* Take the head of a 200 or 206. Returns false when its bytes are not the
  * ones that were asked for; then @c is finished. */
 static bool s3_get_head(struct s3_call *c, const struct s3_flight *f,
@@ -259,6 +292,7 @@ static bool s3_get_head(struct s3_call *c, const struct s3_flight *f,
     uint64_t last = 0;
 
     s3_read_facts(c, e);
+    s3_get_keep_sum(c);
     if (e->code != 206) {
         if (first > 0) {
             (void)s3_finish(c, f, STATUS_UNSUPPORTED,
@@ -271,7 +305,8 @@ static bool s3_get_head(struct s3_call *c, const struct s3_flight *f,
             c->event.size = e->got;
         }
     } else if (!s3_read_range(e->headers, &from, &last, &c->event.size) ||
-               from != first || last >= c->r.offset + c->r.size) {
+               from != first || last >= c->r.offset + c->r.size ||
+               e->got > last - first + 1) {
         (void)s3_finish(c, f, STATUS_STORE,
                         "the answer's Content-Range is not the range from byte "
                         "%" PRIu64 " that was asked for; the server or a proxy "
@@ -384,6 +419,23 @@ static enum s3_next s3_get_empty(struct s3_call *c, const struct s3_flight *f,
     return s3_get_pin(c, f) ? s3_finish(c, f, STATUS_OK, "ok") : S3_FINISH;
 }
 
+/* Whether the rest of a broken answer can be asked for: its end is known, and
+ * the value by its etag. */
+static bool s3_get_can_go_on(const struct http_event *e)
+{
+    struct bytes v;
+
+    return http_header(e->headers, "ETag", &v) &&
+           (e->code == 206 || http_header(e->headers, "Content-Length", &v));
+}
+
+static void s3_get_restart(struct s3_call *c)
+{
+    c->got = 0;
+    c->got_sum = 0;
+    c->is_fresh = true;
+}
+
 enum s3_next s3_read_get(struct s3_call *c, const struct s3_flight *f,
                          const struct http_event *e, struct s3_answer *a)
 {
@@ -404,6 +456,10 @@ enum s3_next s3_read_get(struct s3_call *c, const struct s3_flight *f,
     if (!is_body || (e->result != HTTP_DONE && e->got == 0)) {
         return S3_RETRY;
     }
+    if (e->result != HTTP_DONE && !s3_get_can_go_on(e)) {
+        s3_get_restart(c);
+        return S3_RETRY;
+    }
     if (!s3_get_head(c, f, e) || !s3_get_pin(c, f)) {
         return S3_FINISH;
     }
@@ -411,11 +467,9 @@ enum s3_next s3_read_get(struct s3_call *c, const struct s3_flight *f,
     end = c->r.offset + c->r.size;
     end = end < c->event.size ? end : c->event.size;
     if (c->r.offset + c->got < end) {
-        if (e->result == HTTP_DONE) { /* Shorter than its own range. */
-            a->status = STATUS_STORE;
-            a->retry = RETRY_ODD;
-        }
-        return S3_RETRY;
+        return e->result == HTTP_DONE
+                   ? s3_odd(a, "the answer is shorter than its own range")
+                   : S3_RETRY;
     }
     return s3_get_done(c, f, a);
 }

@@ -170,6 +170,7 @@ static void s3_make_body(struct s3_parts *p, struct s3_flight *f)
 {
     const struct store_request *r = &p->c->r;
     struct crc sum = {.kind = p->view->sum};
+    char md5[HASH_MD5_TEXT];
 
     p->method = "PUT";
     p->body = (struct bytes){r->body, r->size};
@@ -177,6 +178,8 @@ static void s3_make_body(struct s3_parts *p, struct s3_flight *f)
     f->sum = sum;
     if (sum.kind != CRC_NONE) {
         s3_make_sum_header(p, &sum);
+    } else {
+        s3_header(p, "content-md5", s3_print(p, "%s", hash_md5(p->body, md5)));
     }
 }
 
@@ -386,6 +389,7 @@ static void s3_make_times(const struct s3_call *c, struct http_request *h)
     if (c->r.limit_ms != 0) {
         h->connect_ms = s3_lower(h->connect_ms, c->r.limit_ms);
         h->first_byte_ms = s3_lower(h->first_byte_ms, c->r.limit_ms);
+        h->stall_ms = s3_lower(h->stall_ms, c->r.limit_ms);
     }
     h->is_fresh = c->is_fresh;
     h->is_expect = c->phase == S3_MAIN && h->body.size >= S3_EXPECT_BYTES;
@@ -407,6 +411,8 @@ static void s3_make_http(const struct s3_call *c, const struct s3_parts *p,
         f->http.sum = c->sum_kind;
     } else if (c->r.op == STORE_LIST) {
         f->http.body_max = S3_LIST_BYTES_MAX;
+    } else if (c->phase == S3_READ_BACK && c->r.op == STORE_PUT) {
+        f->http.body_max = c->r.size + 1; /* More is not ours. */
     }
     s3_make_times(c, &f->http);
 }

@@ -8,7 +8,11 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "store/s3_call.h"
+
+static const char s3_not_s3[] =
+    "the answer is not what S3 says; is this endpoint an S3 server?";
 
 static bool s3_is_conditional(const struct s3_call *c)
 {
@@ -53,6 +57,22 @@ static bool s3_is_doubtful(const struct s3_call *c, const struct s3_answer *a)
 
 /* ---- reading back ------------------------------------------------------- */
 
+/* Whether @etag is the MD5 of @body, as that of a plain PUT is in most
+ * stores. */
+static bool s3_is_md5(const char *etag, struct bytes body)
+{
+    char hex[HASH_MD5_HEX];
+    struct hash *h;
+
+    if (strlen(etag) != HASH_MD5_HEX + 1) {
+        return false;
+    }
+    h = hash_md5_new();
+    hash_add(h, body.at, body.size);
+    hash_md5_finish(&h, hex);
+    return memcmp(etag + 1, hex, HASH_MD5_HEX - 1) == 0;
+}
+
 static bool s3_is_same_value(const struct s3_call *c,
                              const struct http_event *e)
 {
@@ -63,6 +83,9 @@ static bool s3_is_same_value(const struct s3_call *c,
     if (e->body.size > 0) {
         return e->body.size == c->r.size &&
                memcmp(e->body.at, c->r.body, c->r.size) == 0;
+    }
+    if (s3_is_md5(c->event.etag, (struct bytes){c->r.body, c->r.size})) {
+        return true;
     }
     snprintf(want, sizeof(want), "%zu", c->r.size);
     if (!http_header(e->headers, "Content-Length", &size) ||
@@ -100,11 +123,23 @@ static enum s3_next s3_not_ours(struct s3_call *c, const struct s3_flight *f)
     return s3_go_to(c, S3_MAIN);
 }
 
+/* Nothing of ours is there: write it once more. */
+static enum s3_next s3_write_again(struct s3_call *c, struct s3_answer *a)
+{
+    if (c->is_mute) { /* The answer to the write was none. */
+        c->phase = S3_MAIN;
+        return s3_odd(a, s3_not_s3);
+    }
+    return s3_go_to(c, S3_MAIN);
+}
+
 static enum s3_next s3_read_back(struct s3_call *c, const struct s3_flight *f,
                                  const struct http_event *e,
                                  struct s3_answer *a)
 {
     bool is_end = c->r.op == STORE_UPLOAD_END;
+
+    bool is_large = e->result == HTTP_TOO_LARGE; /* Then it is not ours. */
 
     if (s3_is_absent(a)) {
         if (c->r.when == STORE_IF_MATCH) {
@@ -113,20 +148,29 @@ static enum s3_next s3_read_back(struct s3_call *c, const struct s3_flight *f,
         if (is_end && c->is_upload_gone) {
             return s3_finish(c, f, STATUS_NOT_FOUND, "there is no such upload");
         }
-        return s3_go_to(c, S3_MAIN);
+        return s3_write_again(c, a);
     }
-    if (a->status != STATUS_OK) {
+    if (a->status != STATUS_OK && !is_large) {
         return S3_RETRY;
     }
     s3_read_facts(c, e);
-    if (c->is_unsure &&
+    if (c->is_unsure && !is_large &&
         (is_end ? s3_is_our_upload(c, e) : s3_is_same_value(c, e))) {
         return s3_finish(c, f, STATUS_OK, "ok");
     }
     if (is_end && c->is_upload_gone) {
         return s3_finish(c, f, STATUS_NOT_FOUND, "there is no such upload");
     }
-    return s3_is_conditional(c) ? s3_not_ours(c, f) : s3_go_to(c, S3_MAIN);
+    return s3_is_conditional(c) ? s3_not_ours(c, f) : s3_write_again(c, a);
+}
+
+/* A write was answered by 200 without what such an answer holds: only the
+ * value that is there now says whether it was done. */
+static enum s3_next s3_read_mute(struct s3_call *c)
+{
+    c->is_unsure = true;
+    c->is_mute = true;
+    return s3_go_to(c, S3_READ_BACK);
 }
 
 /* ---- PUT ---------------------------------------------------------------- */
@@ -137,9 +181,6 @@ enum s3_next s3_write_put(struct s3_call *c, const struct s3_flight *f,
     if (c->phase == S3_READ_BACK) {
         return s3_read_back(c, f, e, a);
     }
-    if (c->phase == S3_LOOK) {
-        return s3_read_head(c, f, e, a);
-    }
     if (s3_is_doubtful(c, a)) {
         return s3_go_to(c, S3_READ_BACK);
     }
@@ -147,8 +188,8 @@ enum s3_next s3_write_put(struct s3_call *c, const struct s3_flight *f,
         return S3_RETRY;
     }
     s3_read_facts(c, e);
-    if (c->event.etag[0] == '\0') { /* Some servers tell it only later. */
-        return s3_go_to(c, S3_LOOK);
+    if (c->event.etag[0] == '\0') { /* Told later, or not by an S3 server. */
+        return s3_read_mute(c);
     }
     return s3_finish(c, f, STATUS_OK, "ok");
 }
@@ -224,11 +265,7 @@ enum s3_next s3_write_part(struct s3_call *c, const struct s3_flight *f,
     }
     s3_read_facts(c, e);
     if (c->event.etag[0] == '\0') {
-        a->status = STATUS_STORE;
-        a->retry = RETRY_ODD;
-        a->advice = "the answer to a part has no etag; is this endpoint an S3 "
-                    "server?";
-        return S3_RETRY;
+        return s3_odd(a, s3_not_s3);
     }
     c->event.sum = f->sum;
     return s3_finish(c, f, STATUS_OK, "ok");
@@ -255,9 +292,6 @@ enum s3_next s3_write_end(struct s3_call *c, const struct s3_flight *f,
     if (c->phase == S3_READ_BACK) {
         return s3_read_back(c, f, e, a);
     }
-    if (c->phase == S3_LOOK) {
-        return s3_read_head(c, f, e, a);
-    }
     if (s3_is_absent(a) && strcmp(a->error.code, "NoSuchKey") != 0) {
         c->is_upload_gone = true;
         return c->is_unsure ? s3_go_to(c, S3_READ_BACK)
@@ -272,8 +306,9 @@ enum s3_next s3_write_end(struct s3_call *c, const struct s3_flight *f,
     }
     s3_read_facts(c, e);
     s3_end_etag(c, e);
-    if (c->event.etag[0] == '\0') {
-        return s3_go_to(c, S3_LOOK);
+    if (c->event.etag[0] == '\0' ||
+        !s3_xml_is(e->body, "CompleteMultipartUploadResult")) {
+        return s3_read_mute(c);
     }
     return s3_finish(c, f, STATUS_OK, "ok");
 }

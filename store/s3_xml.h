@@ -87,6 +87,9 @@ bool s3_error_parse(struct bytes body, struct s3_error *out);
 MUST_USE enum status s3_xml_text(struct bytes body, const char *path,
                                  struct fault *why, struct buf *out);
 
+/* Whether @body is a document whose outermost element is @root. */
+bool s3_xml_is(struct bytes body, const char *root);
+
 /* Call @each for every element @path with the texts of its children, the
  * first S3_XML_CHILDREN_MAX of them; another status than OK ends the walk and
  * is returned. The views live until @each returns. MALFORMED, STORE: as for

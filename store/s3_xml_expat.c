@@ -575,6 +575,37 @@ enum status s3_xml_text(struct bytes body, const char *path, struct fault *why,
     return s;
 }
 
+struct s3_root {
+    const char *name;
+    bool is_it;
+};
+
+static bool s3_root_start(struct s3_walk *w, struct bytes text)
+{
+    struct s3_root *r = w->self;
+
+    (void)text;
+    r->is_it |= w->depth == 1 && strcmp(w->names[0], r->name) == 0;
+    return true;
+}
+
+static bool s3_root_end(struct s3_walk *w, struct bytes text)
+{
+    (void)w;
+    (void)text;
+    return true;
+}
+
+bool s3_xml_is(struct bytes body, const char *root)
+{
+    struct s3_root r = {root, false};
+    struct s3_walk w = {.start = s3_root_start, .end = s3_root_end, .self = &r};
+
+    return s3_walk_run(&w, s3_xml_trim(body), S3_XML_BYTES_MAX, NULL) ==
+               STATUS_OK &&
+           r.is_it;
+}
+
 /* ---- repeated elements -------------------------------------------------- */
 
 struct s3_each {

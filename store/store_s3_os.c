@@ -10,6 +10,7 @@
 
 #include "store/store_s3.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,13 +33,6 @@ enum {
     S3_POLL_BATCH = 64,
 };
 
-/* Where a chain of list pages goes on. */
-struct s3_token {
-    struct buf prefix;
-    struct buf after;
-    struct buf token;
-};
-
 struct s3_store {
     struct s3_bucket *bucket;
     char *root_uri;
@@ -53,8 +47,7 @@ struct s3_store {
     struct s3_call *spare; /* Calls without a life. */
     struct s3_page *shown; /* Until the next poll. */
     struct s3_page *spare_page;
-    struct s3_token tokens[S3_TOKENS_MAX];
-    uint32_t token_next;
+    struct s3_tokens tokens;
     uint64_t number;
     uint64_t said_ms;
 };
@@ -96,53 +89,6 @@ static void s3_pages_drop(struct s3_store *s)
     }
 }
 
-/* ---- chains of list pages ----------------------------------------------- */
-
-static struct s3_token *s3_token_find(struct s3_store *s,
-                                      const struct store_request *r)
-{
-    for (uint32_t i = 0; i < S3_TOKENS_MAX; i++) {
-        struct s3_token *t = &s->tokens[i];
-
-        if (t->token.size > 0 &&
-            bytes_is_equal(buf_bytes(&t->after), r->after) &&
-            bytes_is_equal(buf_bytes(&t->prefix), r->key)) {
-            return t;
-        }
-    }
-    return NULL;
-}
-
-/* Go on with the page that follows the one which ended at @r->after, where
- * this handle has seen it. */
-static void s3_token_use(struct s3_store *s, struct s3_call *c)
-{
-    struct s3_token *t = s3_token_find(s, &c->r);
-
-    if (t != NULL) {
-        buf_add_bytes(&c->token, buf_bytes(&t->token));
-        c->has_token = true;
-        buf_clear(&t->token);
-    }
-}
-
-static void s3_token_keep(struct s3_store *s, const struct s3_call *c)
-{
-    const struct store_event *e = &c->event;
-    struct s3_token *t = &s->tokens[s->token_next];
-
-    if (!e->has_more || e->object_count == 0 || c->page->list.next.size == 0) {
-        return;
-    }
-    s->token_next = (s->token_next + 1) % S3_TOKENS_MAX;
-    buf_clear(&t->prefix);
-    buf_clear(&t->after);
-    buf_clear(&t->token);
-    buf_add_bytes(&t->prefix, c->r.key);
-    buf_add_bytes(&t->after, e->objects[e->object_count - 1].key);
-    buf_add_bytes(&t->token, c->page->list.next);
-}
-
 /* ---- ends --------------------------------------------------------------- */
 
 static uint32_t s3_slot(const struct s3_store *s, const struct s3_call *c)
@@ -177,8 +123,9 @@ static void s3_call_end(struct s3_store *s, struct s3_call *c)
     s3_flight_cancel(s, c, 0);
     s3_flight_cancel(s, c, 1);
     if (c->r.op == STORE_LIST && c->event.status == STATUS_OK) {
-        s3_token_keep(s, c);
+        s3_tokens_keep(&s->tokens, c);
     } else if (c->page != NULL) {
+        s3_tokens_return(&s->tokens, c);
         c->event.objects = NULL;
         c->event.object_count = 0;
         c->event.part_count =
@@ -267,7 +214,8 @@ static bool s3_may_go_to(const struct s3_flight *f, const char *host)
     snprintf(suffix, sizeof(suffix), ".%s",
              endpoint_suffix(f->view.endpoint.region));
     return !f->view.endpoint.is_custom &&
-           bytes_has_suffix(bytes_of(host), bytes_of(suffix));
+           bytes_has_suffix(bytes_of(host), bytes_of(suffix)) &&
+           (strncmp(host, "s3", 2) == 0 || strstr(host, ".s3") != NULL);
 }
 
 /* Return the class under which the failed exchange is tried again. */
@@ -290,11 +238,32 @@ static enum retry_class s3_classify(struct s3_store *s, struct s3_call *c,
     return a->fix == S3_FIX_CHECKSUM ? a->retry : RETRY_NEVER;
 }
 
-/* Whether the caller would not wait for another attempt. */
+/* Milliseconds until the caller does not wait any longer; 0: now. */
+static uint64_t s3_left_ms(const struct s3_call *c, uint64_t now)
+{
+    uint64_t end = c->began_ms + c->r.limit_ms;
+
+    return c->r.limit_ms == 0 ? UINT64_MAX : end > now ? end - now : 0;
+}
+
+/* Whether another attempt would start too late. */
 static bool s3_is_late(const struct s3_call *c)
 {
-    return c->r.limit_ms != 0 &&
-           clock_now_ms(&clock_os) - c->began_ms >= c->r.limit_ms;
+    return s3_left_ms(c, clock_now_ms(&clock_os)) == 0;
+}
+
+/* The caller's time is over, in whatever state that finds the call. */
+static void s3_call_expire(struct s3_store *s, struct s3_call *c)
+{
+    char uri[STORE_URI_SHOW_MAX];
+    struct fault last = c->event.why;
+
+    c->event.status = STATUS_TIMEOUT;
+    c->event.is_final = true;
+    (void)fault_set(&c->event.why, STATUS_TIMEOUT,
+                    "%s: not done within %u ms%s%s", s3_call_uri(c, uri),
+                    c->r.limit_ms, last.text[0] != '\0' ? "; " : "", last.text);
+    s3_call_end(s, c);
 }
 
 static void s3_call_failed(struct s3_store *s, struct s3_call *c,
@@ -323,9 +292,16 @@ static void s3_call_failed(struct s3_store *s, struct s3_call *c,
         return;
     }
     s3_say(s, c, f, e, a);
+    if (c->r.limit_ms != 0) { /* For the line, should it be the last. */
+        s3_answer_say(a, e, "last", f->view.endpoint.origin, &c->event.why);
+    }
     if (c->is_unsure && c->r.when != STORE_ALWAYS && s3_is_write(c) &&
         c->r.op != STORE_DELETE) {
         c->phase = S3_READ_BACK;
+    }
+    if (c->is_unsure && c->r.op == STORE_DELETE &&
+        c->r.when == STORE_IF_MATCH) {
+        c->phase = S3_LOOK; /* Who knows whose value is there now. */
     }
     s3_flight_cancel(s, c, 0);
     s3_flight_cancel(s, c, 1);
@@ -358,6 +334,25 @@ static void s3_fly(struct s3_store *s, struct s3_call *c, int i)
     h->ops->submit(h->self, &f->http);
 }
 
+/* No credentials, or no session. Where there were some before, that is trouble
+ * like any other. */
+static void s3_no_view(struct s3_store *s, struct s3_call *c,
+                       enum status status, uint64_t now)
+{
+    bool may_pass = status == STATUS_STORE || status == STATUS_TIMEOUT ||
+                    status == STATUS_IO || status == STATUS_OS;
+    char uri[STORE_URI_SHOW_MAX];
+
+    if (may_pass && s3_bucket_has_answered(s->bucket) &&
+        s3_bucket_failed(s->bucket, &c->retry, now,
+                         (struct retry_failure){.class = RETRY_TRANSIENT})) {
+        return;
+    }
+    c->event.status =
+        fault_prefix(&c->event.why, status, "%s", s3_call_uri(c, uri));
+    s3_call_end(s, c);
+}
+
 static void s3_launch(struct s3_store *s, struct s3_call *c)
 {
     uint64_t now = clock_now_ms(&clock_os);
@@ -369,11 +364,7 @@ static void s3_launch(struct s3_store *s, struct s3_call *c)
     }
     status = s3_bucket_view(s->bucket, &c->event.why, &f->view);
     if (status != STATUS_OK) {
-        char uri[STORE_URI_SHOW_MAX];
-
-        c->event.status =
-            fault_prefix(&c->event.why, status, "%s", s3_call_uri(c, uri));
-        s3_call_end(s, c);
+        s3_no_view(s, c, status, now);
         return;
     }
     s3_fly(s, c, 0);
@@ -447,6 +438,10 @@ static void s3_again(struct s3_store *s, struct s3_call *c)
 {
     s3_flight_cancel(s, c, 0);
     s3_flight_cancel(s, c, 1);
+    if (s3_is_late(c)) {
+        s3_call_expire(s, c);
+        return;
+    }
     if (++c->turns > S3_TURNS_MAX && c->r.op != STORE_LIST) {
         (void)s3_finish(c, NULL, STATUS_STORE,
                         "the server's answers contradict each other; it was "
@@ -455,8 +450,8 @@ static void s3_again(struct s3_store *s, struct s3_call *c)
         s3_call_end(s, c);
         return;
     }
-    if (c->is_unsure && s3_is_write(c)) {
-        /* Read back, and to be written again: that is no new beginning. */
+    if (c->is_unsure) {
+        /* To be read back, or written again: that is no new beginning. */
         c->retry.at_ms = clock_now_ms(&clock_os);
     } else {
         retry_begin(&c->retry, clock_now_ms(&clock_os));
@@ -480,8 +475,8 @@ static void s3_answered(struct s3_store *s, struct s3_call *c, int i,
         e.got = 0;
     }
     s3_answer_read(&asked, &e, &a);
-    if (a.server_ms != 0) {
-        (void)s3_bucket_note_date(s->bucket, a.server_ms, e.total_ms);
+    if (e.code != 0) {
+        (void)s3_bucket_note_answer(s->bucket, a.server_ms, &e);
     }
     switch (s3_outcomes[c->r.op](c, f, &e, &a)) {
     case S3_FINISH:
@@ -521,6 +516,11 @@ static bool s3_is_flying(const struct s3_call *c)
     return c->flights[0].is_on || c->flights[1].is_on;
 }
 
+static int s3_sooner(int a, int b)
+{
+    return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
 /* A call that waits for its pause to end, and then for the pool's word. */
 static uint64_t s3_due_ms(const struct s3_call *c)
 {
@@ -540,6 +540,10 @@ static int s3_launch_due(struct s3_store *s)
         if (c == NULL) {
             continue;
         }
+        if (s3_left_ms(c, now) == 0) {
+            s3_call_expire(s, c);
+            continue;
+        }
         if (!s3_is_flying(c) && s3_due_ms(c) <= now) {
             s3_launch(s, c);
             c = s->slots[i];
@@ -549,6 +553,9 @@ static int s3_launch_due(struct s3_store *s)
         } else if (c != NULL && c->flights[0].is_get) {
             s3_hedge(s, c);
             due = S3_HEDGE_TICK_MS;
+        }
+        if (c != NULL && c->r.limit_ms != 0) {
+            due = s3_sooner(due, (int)(s3_left_ms(c, now) & INT_MAX));
         }
         wait = due >= 0 && (wait < 0 || due < wait) ? due : wait;
     }
@@ -566,7 +573,7 @@ static void s3_call_prepare(struct s3_store *s, struct s3_call *c)
         c->page = s3_page_take(s);
     }
     if (c->r.op == STORE_LIST) {
-        s3_token_use(s, c);
+        s3_tokens_use(&s->tokens, c);
     }
     if (c->r.op == STORE_GET) {
         snprintf(c->pin, sizeof(c->pin), "%s",
@@ -631,11 +638,6 @@ static size_t s3_take_done(struct s3_store *s, struct store_event *events,
         s->spare = c;
     }
     return count;
-}
-
-static int s3_sooner(int a, int b)
-{
-    return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
 static void s3_wait(struct s3_store *s, int wait_ms)
@@ -704,11 +706,7 @@ static void s3_destroy(void *self)
     }
     s3_pages_drop(s);
     s3_page_free(s->spare_page);
-    for (uint32_t i = 0; i < S3_TOKENS_MAX; i++) {
-        buf_fini(&s->tokens[i].prefix);
-        buf_fini(&s->tokens[i].after);
-        buf_fini(&s->tokens[i].token);
-    }
+    s3_tokens_fini(&s->tokens);
     http_destroy(&s->curl);
     if (s->has_get) {
         http_destroy(&s->get);

@@ -285,15 +285,17 @@ static enum status bring_job_look(struct bring_job *j)
 }
 
 /* Whether the parts together are what the store keeps a checksum of. */
-static enum status bring_job_check(const struct bring_job *j)
+static bool bring_job_is_sound(const struct bring_job *j)
 {
-    if (j->kept.kind == CRC_NONE || j->kept.value == j->sum) {
-        return STATUS_OK;
-    }
+    return j->kept.kind == CRC_NONE || j->kept.value == j->sum;
+}
+
+static enum status bring_job_damaged(const struct bring_job *j)
+{
     return fault_set(j->why, STATUS_STORE,
                      "%s: %s%.*s: its bytes do not match the checksum that "
-                     "the store keeps of them (%s); the object or the way to "
-                     "it is damaged",
+                     "the store keeps of them (%s), read twice; the object or "
+                     "the way to it is damaged",
                      j->target->channel->name, j->target->channel->root_uri,
                      BRING_KEY_SHOWN, j->object->key, crc_name(j->kept.kind));
 }
@@ -328,9 +330,21 @@ static enum status bring_job_part(struct bring_job *j, uint64_t offset)
     return bring_job_write(j, offset, request.size);
 }
 
-static enum status bring_job_fill(struct bring_job *j)
+static enum status bring_job_parts(struct bring_job *j)
 {
     uint64_t offset = 0;
+    enum status s;
+
+    j->sum = 0;
+    do {
+        s = bring_job_part(j, offset);
+        offset += BRING_PART_BYTES;
+    } while (s == STATUS_OK && offset < j->object->size);
+    return s;
+}
+
+static enum status bring_job_fill(struct bring_job *j)
+{
     enum status s = bring_job_open_store(j);
 
     if (s == STATUS_OK && j->lane->part == NULL) {
@@ -344,14 +358,14 @@ static enum status bring_job_fill(struct bring_job *j)
     if (s == STATUS_OK && j->object->size > BRING_PART_BYTES) {
         s = bring_job_look(j);
     }
-    while (s == STATUS_OK) {
-        s = bring_job_part(j, offset);
-        offset += BRING_PART_BYTES;
-        if (offset >= j->object->size) {
-            break;
-        }
+    if (s == STATUS_OK) {
+        s = bring_job_parts(j);
     }
-    return s == STATUS_OK ? bring_job_check(j) : s;
+    if (s == STATUS_OK && !bring_job_is_sound(j)) { /* Once more. */
+        atomic_fetch_sub(&j->target->bytes, j->object->size);
+        s = bring_job_parts(j);
+    }
+    return s == STATUS_OK && !bring_job_is_sound(j) ? bring_job_damaged(j) : s;
 }
 
 static enum status bring_job_make_one(struct bring_job *j, const char *folder)

@@ -137,6 +137,27 @@ run job sh -c 'cat "$SM_CHANNEL_TRAIN"/* >"$SM_MODEL_DIR/all"'
 check "the next one brings its channel again" cmp "$T/want" "$T/base/model/all"
 stop_server
 
+# A large object comes in parts, and is checked as a whole.
+large() { # FAULT: put one, bring it back.
+    serve --fault "$1"
+    rm -rf "$T/base"
+    # shellcheck disable=SC2016
+    run job sh -c 'head -c 20000000 /dev/urandom >"$SM_MODEL_DIR/large"'
+    cp "$T/base/model/large" "$T/large"
+    rm -rf "$T/base"
+    # shellcheck disable=SC2016
+    run "$SMSHARD" run --base "$T/base" --job-name k --output s3://bucket/out \
+        --channel back=s3://bucket/out/j/ \
+        -- sh -c 'find "$0/input/data" -name large -exec cmp {} "$1" \; -print |
+            grep -q large' "$T/base" "$T/large"
+    stop_server
+}
+large 'GET key=model/large count=1 act=corrupt bytes=100'
+check "a part that was damaged once" test "$code" -eq 0
+large 'GET key=model/large act=corrupt bytes=100'
+check "parts that are always damaged" test "$code" -eq 69
+check "says so" grep -q "read twice" "$T/std.err"
+
 # ---- Jobs that must not.
 
 # stops WHAT CODE TEXT ARGS…: the command never runs.

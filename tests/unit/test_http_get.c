@@ -147,7 +147,10 @@ static void run_row(const struct row *row)
     e = client_ask(&h, &r);
     expect_row(row, &e);
     EXPECT(!e.is_reused);
-    if (row->result == HTTP_DONE) {
+    /* What is left behind an answer is seen in time only if it comes with it.
+     */
+    if (row->result == HTTP_DONE &&
+        (row->is_kept || row->closes || answer_piece == 0)) {
         e = client_ask(&h, &r);
         expect_row(row, &e);
         EXPECT_EQ(e.is_reused, row->is_kept);

@@ -55,7 +55,7 @@ TEST(attempts_of_each_class)
         uint32_t attempts;
         uint32_t gave_up;
     } rows[] = {
-        {RETRY_NEVER, 1, 0},      {RETRY_FREE, 13, 1},     {RETRY_FIXED, 3, 1},
+        {RETRY_NEVER, 1, 0},      {RETRY_FREE, 13, 1},     {RETRY_FIXED, 5, 1},
         {RETRY_TRANSIENT, 10, 1}, {RETRY_THROTTLE, 10, 1}, {RETRY_ODD, 4, 1},
     };
 
