@@ -257,7 +257,7 @@ TEST(a_circle_of_pages)
     struct store_event e;
     char next[300];
 
-    for (char at = 'A'; at <= 'E'; at++) {
+    for (int at = 'A'; at <= 'E'; at++) {
         char name[2] = {at == 'E' ? 'A' : (char)(at + 1), '\0'};
         char key[32];
 
