@@ -37,8 +37,7 @@ enum {
 /* What the exchange on the wire is for. */
 enum s3_phase {
     S3_MAIN,      /* The request itself. */
-    S3_LOOK,      /* HEAD, before a DELETE with a condition, or for the facts
-                     of an empty value. */
+    S3_LOOK,      /* HEAD, before a conditional DELETE, or of an empty value. */
     S3_READ_BACK, /* GET or HEAD after a write of unknown outcome. */
 };
 
@@ -53,6 +52,8 @@ struct s3_flight {
     bool is_on;
     bool is_get; /* On the GET transport. */
     uint64_t since_ms;
+    uint64_t window_ms; /* When its progress was last looked at: */
+    uint64_t window_got;
     struct http_request http;
     struct sign_result sign;
     struct buf body; /* Made by us: XML. */
@@ -87,9 +88,8 @@ struct s3_call {
 
     bool is_unsure;      /* An earlier attempt of this write may have worked. */
     bool is_ranged;      /* GET: whole was refused as too large. */
-    bool is_told;        /* The log has said that it is being retried. */
     bool wants_unquoted; /* Try If-Match without quotes next. */
-    bool is_mute;        /* 200 to this write said nothing that S3 says. */
+    bool is_mute;        /* 200 to this write was none of S3's. */
     bool is_upload_gone; /* END: the server does not know the upload. */
     uint32_t bad_sums;   /* Reads that did not match their checksum. */
     uint32_t single;     /* DELETE_MANY one by one: the next key, from 1. */

@@ -28,6 +28,8 @@ enum {
     S3_TURNS_MAX = 64,     /* Exchanges of one call that told nothing new. */
     S3_FIRST_TRIES = 4,    /* While the server has never answered. */
     S3_HEDGE_TICK_MS = 50, /* How often slow reads are looked for. */
+    S3_WINDOW_MS = 10000,  /* A read must bring this many bytes in each: */
+    S3_WINDOW_BYTES = 4096,
     S3_LOG_EVERY_MS = 10000,
     S3_SLOT_BITS = 9,
     S3_POLL_BATCH = 64,
@@ -330,6 +332,8 @@ static void s3_fly(struct s3_store *s, struct s3_call *c, int i)
     h = f->is_get ? &s->get : &s->curl;
     f->is_on = true;
     f->since_ms = clock_now_ms(&clock_os);
+    f->window_ms = f->since_ms;
+    f->window_got = 0;
     c->is_fresh = false;
     h->ops->submit(h->self, &f->http);
 }
@@ -509,6 +513,30 @@ static bool s3_pump(struct s3_store *s, struct http *h)
     return count > 0;
 }
 
+/* A body that only trickles would keep its connection from timing out for
+ * ever. What came of it is given up with it. */
+static void s3_watch(struct s3_store *s, struct s3_call *c)
+{
+    struct s3_flight *f = &c->flights[0];
+    uint64_t now = clock_now_ms(&clock_os);
+    uint64_t got;
+
+    if (!f->is_on || now < f->window_ms + S3_WINDOW_MS) {
+        return;
+    }
+    got = s->get.ops->progress(s->get.self, f->http.tag);
+    if (got == UINT64_MAX || got >= f->window_got + S3_WINDOW_BYTES) {
+        f->window_ms = now; /* Without a head yet, that has its own time. */
+        f->window_got = got == UINT64_MAX ? 0 : got;
+        return;
+    }
+    s->get.ops->cancel(s->get.self, f->http.tag);
+    s3_answered(s, c, 0,
+                &(struct http_event){.tag = f->http.tag,
+                                     .result = HTTP_TIMEOUT,
+                                     .why = "the answer only trickles"});
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 static bool s3_is_flying(const struct s3_call *c)
@@ -552,6 +580,8 @@ static int s3_launch_due(struct s3_store *s)
             due = s3_due_ms(c) > now ? (int)(s3_due_ms(c) - now) : 0;
         } else if (c != NULL && c->flights[0].is_get) {
             s3_hedge(s, c);
+            s3_watch(s, c);
+            c = s->slots[i];
             due = S3_HEDGE_TICK_MS;
         }
         if (c != NULL && c->r.limit_ms != 0) {

@@ -224,6 +224,25 @@ TEST(a_page_without_an_end)
 
 /* ---- a slow one among many ---------------------------------------------- */
 
+/* A byte now and then keeps a connection alive, and a job waiting. */
+TEST(a_trickle_is_given_up)
+{
+    struct store_request r;
+    struct store_event e;
+    struct store *s;
+
+    kit_start_large(0);
+    s = kit_open();
+    s3server_fault(kit_server,
+                   &(struct s3server_fault){
+                       .count = 1, .act = S3SERVER_DRIP, .bytes = 1, .ms = 20});
+    r = kit_get_large();
+    EXPECT_EQ(kit_ask(s, r, &e), STATUS_OK);
+    EXPECT(memcmp(kit_room, kit_large, KIT_LARGE) == 0);
+    EXPECT_EQ(s3server_requests(kit_server, "GET", "large"), 2);
+    kit_stop_large(&s);
+}
+
 static uint64_t hedges_of_bucket(void)
 {
     struct s3_bucket *b = NULL;
