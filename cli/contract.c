@@ -133,10 +133,8 @@ static uint32_t contract_job_flags(const struct options *options,
     return count;
 }
 
-/* With a job of the caller's, what an earlier job of ours left is no word of
- * the platform's. */
-static void contract_forget_ours(struct contract *c,
-                                 const struct options *options)
+/* What an earlier job of ours left is no word of the platform's. */
+static void contract_forget_ours(struct contract *c)
 {
     const struct {
         const char *name;
@@ -147,11 +145,7 @@ static void contract_forget_ours(struct contract *c,
         {"checkpointconfig.json", &c->checkpoint},
         {"hyperparameters.json", &c->hyperparameters},
     };
-    struct setting_flag flags[OPTIONS_FLAGS_MAX];
 
-    if (!c->document.is_there && contract_job_flags(options, flags) == 0) {
-        return;
-    }
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         struct contract_file *file = files[i].file;
 
@@ -244,7 +238,7 @@ enum status contract_load(const struct options *options, struct fault *why,
     enum status s = contract_load_files(options, why, out);
 
     if (s == STATUS_OK) {
-        contract_forget_ours(out, options);
+        contract_forget_ours(out);
     }
     if (s == STATUS_OK) {
         s = contract_make_job(out, options, why);

@@ -286,6 +286,7 @@ void doctor_reach(struct doctor *d)
         doctor_note_date(d, &keep.event);
         doctor_reach_say(d, &at, &keep.event);
     } else {
+        s = s == STATUS_IO ? STATUS_STORE : s; /* As a job would have it. */
         doctor_fail(d, DOCTOR_REACH, s, &why);
         doctor_note(d, DOCTOR_REACH, DOCTOR_FAILED, "%s; %s", why.text,
                     doctor_reach_advice(keep.event.result));

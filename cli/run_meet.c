@@ -157,7 +157,7 @@ static enum status run_try_store(struct run *r, struct fault *why)
                   log_quote(why->text, quoted, sizeof(quoted)));
         s = STATUS_OK;
     }
-    return s;
+    return s == STATUS_OK ? s : fault_prefix(why, s, "the job's state");
 }
 
 enum status run_meet_start(struct run *r, struct fault *why)

@@ -186,6 +186,13 @@ enum status inventory_batch_schema(const struct csv_row *row, struct fault *why,
                          "manifest.json",
                          row->number, row->count);
     }
+    if (bytes_is((struct bytes){row->fields[0].at, row->fields[0].size},
+                 "Bucket")) {
+        return fault_set(why, STATUS_INVALID,
+                         "row %" PRIu64 ": it is a head; a manifest of S3 "
+                         "Batch Operations has none: take it out",
+                         row->number);
+    }
     out->count = row->count;
     out->at[INVENTORY_BUCKET] = 0;
     out->at[INVENTORY_KEY] = 1;

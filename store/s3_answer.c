@@ -636,6 +636,9 @@ void s3_answer_say(const struct s3_answer *a, const struct http_event *e,
     const char *advice = a->advice[0] != '\0' ? a->advice : "try again later";
     char what[2 * S3_CODE_MAX + S3_TEXT_MAX + 64];
 
+    if (e->result == HTTP_TLS && strstr(e->why, "wrong version number")) {
+        advice = "nobody speaks TLS there; is it an http:// endpoint?";
+    }
     if (e->result != HTTP_DONE) {
         (void)fault_set(why, a->status, "%s: %s %s%s%s; %s", uri,
                         s3_result_text(e->result), origin,

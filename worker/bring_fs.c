@@ -194,6 +194,20 @@ static void bring_run_lanes(struct bring *b)
 
 /* ---- Before. */
 
+/* Stamps stay, and so does what others keep in the folder: notes of uploads,
+ * hashes of config files. */
+static bool bring_is_leftover(const char *name)
+{
+    static const char *const ours[] = {".part", ".old", ".manifest"};
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (bytes_has_suffix(bytes_of(name), bytes_of(ours[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Remove what a bring that was killed has left, of any channel. */
 static enum status bring_sweep(struct bring *b, struct fault *why)
 {
@@ -208,8 +222,7 @@ static enum status bring_sweep(struct bring *b, struct fault *why)
         const char *name = e->d_name;
         char *path;
 
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-            bytes_has_suffix(bytes_of(name), BYTES(".stamp"))) {
+        if (!bring_is_leftover(name)) {
             continue;
         }
         path = mem_print("%s/%s", b->state_dir, name);

@@ -96,7 +96,7 @@ is "no credentials: says which" "[.checks[] |
 
 export AWS_ACCESS_KEY_ID=AKIAEXAMPLEABCDWXYZ AWS_SECRET_ACCESS_KEY=hush-hush
 AWS_ENDPOINT_URL_S3=http://127.0.0.1:1 doctor --json s3://bucket/prefix
-failed_at reach "check the endpoint" 74 "nobody listens"
+failed_at reach "check the endpoint" 69 "nobody listens"
 is "nobody listens: clock" "$(result clock skipped)"
 is "nobody listens: the endpoint's origin is told" \
     '.checks[0].text | contains("(AWS_ENDPOINT_URL_S3)")'

@@ -45,6 +45,12 @@ for channel in first second; do
     check "the channels of the $channel job" \
         grep -qxF "SM_CHANNELS=[\"$channel\"]" "$T/std.out"
 done
+for host in first second; do
+    run env SMSHARD_JOB_NAME=v SMSHARD_OUTPUT="$T/store" SMSHARD_HOSTS="$host" \
+        SMSHARD_CURRENT_HOST="$host" "$SMSHARD" run --base "$T/again" \
+        -- sh -c 'echo "host $SM_CURRENT_HOST"'
+    check "a job of variables alone on $host" grep -qx "host $host" "$T/std.out"
+done
 echo '{"lr": "5"}' >"$T/again/input/config/hyperparameters.json"
 run "$SMSHARD" run --base "$T/again" --job-name third --output "$T/store" \
     --channel "first=file://$T/data/" -- sh -c 'echo "$SM_HP_LR"'

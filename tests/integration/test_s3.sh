@@ -193,19 +193,26 @@ fails "no permission to write" 77 "s3:PutObject" \
 check "the model is still here" test -s "$T/base/model/x"
 stop_server
 
-# A process that is killed in mid-upload leaves nothing for long.
-serve --fault 'PUT key=partNumber act=delay ms=100000'
+# A process that is killed in mid-upload leaves it to the next one, which goes
+# on with it.
+serve --fault 'PUT key=partNumber count=3 act=delay ms=3000'
 rm -rf "$T/base"
 # shellcheck disable=SC2016
 start job "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out \
+    --heartbeat 200ms \
     -- sh -c 'head -c 40000000 /dev/zero >"$SM_MODEL_DIR/large"'
+killed=$pid
 # shellcheck disable=SC2016
 until_true 400 sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
-kill -9 "$pid"
-wait "$pid" 2>/dev/null
+kill -9 "$killed"
+wait "$killed" 2>/dev/null
 # shellcheck disable=SC2016
 check "an upload is noted" \
     sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
+run "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out \
+    --heartbeat 200ms --channel "train=$DATA" -- true
+check "the next run ends well" test "$code" -eq 0
+check "it takes the upload over" grep -q 'save.resume' "$T/std.err"
 stop_server
-check "it was left" grep -q ' 1 uploads left' "$T/server.out"
+check "none is left" grep -q ' 0 uploads left' "$T/server.out"
 finish

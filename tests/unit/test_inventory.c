@@ -211,6 +211,7 @@ TEST(batch_manifests)
         {"b|k|v", STATUS_OK},
         {"b", STATUS_INVALID},
         {"b|k|v|succeeded", STATUS_INVALID},
+        {"Bucket|Key", STATUS_INVALID},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
