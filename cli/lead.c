@@ -181,8 +181,11 @@ static void lead_do_term(struct lead *l)
                                        TERM_EVENT_TIMER);
     if (term_state(l->options.term) != TERM_LEADING) {
         l->status = fault_set(&l->why, STATUS_LOST,
-                              "the lease was not renewed in time, or another "
-                              "host has taken it");
+                              "the job's lease below %s was not renewed in "
+                              "time, or another host has taken it; where the "
+                              "store is away for so long at times, set a "
+                              "longer heartbeat (--heartbeat)",
+                              l->options.state_uri);
         log_event(LOG_ERROR, "lease.lost", "term=%" PRIu64,
                   term_lease(l->options.term)->term);
         l->is_over = true;

@@ -31,7 +31,8 @@ enum status run_save_start(struct run *r, struct fault *why)
     if (r->checkpoint_uri != NULL && c->checkpoints != NULL) {
         run_add_tree(r, mem_copy(c->checkpoints), mem_copy(r->checkpoint_uri));
     }
-    notes = mem_print("%s/.smshard/uploads", c->data);
+    notes = mem_print("%s/.smshard/uploads/%s", c->data,
+                      c->hosts.names[c->hosts.current]);
     s = save_start(r->save_trees, r->save_count, notes, why, &r->save);
     free(notes);
     return s;

@@ -40,8 +40,14 @@ bool save_note_read(const char *folder, const char *root_uri, struct bytes key,
 void save_note_remove(const char *folder, const char *root_uri,
                       struct bytes key);
 
+/* Leave the key's note for save_note_each() alone: its upload could not be
+ * given up, and another one of the key is to be noted. */
+void save_note_put_aside(const char *folder, const char *root_uri,
+                         struct bytes key);
+
 /* All notes of a folder. */
 struct save_noted {
+    const char *path; /* Of the note, to be removed when it is settled. */
     struct buf root_uri;
     struct buf key;
     struct save_note note;

@@ -101,6 +101,7 @@ static bool save_note_parse(char *text, struct save_noted *out)
     is_good = save_note_line(&text, &out->root_uri) &&
               save_note_line(&text, &out->key) &&
               save_note_line(&text, &upload) && upload.size > 0 &&
+              strlen(buf_text(&upload)) == upload.size &&
               upload.size < sizeof(out->note.upload);
     if (is_good) {
         snprintf(out->note.upload, sizeof(out->note.upload), "%s",
@@ -120,10 +121,9 @@ static bool save_note_load(const char *path, struct save_noted *out)
 {
     struct buf text = {0};
     struct fault why;
-    bool is_good = file_read(path, SAVE_NOTE_MAX, &why, &text) == STATUS_OK &&
-                   memchr(text.at, '\0', text.size) == NULL;
+    bool is_good = file_read(path, SAVE_NOTE_MAX, &why, &text) == STATUS_OK;
 
-    (void)buf_text(&text);
+    is_good = is_good && strlen(buf_text(&text)) == text.size;
     is_good = is_good && save_note_parse(text.at, out);
     buf_fini(&text);
     return is_good;
@@ -161,6 +161,24 @@ void save_note_remove(const char *folder, const char *root_uri,
     }
 }
 
+void save_note_put_aside(const char *folder, const char *root_uri,
+                         struct bytes key)
+{
+    uint64_t random;
+    char *path;
+    char *aside;
+
+    if (folder == NULL) {
+        return;
+    }
+    hash_random(&random, sizeof(random));
+    path = save_note_path(folder, root_uri, key);
+    aside = mem_print("%s/%016" PRIx64 ".upload", folder, random);
+    (void)rename(path, aside);
+    free(path);
+    free(aside);
+}
+
 void save_note_each(const char *folder, save_note_fn *each, void *self)
 {
     DIR *dir = folder != NULL ? opendir(folder) : NULL;
@@ -170,6 +188,7 @@ void save_note_each(const char *folder, save_note_fn *each, void *self)
         struct save_noted noted = {.root_uri = {0}};
         char *path = mem_print("%s/%s", folder, e->d_name);
 
+        noted.path = path;
         if (bytes_has_suffix(bytes_of(e->d_name), BYTES(".upload")) &&
             save_note_load(path, &noted)) {
             each(self, &noted);

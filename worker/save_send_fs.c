@@ -302,22 +302,31 @@ static enum status save_send_parts(struct save_way *w, uint32_t *sent)
     return s;
 }
 
-/* Give an upload up. One that may still be there stays noted. */
-static void save_give_up(struct save_sender *sender, struct store *store,
-                         struct bytes key, const char *upload)
+/* Give an upload up. Returns whether it is gone; else it is to stay noted. */
+static bool save_give_up(struct store *store, struct bytes key,
+                         const char *upload)
 {
     struct store_event event;
     struct store_request request = {
         .op = STORE_UPLOAD_ABORT, .key = key, .upload = upload};
     enum status s = store_sync(store, &request, &event);
 
-    if (s == STATUS_OK || s == STATUS_NOT_FOUND) {
-        save_note_remove(sender->notes, store_root_uri(store), key);
-    } else {
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND) {
         char text[SAVE_LOG_MAX];
 
         log_event(LOG_WARN, "save.upload-left", "why=%s",
                   log_quote(event.why.text, text, sizeof(text)));
+        return false;
+    }
+    return true;
+}
+
+/* Give up the upload that is under way. */
+static void save_abort(struct save_way *w)
+{
+    if (save_give_up(w->store, w->file->key, w->upload)) {
+        save_note_remove(w->sender->notes, store_root_uri(w->store),
+                         w->file->key);
     }
 }
 
@@ -398,7 +407,7 @@ static bool save_take_over(struct save_way *w)
     struct store_event event;
 
     do {
-        if (store_sync(w->store, &request, &event) != STATUS_OK) {
+        if (save_ask(w, &request, &event) != STATUS_OK) {
             return false;
         }
         for (uint32_t i = 0; i < event.part_count; i++) {
@@ -412,6 +421,15 @@ static bool save_take_over(struct save_way *w)
         }
     } while (event.has_more && event.part_count > 0);
     return true;
+}
+
+/* What was taken over is of no use: none of it is there. */
+static void save_take_none(struct save_way *w)
+{
+    memset(w->parts, 0, w->part_count * sizeof(w->parts[0]));
+    atomic_fetch_sub(w->sender->bytes, w->counted);
+    w->counted = 0;
+    w->is_short = false;
 }
 
 /* Go on with a noted upload of the very same file; give another one up. */
@@ -434,7 +452,10 @@ static bool save_resume(struct save_way *w)
                   (unsigned long long)w->counted);
         return true;
     }
-    save_give_up(w->sender, w->store, w->file->key, w->upload);
+    save_take_none(w);
+    if (!save_give_up(w->store, w->file->key, w->upload)) {
+        save_note_put_aside(w->sender->notes, root, w->file->key);
+    }
     return false;
 }
 
@@ -461,15 +482,16 @@ static enum status save_begin(struct save_way *w)
 
 static void save_clear_one(void *self, struct save_noted *noted)
 {
-    struct save_sender *sender = self;
     struct store *store = NULL;
     struct buf prefix = {0};
     struct fault why;
 
+    (void)self;
     if (store_open(buf_text(&noted->root_uri), STORE_WRITE, &why, &store,
                    &prefix) == STATUS_OK &&
-        prefix.size == 0) {
-        save_give_up(sender, store, buf_bytes(&noted->key), noted->note.upload);
+        prefix.size == 0 &&
+        save_give_up(store, buf_bytes(&noted->key), noted->note.upload)) {
+        (void)unlink(noted->path);
     }
     store_close(&store);
     buf_fini(&prefix);
@@ -477,7 +499,7 @@ static void save_clear_one(void *self, struct save_noted *noted)
 
 void save_send_clear(struct save_sender *s)
 {
-    save_note_each(s->notes, save_clear_one, s);
+    save_note_each(s->notes, save_clear_one, NULL);
 }
 
 /* ---- One file. */
@@ -513,7 +535,7 @@ static enum status save_large(struct save_way *w, bool is_last, bool *is_again)
             s = save_end(w, sent);
         }
         if (s != STATUS_OK || (*is_again && !is_last)) {
-            save_give_up(w->sender, w->store, w->file->key, w->upload);
+            save_abort(w);
         }
     }
     free(w->parts);

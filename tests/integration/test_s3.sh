@@ -199,7 +199,7 @@ serve --fault 'PUT key=partNumber count=3 act=delay ms=3000'
 rm -rf "$T/base"
 # shellcheck disable=SC2016
 start job "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out \
-    --heartbeat 200ms \
+    --heartbeat 1s \
     -- sh -c 'head -c 40000000 /dev/zero >"$SM_MODEL_DIR/large"'
 killed=$pid
 # shellcheck disable=SC2016
@@ -210,7 +210,7 @@ wait "$killed" 2>/dev/null
 check "an upload is noted" \
     sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
 run "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out \
-    --heartbeat 200ms --channel "train=$DATA" -- true
+    --heartbeat 1s --channel "train=$DATA" -- true
 check "the next run ends well" test "$code" -eq 0
 check "it takes the upload over" grep -q 'save.resume' "$T/std.err"
 stop_server

@@ -201,6 +201,34 @@ TEST(an_upload_that_is_gone_is_begun_anew)
     leave();
 }
 
+/* The list of its parts can't be had, and it can't be given up either: a new
+ * one is begun, all parts are sent, and the old one is given up later. */
+TEST(an_upload_that_can_not_be_looked_at)
+{
+    enter();
+    write_file("out/f", 1);
+    save_and_be_killed();
+    s3server_fault(kit_server,
+                   &(struct s3server_fault){.method = "GET",
+                                            .key = "uploadId",
+                                            .act = S3SERVER_ANSWER,
+                                            .code = 403,
+                                            .error = "AccessDenied"});
+    s3server_fault(kit_server,
+                   &(struct s3server_fault){.method = "DELETE",
+                                            .count = 2,
+                                            .act = S3SERVER_ANSWER,
+                                            .code = 403,
+                                            .error = "AccessDenied"});
+    EXPECT_EQ(save_all(), STATUS_OK);
+    expect_saved();
+    EXPECT_EQ(s3server_uploads(kit_server), 1);
+    s3server_clear(kit_server);
+    EXPECT_EQ(save_all(), STATUS_OK);
+    EXPECT_EQ(s3server_uploads(kit_server), 0);
+    leave();
+}
+
 /* A part of other bytes than the file's is sent again. */
 TEST(a_part_that_is_not_the_files_is_sent_again)
 {
