@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ledger: who may deliver which positions of a channel, and which have been
+ * committed. One channel, one epoch after the other.
+ *
+ * A lease is a run of positions that one rank may deliver until its host has
+ * been silent for lease_ms. At no time are two leases over one position, and
+ * no position is committed twice in an epoch: what is committed, was committed
+ * by the lease over it, before that ended. A lease's number is never used
+ * again, so that a late word of its holder is told from a new one's.
+ *
+ * Who deals:
+ *   dynamic    a rank that asks gets the next run that is free, above all it
+ *              had before while there is one; the length follows its host's
+ *              weight and the rate at which it commits
+ *   stepped    (step_units) as dynamic, but of step k, the positions from
+ *              k·step_units, each active rank gets an equal part, and nobody
+ *              may deliver beyond ledger_gate(): the first step that is not
+ *              all committed. So a step is the same set with any number of
+ *              ranks
+ *   static     (shares) rank r may only have positions [shares[r],
+ *              shares[r+1]), all of them in one lease
+ *
+ * When a host is lost, what its leases had left is free again. When nothing
+ * is free, a straggler is asked for the tail that it has not begun
+ * (want_end); it is dealt anew only once the holder has given it back.
+ *
+ * Each change is an entry. The functions decide, apply and note entries;
+ * ledger_apply() makes the same change elsewhere. So a ledger is what its
+ * entries say, and who has replayed them goes on where the last one stopped.
+ * Expiry and rates are not entries: after a replay each host with leases
+ * counts as heard of at ledger_resume().
+ *
+ * Pure; memory follows the leases and the holes between committed ranges, not
+ * the positions. Threads: none. */
+
+#ifndef COORDINATOR_LEDGER_H
+#define COORDINATOR_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/ranges.h"
+#include "base/status.h"
+
+enum {
+    LEDGER_RANK_LEASES_MAX = 4, /* Of one rank at a time. */
+    LEDGER_SKIPS_MAX = 10000,
+    LEDGER_HOLES_MAX = 16 << 20, /* Of a snapshot that is read. */
+};
+
+struct ledger;
+
+struct ledger_options {
+    uint64_t positions;  /* Of each epoch; may be 0. */
+    uint64_t epochs;     /* How many there are; at least 1. */
+    uint64_t step_units; /* 0: no steps. */
+    uint32_t host_count;
+    const uint32_t *host_ranks;   /* By host; copied. Ranks are numbered over
+                                     all hosts, host after host. 0 for a host
+                                     that does not take part. */
+    const uint32_t *host_weights; /* Copied; 100 is usual. */
+    const uint64_t *shares;       /* Static: rank count + 1 bounds; copied. Else
+                                     NULL. */
+    uint64_t lease_ms;
+    uint64_t run_ms;    /* Aim at leases that last so long; */
+    uint64_t run_units; /* and no longer than this. 0: no limit. */
+    uint64_t skips;     /* Units that may be skipped over all epochs. */
+};
+
+enum ledger_entry_type {
+    LEDGER_GRANT = 1, /* lease, rank, range */
+    LEDGER_COMMIT,    /* lease, range: all of it new */
+    LEDGER_CUT,       /* lease, range: given back from its tail */
+    LEDGER_DROP,      /* lease: over, what it had left is free */
+    LEDGER_SKIP,      /* lease, range of one: will not be delivered */
+    LEDGER_BASE,      /* range: committed before this run */
+    LEDGER_ENTER,     /* rank = host: its ranks start from nothing again */
+    LEDGER_STOP,      /* this epoch ends early: nothing more is dealt */
+    LEDGER_EPOCH,     /* the next epoch begins */
+    LEDGER_ENTRY_TYPES,
+};
+
+struct ledger_entry {
+    enum ledger_entry_type type;
+    uint64_t lease; /* From 1. */
+    uint32_t rank;  /* Of the whole job. */
+    struct range range;
+};
+
+struct ledger_lease {
+    uint64_t number;
+    uint32_t host;
+    uint32_t rank;
+    struct range range;
+    uint64_t left;     /* Positions of it that are neither committed nor
+                          skipped. Never 0. */
+    uint64_t want_end; /* < range.end: the holder is asked for the tail. */
+    bool is_late;      /* Below what the rank had before (dynamic). */
+};
+
+struct ledger_counts {
+    uint64_t grants;
+    uint64_t commits;    /* Positions, over all epochs. */
+    uint64_t drops;      /* Leases that ended with something left. */
+    uint64_t cuts;       /* Tails taken from stragglers. */
+    uint64_t refused;    /* Words of a holder without that lease. */
+    uint64_t duplicates; /* Positions that were committed twice by word. */
+    uint64_t late;       /* Leases out of a rank's order. */
+};
+
+struct ledger *ledger_new(const struct ledger_options *options);
+void ledger_destroy(struct ledger **l);
+
+/* ---- Deciding. @now_ms never goes back. -------------------------------- */
+
+/* Give @rank a lease of @units at most (0: as many as is right). OK; EMPTY:
+ * nothing is free for it now, ask again; STOPPED: this epoch has nothing more
+ * for it, ever; FULL: it has LEDGER_RANK_LEASES_MAX; INVALID: no such rank, or
+ * its host does not live. */
+struct ledger_want {
+    uint32_t rank;
+    uint64_t units;
+    uint64_t now_ms;
+};
+MUST_USE enum status ledger_want(struct ledger *l,
+                                 const struct ledger_want *want,
+                                 struct ledger_lease *out);
+
+/* @host says that it has committed @range under @lease. OK, also for what was
+ * committed before, under it; LOST: it does not hold that lease (any more);
+ * INVALID: not all of the range is the lease's. */
+struct ledger_word {
+    uint32_t host;
+    uint64_t lease;
+    struct range range;
+    uint64_t now_ms;
+};
+MUST_USE enum status ledger_commit(struct ledger *l,
+                                   const struct ledger_word *word);
+
+/* @host gives back range.first to the end of its lease, of which it has begun
+ * nothing. OK; LOST; INVALID: some of it is committed. */
+MUST_USE enum status ledger_give_back(struct ledger *l,
+                                      const struct ledger_word *word);
+
+/* @host can't read range.first (a range of one). OK: skipped; FULL: more than
+ * `skips`, nothing has changed and the job should fail; LOST, INVALID. */
+MUST_USE enum status ledger_skip(struct ledger *l,
+                                 const struct ledger_word *word);
+
+/* @host was heard of: its leases run from now. A host that was lost lives
+ * again, without leases. */
+void ledger_hear(struct ledger *l, uint32_t host, uint64_t now_ms);
+
+/* Another process is @host now: its leases are over, its ranks new. */
+void ledger_enter(struct ledger *l, uint32_t host, uint64_t now_ms);
+
+/* @host is gone: its leases are over. */
+void ledger_lose(struct ledger *l, uint32_t host, uint64_t now_ms);
+
+/* Let time pass: end the leases of silent hosts, ask stragglers, begin the
+ * next epoch. Call when ledger_timer_ms() has come, and after what may have
+ * completed an epoch. */
+void ledger_tick(struct ledger *l, uint64_t now_ms);
+uint64_t ledger_timer_ms(const struct ledger *l); /* UINT64_MAX: never. */
+
+/* Committed before this run began (a cursor). Only before the first grant. */
+void ledger_base(struct ledger *l, struct range range);
+
+/* End this epoch early: nothing more is dealt, what is held may be finished;
+ * then the next one begins. */
+void ledger_stop(struct ledger *l);
+
+/* ---- Entries ------------------------------------------------------------ */
+
+/* The entries since the last ledger_take_entries(), in order; they live until
+ * the next change. */
+const struct ledger_entry *ledger_take_entries(struct ledger *l, size_t *count);
+
+/* Make the change that @entry tells. MALFORMED: it does not follow from what
+ * was before. Notes no entry. */
+MUST_USE enum status ledger_apply(struct ledger *l,
+                                  const struct ledger_entry *entry,
+                                  struct fault *why);
+
+/* All is replayed: hosts with leases count as heard of now. */
+void ledger_resume(struct ledger *l, uint64_t now_ms);
+
+/* The whole state, for a snapshot (ledger_state.c). Read into a new ledger of
+ * the same options. MALFORMED. */
+void ledger_write(const struct ledger *l, struct buf *out);
+MUST_USE enum status ledger_read(struct ledger *l, struct bytes *in,
+                                 struct fault *why);
+
+void ledger_entry_write(const struct ledger_entry *entry, struct buf *out);
+MUST_USE enum status ledger_entry_read(struct bytes *in, struct fault *why,
+                                       struct ledger_entry *out);
+
+/* ---- Looking ------------------------------------------------------------ */
+
+uint64_t ledger_epoch(const struct ledger *l);   /* From 0. */
+bool ledger_is_complete(const struct ledger *l); /* This epoch is done. */
+bool ledger_is_over(const struct ledger *l);     /* So is the last one. */
+bool ledger_is_stopping(const struct ledger *l);
+uint64_t ledger_gate(const struct ledger *l); /* First position that nobody
+                                                 may deliver yet. */
+const struct ranges *ledger_committed(const struct ledger *l);
+const struct ranges *ledger_skipped(const struct ledger *l);
+uint64_t ledger_leased(const struct ledger *l); /* Positions under lease. */
+uint64_t ledger_lease_count(const struct ledger *l);
+struct ledger_counts ledger_counts(const struct ledger *l);
+
+/* The leases of @host by number: the first one above *@after (0 at first). */
+bool ledger_next_lease(const struct ledger *l, uint32_t host, uint64_t after,
+                       struct ledger_lease *out);
+
+size_t ledger_memory(const struct ledger *l);
+void ledger_check(const struct ledger *l);
+
+#endif /* COORDINATOR_LEDGER_H */
