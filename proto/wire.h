@@ -28,7 +28,7 @@
 #include "proto/wire_phase.h"
 
 enum {
-    WIRE_VERSION = 2,
+    WIRE_VERSION = 3,
     WIRE_JOB_SIZE = 32,          /* Hex digits of the run's id. */
     WIRE_MESSAGE_MAX = 16 << 20, /* Bytes. */
     WIRE_TEXT_MAX = 1024,        /* Of reasons and keys. */
@@ -52,6 +52,9 @@ struct wire_share {
     uint64_t units;
     uint64_t bytes;
     struct bytes named_by; /* "the inventory of 2026-…"; empty: a listing. */
+    uint64_t number;       /* Of the channel, in WORK and GRANT. */
+    uint64_t is_dynamic;   /* 1: its units are leased while the command runs. */
+    uint64_t positions;    /* Of an epoch, when it is dynamic. */
 };
 
 /* One channel of a BEAT: how far the host has brought it. */
@@ -73,6 +76,7 @@ struct wire_hello {
     uint64_t weight;
     uint64_t wall_ms;    /* The sender's clock. */
     uint64_t host_count; /* How many hosts it believes in. */
+    uint64_t phase;      /* Where it stands: an enum wire_phase. */
 };
 
 /* Coordinator → worker: you are in. */

@@ -60,6 +60,9 @@ static const struct wire_field wire_share_fields[] = {
     ANY_UINT(wire_share, units),
     ANY_UINT(wire_share, bytes),
     TEXT(wire_share, named_by, 0, WIRE_NAME_MAX),
+    UINT(wire_share, number, 0, WIRE_CHANNELS_MAX - 1),
+    UINT(wire_share, is_dynamic, 0, 1),
+    ANY_UINT(wire_share, positions),
 };
 
 static const struct wire_field wire_progress_fields[] = {
@@ -79,6 +82,7 @@ static const struct wire_field wire_hello_fields[] = {
     UINT(wire_hello, weight, 1, UINT32_MAX),
     ANY_UINT(wire_hello, wall_ms),
     UINT(wire_hello, host_count, 1, WIRE_HOSTS_MAX),
+    UINT(wire_hello, phase, 0, WIRE_PHASES - 1),
 };
 
 static const struct wire_field wire_welcome_fields[] = {
