@@ -62,6 +62,7 @@ static void dealt_write_channel(const struct dealt *d,
     CHECK((c->bounds == NULL) == c->is_dynamic);
     varint_write_text(c->name, out);
     varint_write_text(c->catalog, out);
+    varint_write_text(c->how, out);
     varint_write(c->is_dynamic, out);
     varint_write(c->positions, out);
     varint_write(c->epochs, out);
@@ -196,6 +197,7 @@ static bool dealt_read_channel(struct bytes *in, struct dealt_copy *copy,
 
     if (!varint_read_text(in, WIRE_NAME_MAX, &c->name) ||
         !varint_read_text(in, WIRE_TEXT_MAX, &c->catalog) ||
+        !varint_read_text(in, WIRE_TEXT_MAX, &c->how) ||
         !varint_read(in, &is_dynamic) || is_dynamic > 1 ||
         !varint_read(in, &c->positions) || c->positions >= UINT64_MAX / 2 ||
         !varint_read(in, &c->epochs) || c->epochs == 0 ||

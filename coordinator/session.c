@@ -363,11 +363,7 @@ static void session_take_message(struct session *s,
     if (m->type == WIRE_ASK) {
         session_send_report(s, event->peer, m);
     } else if (m->term != s->term) {
-        session_send_refuse(s, event->peer, STATUS_WRONG_JOB,
-                            "this is term %llu of the job, not term %llu",
-                            (unsigned long long)s->term,
-                            (unsigned long long)m->term);
-        session_head_as(s, m);
+        s->refused++; /* One of us is late: the lease will tell. */
     } else if (m->type == WIRE_HELLO) {
         session_take_hello(s, event);
     } else if (host == SESSION_NO_HOST) {
