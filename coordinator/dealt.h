@@ -27,6 +27,7 @@ struct dealt_channel {
     uint64_t skips;
     const uint64_t *bounds; /* Static: first position of each rank of the job,
                                and the end. Dynamic: NULL. */
+    struct bytes how;       /* JSON: deal, even, split, seed; for the cursor. */
     struct bytes base;      /* ranges_write() of what was committed before this
                                run; empty: nothing. */
 };
