@@ -24,7 +24,7 @@
 #include "base/status.h"
 #include "proto/net_addr.h"
 
-enum { NET_FDS_MAX = 4 };
+enum { NET_FDS_MAX = 8 };
 
 /* A peer that can not be answered: it chose its own routing id. What it says
  * comes out empty. */
