@@ -66,6 +66,7 @@ static void dealt_write_channel(const struct dealt *d,
     varint_write(c->is_dynamic, out);
     varint_write(c->positions, out);
     varint_write(c->epochs, out);
+    varint_write(c->first_epoch, out);
     varint_write(c->step_units, out);
     varint_write(c->skips, out);
     varint_write_text(c->base, out);
@@ -201,6 +202,7 @@ static bool dealt_read_channel(struct bytes *in, struct dealt_copy *copy,
         !varint_read(in, &is_dynamic) || is_dynamic > 1 ||
         !varint_read(in, &c->positions) || c->positions >= UINT64_MAX / 2 ||
         !varint_read(in, &c->epochs) || c->epochs == 0 ||
+        !varint_read(in, &c->first_epoch) || c->first_epoch >= UINT64_MAX / 2 ||
         !varint_read(in, &c->step_units) || !varint_read(in, &c->skips) ||
         !varint_read_text(in, DEALT_TEXT_MAX, &c->base)) {
         return false;

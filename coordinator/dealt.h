@@ -22,14 +22,17 @@ struct dealt_channel {
     struct bytes catalog; /* Its name: the hash of its content. */
     bool is_dynamic;
     uint64_t positions;
-    uint64_t epochs;
+    uint64_t epochs;      /* How many this run goes through; */
+    uint64_t first_epoch; /* its order's number of the first one. */
     uint64_t step_units;
     uint64_t skips;
     const uint64_t *bounds; /* Static: first position of each rank of the job,
                                and the end. Dynamic: NULL. */
     struct bytes how;       /* JSON: deal, even, split, seed; for the cursor. */
     struct bytes base;      /* ranges_write() of what was committed before this
-                               run; empty: nothing. */
+                               run, of the first epoch, as positions in its
+                               order (cursor.h); empty: nothing. Dynamic: the
+                               ledger's own positions. */
 };
 
 struct dealt {
