@@ -238,7 +238,9 @@ static enum status run_connect(struct run *r, const struct term_lease *lease,
               lease->term);
     net_close(&r->net, 0);
     run_new_agent(r);
-    return net_connect(lease->endpoint, WIRE_MESSAGE_MAX, why, &r->net);
+    return net_connect(
+        &(struct net_connect){lease->endpoint, WIRE_MESSAGE_MAX, NULL, NULL},
+        why, &r->net);
 }
 
 enum status run_meet(struct run *r, struct fault *why)
