@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/limit.h"
 #include "base/mem.h"
 #include "proto/net_addr.h"
 #include "proto/net_impl_zmq.h"
@@ -89,6 +90,7 @@ static void net_open_guard(struct net *n, const struct net_listen *o)
         zsock_set_handshake_ivl(n->sock, o->handshake_ms);
     }
     if (o->keys != NULL) {
+        limit_raise_files();
         net_open_set_keys(n, o->keys);
         n->gate = net_gate_open(zsys_init(), n->raw);
     }

@@ -93,9 +93,11 @@ static inline uint64_t kit_insist(struct net *client, const char *text,
         (void)!net_send(client, 0, bytes_of(text));
         net_wait(client, KIT_STEP_MS, NULL, 0);
         s = net_receive(server, &peer, &got);
+        if (s == STATUS_OK && !bytes_is(buf_bytes(&got), text)) {
+            s = STATUS_NOT_FOUND; /* Of an earlier call. */
+        }
     }
     EXPECT_EQ(s, STATUS_OK);
-    EXPECT_STR(buf_text(&got), text);
     buf_fini(&got);
     return peer;
 }
