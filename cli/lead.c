@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/host_keys.h"
 #include "cli/prepare.h"
 #include "cli/store_queue.h"
 #include "coordinator/reign.h"
@@ -37,6 +38,7 @@ struct lead {
     pthread_t thread;
 
     /* The thread's until it has ended. */
+    struct host_keys_watch *watch; /* Admits the hosts' keys. */
     struct reign *reign;
     enum reign_state state;
     struct store_queue *queue;
@@ -208,6 +210,13 @@ static void lead_take_message(struct lead *l, uint64_t peer,
     event.type =
         event.status == STATUS_OK ? REIGN_EVENT_MESSAGE : REIGN_EVENT_BAD;
     event.text = why.text;
+    if (event.status == STATUS_OK &&
+        !host_keys_may_say(net_sender_tag(l->options.net), &message,
+                           (const char *const *)
+                               l->options.contract->hosts.names)) {
+        event.type = REIGN_EVENT_BAD;
+        event.status = STATUS_REFUSED;
+    }
     lead_step(l, &event);
 }
 
@@ -285,11 +294,31 @@ static void lead_turn(struct lead *l, int wait_ms)
     }
 }
 
+/* Let the job's hosts in, and only them. */
+static void lead_admit(struct lead *l)
+{
+    const struct contract *c = l->options.contract;
+    bool is_shared =
+        settings_text(&c->job->settings, SETTING_SECRET_FILE)[0] != '\0';
+
+    l->status = host_keys_watch_start(
+        &(struct host_keys_watch_options){
+            .state_uri = l->options.state_uri,
+            .hosts = (const char *const *)c->hosts.names,
+            .host_count = c->hosts.count,
+            .every_ms = (uint32_t)lead_setting(l, SETTING_HEARTBEAT),
+            .net = l->options.net,
+            .shared = is_shared ? l->options.keys : NULL,
+        },
+        &l->why, &l->watch);
+}
+
 static void *lead_main(void *self)
 {
     struct lead *l = self;
     uint64_t one = 1;
 
+    lead_admit(l);
     lead_new_reign(l);
     lead_step(l, &(struct reign_event){.type = REIGN_EVENT_TIMER});
     while (l->status == STATUS_OK && !l->is_over && !atomic_load(&l->stop)) {
@@ -356,6 +385,7 @@ enum status lead_finish(struct lead **l, struct fault *why)
     if (s != STATUS_OK) {
         *why = old->why;
     }
+    host_keys_watch_stop(&old->watch);
     reign_destroy(&old->reign);
     prepare_destroy(&old->prepare);
     prepare_destroy(&old->made);

@@ -20,6 +20,7 @@ struct lead_options {
     const char *state_uri;           /* The same. */
     struct net *net;                 /* Bound; lent. */
     const struct term_lease *lease;  /* What it leads; copied. */
+    const struct net_keys *keys;     /* The host's own. */
     bool has_conditions;             /* The store's conditional writes. */
 };
 

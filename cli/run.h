@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/status.h"
 #include "cli/contract.h"
+#include "cli/host_keys.h"
 #include "cli/lead.h"
 #include "cli/succession.h"
 #include "coordinator/catalog.h"
@@ -51,6 +52,7 @@ struct run {
     uint64_t attempt;
     uint32_t ranks;
     char endpoint[NET_ENDPOINT_MAX];
+    struct net_keys keys; /* This host's. */
     struct net *listener; /* Lent to the lead while there is one. */
     struct succession *succession;
     char entered[WIRE_JOB_SIZE + 1]; /* The run that the succession knows of. */

@@ -59,6 +59,9 @@ static void run_host_file_text(const struct run *r, struct buf *out)
               ", \"wall_ms\": %" PRIu64 ", \"release\": \"%s\"}\n",
               r->incarnation, r->attempt, clock_wall_ms(&clock_os),
               version_text());
+    out->size -= 2; /* "}\n" */
+    host_keys_write_field(&r->keys, out);
+    buf_add_text(out, "}\n");
 }
 
 /* Say in the store that this host is here. It is also the first write, so
@@ -108,6 +111,7 @@ static enum status run_listen(struct run *r, struct fault *why)
         .address = bind,
         .port = (uint16_t)run_setting(r, SETTING_PORT),
         .message_max = WIRE_MESSAGE_MAX,
+        .keys = &r->keys,
     };
 
     if (bind[0] == '\0' && r->contract.hosts.count == 1) {
@@ -126,6 +130,7 @@ static struct term *run_new_term(struct run *r)
     struct term_options options = {
         .host = r->host,
         .endpoint = r->endpoint,
+        .key = r->keys.public_key,
         .run = r->run_id,
         .number = r->contract.hosts.current,
         .host_count = r->contract.hosts.count,
@@ -174,7 +179,12 @@ enum status run_meet_start(struct run *r, struct fault *why)
     if (s != STATUS_OK) {
         return fault_prefix(why, s, "the job's state %s", r->state_uri);
     }
-    s = run_try_store(r, why);
+    s = host_keys_own(
+        settings_text(&r->contract.job->settings, SETTING_SECRET_FILE), why,
+        &r->keys);
+    if (s == STATUS_OK) {
+        s = run_try_store(r, why);
+    }
     if (s == STATUS_OK) {
         s = run_write_host_file(r, why);
     }
@@ -196,6 +206,7 @@ static enum status run_lead(struct run *r, struct fault *why)
         .state_uri = r->state_uri,
         .net = r->listener,
         .lease = &r->lease,
+        .keys = &r->keys,
         .has_conditions = r->has_conditions,
     };
 
@@ -255,7 +266,10 @@ static enum status run_connect(struct run *r, const struct term_lease *lease,
     } else {
         run_new_agent(r);
     }
-    return net_connect(lease->endpoint, WIRE_MESSAGE_MAX, why, &r->net);
+    return net_connect(
+        &(struct net_connect){lease->endpoint, WIRE_MESSAGE_MAX, &r->keys,
+                              lease->key},
+        why, &r->net);
 }
 
 /* Another launch has begun a run of its own while this host was in one. */
@@ -351,5 +365,6 @@ void run_meet_fini(struct run *r)
     succession_end(&r->succession);
     agent_destroy(&r->agent);
     store_close(&r->state);
+    net_keys_fini(&r->keys);
     buf_fini(&r->state_prefix);
 }
