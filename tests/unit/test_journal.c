@@ -230,6 +230,45 @@ TEST(old_snapshot_that_arrives_late_is_replaced)
     kit_destroy(&k);
 }
 
+/* What a dead writer could not delete is deleted with the next snapshot. */
+TEST(leftovers_are_swept_by_the_next_writer)
+{
+    struct kit *k = kit_new(200);
+    struct kit_host *a = kit_start(k);
+    struct kit_host *b;
+
+    recover(k, a);
+    while (journal_stats(a->j).snapshots < 2) {
+        if (a->call_count == 0) {
+            kit_append(k, a);
+        }
+        for (size_t i = a->call_count; i > 0; i--) {
+            bool fails = a->calls[0].request.ask == JOURNAL_DELETE;
+
+            if (!fails) {
+                kit_run(k, &a->calls[0]);
+            }
+            kit_answer(k, a, 0, fails ? STATUS_STORE : STATUS_OK);
+        }
+        if (a->wants_snapshot) {
+            kit_snapshot(a);
+        }
+        k->now_ms += KIT_GAP_MS;
+        kit_timer(k, a);
+    }
+    kit_kill(k, a);
+    EXPECT(is_stored(k, JOURNAL_KIND_LOG, 2, 2));
+    b = kit_start(k);
+    recover(k, b);
+    kit_write(k, b, 20);
+    EXPECT(is_stored(k, JOURNAL_KIND_LOG, 1, 1));
+    for (uint64_t n = 2; n < 20; n++) {
+        EXPECT(is_stored(k, JOURNAL_KIND_LOG, n, n) ==
+               (n == journal_stats(b->j).number - 20));
+    }
+    kit_destroy(&k);
+}
+
 /* ---- What is stored is damaged ------------------------------------------ */
 
 static void cut(struct kit_object *o)
