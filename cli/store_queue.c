@@ -110,11 +110,11 @@ static void store_queue_do(struct store_queue *q, struct store_queue_item *item)
 
     if (item->ask == JOURNAL_GET) {
         buf_clear(&item->body);
-        item->status = store_sync_get(
-            q->store,
-            &(struct store_sync_get){item->key, JOURNAL_SNAPSHOT_MAX,
-                                     item->etag},
-            &why, &item->body);
+        item->status =
+            store_sync_get(q->store,
+                           &(struct store_sync_get){
+                               item->key, JOURNAL_SNAPSHOT_MAX, item->etag},
+                           &why, &item->body);
     } else if (item->ask == JOURNAL_DELETE) {
         item->status = store_sync_delete(q->store, item->key, &why);
     } else {

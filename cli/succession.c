@@ -129,9 +129,8 @@ static void *succession_main(void *self)
 
     while (term_state(s->term) != TERM_RELEASED) {
         bool is_ending = succession_heed(s);
-        enum term_event_type type = is_ending && !was_ending
-                                        ? TERM_EVENT_RELEASE
-                                        : TERM_EVENT_TIMER;
+        enum term_event_type type =
+            is_ending && !was_ending ? TERM_EVENT_RELEASE : TERM_EVENT_TIMER;
         uint64_t timer_ms;
 
         was_ending = is_ending;

@@ -44,9 +44,11 @@
 #include "base/fault.h"
 #include "base/ranges.h"
 #include "base/status.h"
+#include "coordinator/ledger_entry.h"
 
 enum {
     LEDGER_RANK_LEASES_MAX = 4, /* Of one rank at a time. */
+    LEDGER_WEIGHT_MAX = 1000000,
     LEDGER_SKIPS_MAX = 10000,
     LEDGER_HOLES_MAX = 16 << 20, /* Of a snapshot that is read. */
 };
@@ -54,40 +56,21 @@ enum {
 struct ledger;
 
 struct ledger_options {
-    uint64_t positions;  /* Of each epoch; may be 0. */
-    uint64_t epochs;     /* How many there are; at least 1. */
-    uint64_t step_units; /* 0: no steps. */
+    uint64_t positions;   /* Of each epoch; may be 0. */
+    uint64_t epochs;      /* How many there are; at least 1. */
+    uint64_t first_epoch; /* The one to begin with (a cursor's); < epochs. */
+    uint64_t step_units;  /* 0: no steps. */
     uint32_t host_count;
     const uint32_t *host_ranks;   /* By host; copied. Ranks are numbered over
                                      all hosts, host after host. 0 for a host
                                      that does not take part. */
-    const uint32_t *host_weights; /* Copied; 100 is usual. */
+    const uint32_t *host_weights; /* Copied; 100 is usual, at least 1. */
     const uint64_t *shares;       /* Static: rank count + 1 bounds; copied. Else
                                      NULL. */
     uint64_t lease_ms;
     uint64_t run_ms;    /* Aim at leases that last so long; */
     uint64_t run_units; /* and no longer than this. 0: no limit. */
     uint64_t skips;     /* Units that may be skipped over all epochs. */
-};
-
-enum ledger_entry_type {
-    LEDGER_GRANT = 1, /* lease, rank, range */
-    LEDGER_COMMIT,    /* lease, range: all of it new */
-    LEDGER_CUT,       /* lease, range: given back from its tail */
-    LEDGER_DROP,      /* lease: over, what it had left is free */
-    LEDGER_SKIP,      /* lease, range of one: will not be delivered */
-    LEDGER_BASE,      /* range: committed before this run */
-    LEDGER_ENTER,     /* rank = host: its ranks start from nothing again */
-    LEDGER_STOP,      /* this epoch ends early: nothing more is dealt */
-    LEDGER_EPOCH,     /* the next epoch begins */
-    LEDGER_ENTRY_TYPES,
-};
-
-struct ledger_entry {
-    enum ledger_entry_type type;
-    uint64_t lease; /* From 1. */
-    uint32_t rank;  /* Of the whole job. */
-    struct range range;
 };
 
 struct ledger_lease {
@@ -161,9 +144,9 @@ void ledger_enter(struct ledger *l, uint32_t host, uint64_t now_ms);
 /* @host is gone: its leases are over. */
 void ledger_lose(struct ledger *l, uint32_t host, uint64_t now_ms);
 
-/* Let time pass: end the leases of silent hosts, ask stragglers, begin the
- * next epoch. Call when ledger_timer_ms() has come, and after what may have
- * completed an epoch. */
+/* Let time pass: lose silent hosts, ask stragglers, begin the next epoch where
+ * ledger_base() or a replay has completed one (what else completes an epoch
+ * begins the next one itself). Call when ledger_timer_ms() has come. */
 void ledger_tick(struct ledger *l, uint64_t now_ms);
 uint64_t ledger_timer_ms(const struct ledger *l); /* UINT64_MAX: never. */
 
@@ -181,23 +164,21 @@ void ledger_stop(struct ledger *l);
 const struct ledger_entry *ledger_take_entries(struct ledger *l, size_t *count);
 
 /* Make the change that @entry tells. MALFORMED: it does not follow from what
- * was before. Notes no entry. */
+ * was before; nothing has changed. Notes no entry. Only before any host lives,
+ * so before ledger_resume(). */
 MUST_USE enum status ledger_apply(struct ledger *l,
                                   const struct ledger_entry *entry,
                                   struct fault *why);
 
-/* All is replayed: hosts with leases count as heard of now. */
+/* All is replayed: hosts with leases, or with a part of the step that is under
+ * way, count as heard of now. */
 void ledger_resume(struct ledger *l, uint64_t now_ms);
 
 /* The whole state, for a snapshot (ledger_state.c). Read into a new ledger of
- * the same options. MALFORMED. */
+ * the same options. MALFORMED: destroy it. */
 void ledger_write(const struct ledger *l, struct buf *out);
 MUST_USE enum status ledger_read(struct ledger *l, struct bytes *in,
                                  struct fault *why);
-
-void ledger_entry_write(const struct ledger_entry *entry, struct buf *out);
-MUST_USE enum status ledger_entry_read(struct bytes *in, struct fault *why,
-                                       struct ledger_entry *out);
 
 /* ---- Looking ------------------------------------------------------------ */
 
@@ -209,9 +190,16 @@ uint64_t ledger_gate(const struct ledger *l); /* First position that nobody
                                                  may deliver yet. */
 const struct ranges *ledger_committed(const struct ledger *l);
 const struct ranges *ledger_skipped(const struct ledger *l);
-uint64_t ledger_leased(const struct ledger *l); /* Positions under lease. */
+uint64_t ledger_leased(const struct ledger *l); /* The sum of `left`. */
 uint64_t ledger_lease_count(const struct ledger *l);
 struct ledger_counts ledger_counts(const struct ledger *l);
+
+/* Whether @host was heard of and not lost since. */
+bool ledger_is_live(const struct ledger *l, uint32_t host);
+
+/* The lease @number, if it is held. */
+bool ledger_find_lease(const struct ledger *l, uint64_t number,
+                       struct ledger_lease *out);
 
 /* The leases of @host by number: the first one above *@after (0 at first). */
 bool ledger_next_lease(const struct ledger *l, uint32_t host, uint64_t after,

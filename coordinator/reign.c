@@ -188,7 +188,8 @@ void reign_step_session(struct reign *r, struct session_event *event)
     }
 }
 
-/* ---- Events --------------------------------------------------------------- */
+/* ---- Events ---------------------------------------------------------------
+ */
 
 static void reign_tick_ledgers(struct reign *r)
 {
@@ -202,15 +203,15 @@ static void reign_tick_ledgers(struct reign *r)
 static void reign_take_timer(struct reign *r)
 {
     if (r->now_ms >= r->journal_timer_ms) {
-        reign_step_journal(r,
-                           &(struct journal_event){.type = JOURNAL_EVENT_TIMER});
+        reign_step_journal(
+            r, &(struct journal_event){.type = JOURNAL_EVENT_TIMER});
     }
     if (r->state != REIGN_SERVING) {
         return;
     }
     if (r->now_ms >= r->session_timer_ms) {
-        reign_step_session(r,
-                           &(struct session_event){.type = SESSION_EVENT_TIMER});
+        reign_step_session(
+            r, &(struct session_event){.type = SESSION_EVENT_TIMER});
     }
     reign_tick_ledgers(r);
 }
@@ -312,7 +313,8 @@ static void reign_take(struct reign *r, const struct reign_event *event)
     }
 }
 
-/* ---- After the event ------------------------------------------------------ */
+/* ---- After the event ------------------------------------------------------
+ */
 
 static void reign_append_all(struct reign *r)
 {
@@ -346,8 +348,7 @@ static void reign_follow_journal(struct reign *r)
         break;
     case JOURNAL_BROKEN:
         r->state = REIGN_BROKEN;
-        fault_set(&r->fault, STATUS_MALFORMED, "%s",
-                  journal_fault(r->journal));
+        fault_set(&r->fault, STATUS_MALFORMED, "%s", journal_fault(r->journal));
         break;
     }
 }
@@ -370,8 +371,8 @@ static void reign_settle(struct reign *r)
     }
     if (r->has_appended) {
         r->has_appended = false;
-        reign_step_journal(r,
-                           &(struct journal_event){.type = JOURNAL_EVENT_TIMER});
+        reign_step_journal(
+            r, &(struct journal_event){.type = JOURNAL_EVENT_TIMER});
         reign_follow_journal(r);
     }
     if (r->state == REIGN_SERVING) {
@@ -413,9 +414,9 @@ void reign_step(struct reign *r, const struct reign_event *event,
         reign_settle(r);
     }
     fx->sends = r->sends;
-    fx->send_count =
-        r->state == REIGN_DEPOSED || r->state == REIGN_BROKEN ? 0
-                                                              : r->send_count;
+    fx->send_count = r->state == REIGN_DEPOSED || r->state == REIGN_BROKEN
+                         ? 0
+                         : r->send_count;
     fx->do_prepare = r->do_prepare;
     fx->requests = r->requests;
     fx->request_count = r->request_count;
@@ -423,7 +424,8 @@ void reign_step(struct reign *r, const struct reign_event *event,
     fx->timer_ms = reign_timer_ms(r);
 }
 
-/* ---- Looking -------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------
+ */
 
 enum reign_state reign_state(const struct reign *r)
 {

@@ -44,7 +44,8 @@ void reign_go_on(struct reign *r)
     }
 }
 
-/* ---- Ledgers -------------------------------------------------------------- */
+/* ---- Ledgers --------------------------------------------------------------
+ */
 
 /* The bounds of the ranks that have a part, packed. */
 static uint64_t *reign_pack_bounds(const struct dealt *d, uint32_t number)
@@ -146,16 +147,16 @@ void reign_note_host(struct reign *r, uint32_t host)
 {
     struct session_host h = session_host(r->session, host);
 
-    reign_append(
-        r, &(struct record){
-               .type = RECORD_HOST,
-               .host = {.number = host,
-                        .name = bytes_of(h.name),
-                        .attempt = h.attempt,
-                        .ranks = (uint32_t)h.ranks,
-                        .incarnation = bytes_of(
-                            h.incarnation != NULL ? h.incarnation : "")},
-           });
+    reign_append(r,
+                 &(struct record){
+                     .type = RECORD_HOST,
+                     .host = {.number = host,
+                              .name = bytes_of(h.name),
+                              .attempt = h.attempt,
+                              .ranks = (uint32_t)h.ranks,
+                              .incarnation = bytes_of(
+                                  h.incarnation != NULL ? h.incarnation : "")},
+                 });
 }
 
 void reign_note_plans(struct reign *r)
@@ -176,7 +177,8 @@ void reign_note_plans(struct reign *r)
     }
 }
 
-/* ---- The state of a snapshot ----------------------------------------------- */
+/* ---- The state of a snapshot -----------------------------------------------
+ */
 
 void reign_write_state(const struct reign *r, struct buf *out)
 {
@@ -216,7 +218,8 @@ static enum status reign_read_state(struct reign *r, struct bytes in)
     return s;
 }
 
-/* ---- Records --------------------------------------------------------------- */
+/* ---- Records ---------------------------------------------------------------
+ */
 
 static void reign_find_end(struct reign *r, const struct record *record)
 {

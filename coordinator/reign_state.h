@@ -21,7 +21,7 @@ struct reign_grant {
 /* What is known of a host's exchange about one channel. While one answer
  * waits, only the newest after it is kept: each tells the whole state. */
 struct reign_post {
-    uint64_t seq;        /* Of the last WORK taken. */
+    uint64_t seq; /* Of the last WORK taken. */
     struct reign_grant first;
     struct reign_grant second;
 };
@@ -66,9 +66,9 @@ struct reign {
     uint32_t wait_count;
     uint32_t wait_room;
 
-    bool has_ended; /* The outcome is in the journal; */
+    bool has_ended;    /* The outcome is in the journal; */
     uint64_t end_mark; /* durable with this mark; 0: it was found there. */
-    bool is_end_told; /* To the session. */
+    bool is_end_told;  /* To the session. */
     bool is_over;
     struct {
         enum status status;

@@ -13,7 +13,8 @@ static struct reign_post *reign_post(struct reign *r, uint32_t host,
     return &r->posts[host * r->dealt->channel_count + channel];
 }
 
-/* ---- GRANTs that wait ----------------------------------------------------- */
+/* ---- GRANTs that wait -----------------------------------------------------
+ */
 
 static void reign_wait_for(struct reign *r, uint64_t mark, uint32_t post)
 {
@@ -94,7 +95,8 @@ void reign_forget_host(struct reign *r, uint32_t host)
     }
 }
 
-/* ---- What became of hosts -------------------------------------------------- */
+/* ---- What became of hosts --------------------------------------------------
+ */
 
 /* Static: the share of each rank is its lease from the start. */
 static void reign_grant_shares(struct reign *r, uint32_t host)
@@ -137,8 +139,8 @@ static void reign_take_notice(struct reign *r,
                               const struct session_notice *notice)
 {
     uint32_t host = notice->host;
-    bool is_gone = notice->news == SESSION_NEWS_GONE ||
-                   notice->news == SESSION_NEWS_DONE;
+    bool is_gone =
+        notice->news == SESSION_NEWS_GONE || notice->news == SESSION_NEWS_DONE;
 
     if (notice->news == SESSION_NEWS_START) {
         reign_grant_shares(r, host);
@@ -169,7 +171,8 @@ void reign_take_notices(struct reign *r, const struct session_effects *fx)
     }
 }
 
-/* ---- WORK ------------------------------------------------------------------ */
+/* ---- WORK ------------------------------------------------------------------
+ */
 
 static void reign_take_leases(struct reign *r, struct ledger *l, uint32_t host)
 {
@@ -177,20 +180,11 @@ static void reign_take_leases(struct reign *r, struct ledger *l, uint32_t host)
 
     for (uint32_t i = 0; i < w->lease_count; i++) {
         const struct work_lease *said = &w->leases[i];
-        struct ledger_word word = {host, said->number,
-                                   {said->end, UINT64_MAX}, r->now_ms};
+        struct ledger_word word = {
+            host, said->number, {said->end, UINT64_MAX}, r->now_ms};
 
-        switch (ledger_holds(l, host, said->number)) {
-        case LEDGER_HELD:
-            if (ledger_give_back(l, &word) != STATUS_OK) {
-                r->grant.refused[r->grant.refused_count++] = said->number;
-            }
-            break;
-        case LEDGER_FINISHED:
-            break;
-        case LEDGER_GONE:
+        if (ledger_give_back(l, &word) != STATUS_OK) {
             r->grant.refused[r->grant.refused_count++] = said->number;
-            break;
         }
     }
 }
@@ -201,8 +195,8 @@ static void reign_take_done(struct reign *r, struct ledger *l, uint32_t host)
 
     for (uint32_t i = 0; i < w->done_count; i++) {
         const struct work_done *done = &w->done[i];
-        struct ledger_word word = {host, done->number,
-                                   {done->first, done->end}, r->now_ms};
+        struct ledger_word word = {
+            host, done->number, {done->first, done->end}, r->now_ms};
         bool is_known = ledger_commit(l, &word) == STATUS_OK;
         uint32_t *count = &r->grant.refused_count;
 
@@ -222,9 +216,9 @@ static void reign_fail_unit(struct reign *r, uint32_t channel,
     fault_set(&why, STATUS_IO,
               "channel %.*s: unit %llu can not be read: %.*s (more than the "
               "%llu that may be skipped)",
-              (int)c->name.size, c->name.at,
-              (unsigned long long)skip->position, (int)skip->reason.size,
-              skip->reason.at, (unsigned long long)c->skips);
+              (int)c->name.size, c->name.at, (unsigned long long)skip->position,
+              (int)skip->reason.size, skip->reason.at,
+              (unsigned long long)c->skips);
     reign_step_session(r, &(struct session_event){.type = SESSION_EVENT_FAIL,
                                                   .status = STATUS_IO,
                                                   .text = why.text});
@@ -236,7 +230,8 @@ static void reign_take_skips(struct reign *r, uint32_t channel, uint32_t host)
 
     for (uint32_t i = 0; i < r->work.skip_count; i++) {
         const struct work_skip *skip = &r->work.skips[i];
-        struct ledger_word word = {host, skip->number,
+        struct ledger_word word = {host,
+                                   skip->number,
                                    {skip->position, skip->position + 1},
                                    r->now_ms};
         uint64_t before = ranges_size(ledger_skipped(l));
@@ -266,8 +261,7 @@ static void reign_take_wants(struct reign *r, uint32_t channel, uint32_t host)
         struct ledger_lease lease;
 
         if (w->rank < r->dealt->ranks[host] &&
-            ledger_want(r->ledgers[channel], &want, &lease) ==
-                STATUS_STOPPED) {
+            ledger_want(r->ledgers[channel], &want, &lease) == STATUS_STOPPED) {
             r->grant.idle_ranks |= UINT64_C(1) << w->rank;
         }
     }
@@ -361,8 +355,7 @@ void reign_take_work(struct reign *r, const struct reign_event *event)
     reign_post(r, host, (uint32_t)channel)->seq = r->work.seq;
     memset(&r->grant, 0, sizeof(r->grant));
     reign_do_work(r, (uint32_t)channel, host);
-    reign_keep_grant(r,
-                     host * r->dealt->channel_count + (uint32_t)channel,
+    reign_keep_grant(r, host * r->dealt->channel_count + (uint32_t)channel,
                      event->peer,
                      r->options.acks_early && !is_own ? r->firm_mark : r->mark);
 }

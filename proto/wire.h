@@ -4,8 +4,8 @@
  *
  * A message is a msgpack array: [magic, version, job, term, type, fields…].
  * `job` is the run's id from the lease object, so that a late word from
- * another job or an earlier launch is refused. Texts in a decoded message are
- * views into the bytes it was decoded from; lists are in the struct.
+ * another job or an earlier launch is refused. Texts and bytes in a decoded
+ * message are views into what it was decoded from; lists are in the struct.
  *
  * Peers are not trusted: decoding never CHECKs what they sent, allocates
  * nothing, and refuses what is too long, too many, out of range or left over.
@@ -149,6 +149,17 @@ struct wire_report {
     struct bytes json;
 };
 
+/* Worker → coordinator, and its answer: the leases of one channel, as
+ * proto/work.h writes them. */
+struct wire_work {
+    uint64_t channel; /* Its number in the job. */
+    struct bytes body;
+};
+struct wire_grant {
+    uint64_t channel;
+    struct bytes body;
+};
+
 enum wire_type {
     WIRE_HELLO = 1,
     WIRE_WELCOME,
@@ -162,6 +173,8 @@ enum wire_type {
     WIRE_END,
     WIRE_ASK,
     WIRE_REPORT,
+    WIRE_WORK,
+    WIRE_GRANT,
     WIRE_TYPES,
 };
 
@@ -184,6 +197,8 @@ struct wire_message {
         struct wire_end end;
         struct wire_ask ask;
         struct wire_report report;
+        struct wire_work work;
+        struct wire_grant grant;
     };
 };
 
