@@ -45,6 +45,8 @@ struct reign *reign_new(const struct reign_options *options)
     reign_copy_session(&r->options.session);
     r->now_ms = options->session.now_ms;
     r->session_timer_ms = REIGN_NEVER;
+    r->incarnations =
+        mem_new(options->session.host_count, sizeof(*r->incarnations));
     r->journal = journal_new(&(struct journal_options){
         .run = options->session.run,
         .term = options->session.term,
@@ -78,6 +80,10 @@ void reign_destroy(struct reign **r)
     for (uint32_t i = 0; i < old->sent_room; i++) {
         buf_fini(&old->sent[i]);
     }
+    for (uint32_t i = 0; i < old->options.session.host_count; i++) {
+        free(old->incarnations[i]);
+    }
+    free(old->incarnations);
     reign_free_session(&old->options.session);
     buf_fini(&old->found);
     buf_fini(&old->snapshot);

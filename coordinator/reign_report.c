@@ -38,8 +38,7 @@ static void reign_report_stragglers(const struct reign *r, uint32_t channel,
             after = lease.number;
             if (lease.want_end < lease.range.end) {
                 buf_add_text(out, found++ == 0 ? "{" : ",{");
-                field_write_text(out, "host",
-                                 session_host(r->session, i).name);
+                field_write_text(out, "host", session_host(r->session, i).name);
                 field_write_number(out, "rank",
                                    lease.rank - r->first_ranks[channel][i]);
                 field_write_number(out, "left", lease.left);

@@ -56,6 +56,7 @@ struct reign {
     struct session *session;
     uint64_t session_timer_ms;
     const struct dealt *dealt; /* Borrowed; NULL until it is known. */
+    char **incarnations; /* By host: the process that was last let in. */
     struct ledger *ledgers[WIRE_CHANNELS_MAX];
     uint32_t *first_ranks[WIRE_CHANNELS_MAX]; /* By host: its first rank among
                                             those that have a part in it. */
