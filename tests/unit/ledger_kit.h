@@ -114,8 +114,9 @@ static inline void kit_finish(struct ledger *l,
 
 #define EXPECT_RANGE(range_, first_, end_)                                     \
     do {                                                                       \
-        EXPECT_EQ((range_).first, first_);                                     \
-        EXPECT_EQ((range_).end, end_);                                         \
+        struct range got_range_ = (range_);                                    \
+        EXPECT_EQ(got_range_.first, first_);                                   \
+        EXPECT_EQ(got_range_.end, end_);                                       \
     } while (0)
 
 #endif /* TESTS_UNIT_LEDGER_KIT_H */
