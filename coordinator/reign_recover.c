@@ -115,15 +115,28 @@ void reign_make_ledgers(struct reign *r, const struct dealt *dealt)
     r->dealt = dealt;
 }
 
+/* How many ranks each host has in the channel, as its ledger numbers them. */
+static void reign_write_ranks(const struct reign *r, uint32_t number,
+                              struct buf *out)
+{
+    const struct dealt *d = r->dealt;
+
+    for (uint32_t i = 0; i < d->host_count; i++) {
+        varint_write(dealt_has_part(d, number, i) ? d->ranks[i] : 0, out);
+    }
+}
+
 /* The plan is new: tell the journal, with what was committed before. */
 static void reign_note_plan(struct reign *r, uint32_t number)
 {
     const struct dealt_channel *c = &r->dealt->channels[number];
     struct ranges *base = ranges_new();
+    struct buf ranks = {0};
     struct bytes text = c->base;
     struct fault why;
     struct range range = {0, 0};
 
+    reign_write_ranks(r, number, &ranks);
     reign_append(r, &(struct record){
                         .type = RECORD_PLAN,
                         .plan = {.channel = number,
@@ -133,11 +146,12 @@ static void reign_note_plan(struct reign *r, uint32_t number)
                                  .epochs = c->epochs,
                                  .step_units = c->step_units,
                                  .is_dynamic = c->is_dynamic,
-                                 .skips = c->skips},
+                                 .skips = c->skips,
+                                 .ranks = buf_bytes(&ranks)},
                     });
-    if (c->is_dynamic && text.size > 0 &&
-        ranges_read(base, c->positions, LEDGER_HOLES_MAX, &text, &why) ==
-            STATUS_OK) {
+    buf_fini(&ranks);
+    if (text.size > 0 && ranges_read(base, c->positions, LEDGER_HOLES_MAX,
+                                     &text, &why) == STATUS_OK) {
         while (ranges_next(base, range.end, &range)) {
             ledger_base(r->ledgers[number], range);
         }
