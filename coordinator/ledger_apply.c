@@ -101,8 +101,8 @@ static void ledger_change_drop(struct ledger *l, const struct ledger_entry *e)
     struct ledger_held *held = ledger_held(l, e->lease);
     struct range open = {held->range.first, held->range.first};
 
-    while (ledger_next_open(l, (struct range){open.end, held->range.end},
-                            &open)) {
+    while (
+        ledger_next_open(l, (struct range){open.end, held->range.end}, &open)) {
         ledger_release(l, held, open);
     }
     CHECK(held->left == 0);
@@ -166,9 +166,8 @@ static bool ledger_is_inside(struct range in, struct range range)
            range.end <= in.end;
 }
 
-/* Whether static shares or steps allow @range for @rank. */
-static bool ledger_allows_run(const struct ledger *l, uint32_t rank,
-                              struct range range)
+bool ledger_allows_run(const struct ledger *l, uint32_t rank,
+                       struct range range)
 {
     uint64_t step;
 

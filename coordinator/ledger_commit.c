@@ -61,8 +61,8 @@ enum status ledger_commit(struct ledger *l, const struct ledger_word *word)
         return STATUS_INVALID;
     }
     rank = held->rank;
-    while (ledger_next_open(l, (struct range){open.end, word->range.end},
-                            &open)) {
+    while (
+        ledger_next_open(l, (struct range){open.end, word->range.end}, &open)) {
         units += ledger_length(open);
         ledger_do(l, &(struct ledger_entry){.type = LEDGER_COMMIT,
                                             .lease = word->lease,
@@ -95,9 +95,8 @@ enum status ledger_give_back(struct ledger *l, const struct ledger_word *word)
     if (tail.first < held->top) {
         return STATUS_INVALID;
     }
-    ledger_do(l, &(struct ledger_entry){.type = LEDGER_CUT,
-                                        .lease = word->lease,
-                                        .range = tail});
+    ledger_do(l, &(struct ledger_entry){
+                     .type = LEDGER_CUT, .lease = word->lease, .range = tail});
     ledger_settle(l);
     return STATUS_OK;
 }

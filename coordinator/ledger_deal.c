@@ -15,7 +15,8 @@ static bool ledger_pick_dynamic(const struct ledger *l, uint32_t rank,
         return false;
     }
     most = ledger_min(most, ledger_pace_run(l, rank));
-    out->end = ledger_min(out->end, out->first + ledger_min(most, l->positions));
+    out->end =
+        ledger_min(out->end, out->first + ledger_min(most, l->positions));
     return true;
 }
 
@@ -27,7 +28,8 @@ static bool ledger_pick_static(const struct ledger *l, uint32_t rank,
     if (!ranges_next_gap(l->taken, share, out)) {
         return false;
     }
-    out->end = ledger_min(out->end, out->first + ledger_min(most, l->positions));
+    out->end =
+        ledger_min(out->end, out->first + ledger_min(most, l->positions));
     return true;
 }
 

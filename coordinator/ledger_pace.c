@@ -65,8 +65,7 @@ void ledger_pace_commit(struct ledger *l, uint32_t rank, uint64_t units)
 
     r->pace.units =
         ledger_pace_cap(r->pace.units + units, LEDGER_PACE_UNITS_BITS);
-    if (elapsed <
-        (r->pace.rate == 0 ? LEDGER_PACE_FIRST_MS : LEDGER_PACE_MS)) {
+    if (elapsed < (r->pace.rate == 0 ? LEDGER_PACE_FIRST_MS : LEDGER_PACE_MS)) {
         return;
     }
     measure = ledger_pace_cap((r->pace.units << LEDGER_RATE_SHIFT) / elapsed,

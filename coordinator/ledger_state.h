@@ -10,25 +10,11 @@
 #define COORDINATOR_LEDGER_STATE_H
 
 #include "coordinator/ledger.h"
-
-#define LEDGER_NONE UINT32_MAX
+#include "coordinator/ledger_held.h"
 
 enum {
     LEDGER_STEPS = 2,       /* Are dealt at a time: the gate's and the next. */
     LEDGER_RATE_SHIFT = 16, /* Rates are positions a ms, times 2^16. */
-};
-
-/* A lease in its slot. */
-struct ledger_held {
-    uint64_t number; /* 0: the slot is free; `next` is the next such. */
-    struct range range;
-    uint64_t left;
-    uint64_t top; /* From here on nothing of it is committed or skipped. */
-    uint64_t want_end;
-    uint32_t rank;
-    uint32_t previous; /* Slots of the host's leases, by number. */
-    uint32_t next;
-    bool is_late;
 };
 
 /* How fast a rank commits, while it holds leases. */
@@ -127,49 +113,18 @@ struct ledger {
     size_t entry_room;
 };
 
-static inline uint64_t ledger_min(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline uint64_t ledger_max(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-static inline uint64_t ledger_length(struct range r)
-{
-    return r.end - r.first;
-}
-
-static inline struct range ledger_common(struct range a, struct range b)
-{
-    uint64_t first = ledger_max(a.first, b.first);
-
-    return (struct range){first, ledger_max(first, ledger_min(a.end, b.end))};
-}
-
 /* Find the first run of @in that is neither committed nor skipped. */
 bool ledger_next_open(const struct ledger *l, struct range in,
                       struct range *out);
 uint64_t ledger_free(const struct ledger *l); /* How many are not taken. */
 void ledger_set_now(struct ledger *l, uint64_t now_ms);
 
-/* ledger_lease.c: the leases by number and host. */
-void ledger_leases_init(struct ledger *l);
-void ledger_leases_fini(struct ledger *l);
-struct ledger_held *ledger_held(const struct ledger *l, uint64_t number);
-struct ledger_held *ledger_hold(struct ledger *l, uint64_t number,
-                                uint32_t rank);
-void ledger_unhold(struct ledger *l, struct ledger_held *held);
-struct ledger_lease ledger_lease_of(const struct ledger *l,
-                                    const struct ledger_held *held);
-
-/* Whether @number was a lease and ended with all of it committed. */
-bool ledger_was_finished(const struct ledger *l, uint64_t number);
-
 /* ledger_apply.c: make the change and note the entry; it is right. */
 void ledger_do(struct ledger *l, const struct ledger_entry *entry);
+
+/* Whether static shares or steps allow @range for @rank. */
+bool ledger_allows_run(const struct ledger *l, uint32_t rank,
+                       struct range range);
 
 /* Begin the next epoch if this one is complete and there is one. */
 void ledger_settle(struct ledger *l);

@@ -30,8 +30,7 @@ static void ledger_step_recount(struct ledger *l, unsigned i)
 {
     struct range range = ledger_step_range(l, l->gate_step + i);
 
-    l->steps[i].free =
-        ledger_length(range) - ranges_count_in(l->taken, range);
+    l->steps[i].free = ledger_length(range) - ranges_count_in(l->taken, range);
     l->steps[i].done = ranges_count_in(l->committed, range) +
                        ranges_count_in(l->skipped, range);
 }

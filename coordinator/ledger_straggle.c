@@ -9,8 +9,8 @@
 enum {
     LEDGER_CHUNK = 512,
     LEDGER_CHUNKS = 8,
-    LEDGER_TURNS = 4,      /* In run_ms. */
-    LEDGER_WORTH = 16,     /* A rest of less than run_ms over this is left. */
+    LEDGER_TURNS = 4,  /* In run_ms. */
+    LEDGER_WORTH = 16, /* A rest of less than run_ms over this is left. */
     LEDGER_REST_MIN = 2,
 };
 
@@ -88,8 +88,7 @@ void ledger_straggle(struct ledger *l)
     if (l->now_ms < ledger_straggle_timer_ms(l)) {
         return;
     }
-    l->straggle_ms =
-        l->now_ms + ledger_max(l->run_ms / LEDGER_TURNS, 1);
+    l->straggle_ms = l->now_ms + ledger_max(l->run_ms / LEDGER_TURNS, 1);
     for (uint32_t i = 0; i < LEDGER_CHUNKS && asked < l->hungry; i++) {
         if (i * LEDGER_CHUNK > l->slot_count) {
             break; /* Once around. */

@@ -114,8 +114,8 @@ void ledger_enter(struct ledger *l, uint32_t host, uint64_t now_ms)
     ledger_set_now(l, now_ms);
     ledger_end_host(l, host);
     if (ledger_has_had(l, host)) {
-        ledger_do(l, &(struct ledger_entry){.type = LEDGER_ENTER,
-                                            .rank = host});
+        ledger_do(l,
+                  &(struct ledger_entry){.type = LEDGER_ENTER, .rank = host});
     }
     ledger_begin_life(l, host);
     ledger_settle(l);
