@@ -248,7 +248,7 @@ TEST(a_wrong_server_key_is_found_out)
     client = kit_connect(&other, &keys);
     kit_say(client, 0, "hello");
     /* It tries for ever, in case the right one comes. */
-    KIT_WAIT_COUNT(server.net, failed, 2, client);
+    KIT_WAIT_COUNT(server.net, unproved, 2, client);
     EXPECT_EQ(KIT_COUNT(server.net, admitted), 0);
     net_close(&client, 0);
     net_close(&server.net, 0);
@@ -261,7 +261,7 @@ TEST(a_client_without_keys_is_not_heard)
 
     kit_say(client, 0, "hello");
     /* Twice: ZeroMQ itself would give up after the first answer. */
-    KIT_WAIT_COUNT(server.net, failed, 2, client);
+    KIT_WAIT_COUNT(server.net, unproved, 2, client);
     EXPECT_EQ(KIT_COUNT(server.net, admitted), 0);
     net_close(&client, 0);
     net_close(&server.net, 0);
@@ -473,4 +473,17 @@ TEST(another_thread_may_admit)
     EXPECT_EQ(pthread_join(thread, NULL), 0);
     net_close(&client, 0);
     net_close(&server.net, 0);
+}
+
+/* A process may end with what is open: exit() does not wait for it. */
+TEST(exit_does_not_wait_for_what_is_open)
+{
+    static struct kit_server server;
+    static struct net *client;
+    struct net_keys keys;
+
+    net_keys_make(&keys);
+    server = kit_listen((struct net_listen){.port = 0});
+    client = kit_connect(&server, &keys);
+    KIT_WAIT_COUNT(server.net, refused, 1, client);
 }
