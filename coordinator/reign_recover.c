@@ -150,8 +150,9 @@ static void reign_note_plan(struct reign *r, uint32_t number)
                                  .ranks = buf_bytes(&ranks)},
                     });
     buf_fini(&ranks);
-    if (text.size > 0 && ranges_read(base, c->positions, LEDGER_HOLES_MAX,
-                                     &text, &why) == STATUS_OK) {
+    if (c->is_dynamic && text.size > 0 &&
+        ranges_read(base, c->positions, LEDGER_HOLES_MAX, &text, &why) ==
+            STATUS_OK) {
         while (ranges_next(base, range.end, &range)) {
             ledger_base(r->ledgers[number], range);
         }
