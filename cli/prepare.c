@@ -118,6 +118,13 @@ static void prepare_log_dealt(const struct dealing *d)
 {
     const struct catalog *catalog = d->listing.catalog;
 
+    if (d->base != NULL) {
+        log_event(LOG_INFO, "channel.resumed",
+                  "channel=%s epoch=%" PRIu64 " committed=%" PRIu64
+                  " tried-again=%" PRIu64 " is-done=%s",
+                  d->channel->name, d->first_epoch, ranges_size(d->base),
+                  d->tried_again, dealing_is_done(d) ? "yes" : "no");
+    }
     if (d->deal == NULL) {
         log_event(LOG_INFO, "channel.dealt",
                   "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
