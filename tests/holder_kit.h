@@ -102,6 +102,24 @@ static inline void kit_commit(uint64_t epoch, uint64_t position, uint64_t lease)
     kit.committed[epoch][position] = lease;
 }
 
+/* Put @number among what is refused, once. */
+static inline void kit_refuse(struct grant *g, uint64_t number)
+{
+    uint32_t i = g->refused_count;
+
+    for (uint32_t k = 0; k < g->refused_count; k++) {
+        if (g->refused[k] == number) {
+            return;
+        }
+    }
+    while (i > 0 && g->refused[i - 1] > number) {
+        g->refused[i] = g->refused[i - 1];
+        i--;
+    }
+    g->refused[i] = number;
+    g->refused_count++;
+}
+
 /* ---- The net. ------------------------------------------------------------ */
 
 static inline void kit_fly(bool is_work, uint32_t host, const struct buf *body)

@@ -92,3 +92,48 @@ TEST(a_path_is_one_word)
     EXPECT_STR(buf_text(&out), "/a%20b/100%25/%09%0A%7F\xc3\xa4=+");
     buf_fini(&out);
 }
+
+TEST(a_path_comes_back)
+{
+    char path[] = "/a%20b/100%25/%09%0a%7F+%2/%zz%";
+    char all[] = "%41";
+
+    feed_line_read_path(path);
+    EXPECT_STR(path, "/a b/100%/\t\n\x7f+%2/%zz%");
+    feed_line_read_path(all);
+    EXPECT_STR(all, "A");
+}
+
+TEST(answers_are_read)
+{
+    struct feed_answer a;
+    struct fault why;
+
+    EXPECT_EQ(feed_answer_read(BYTES("unit 1 2 3 4 /a%20b"), &why, &a),
+              STATUS_OK);
+    EXPECT_EQ(a.word, FEED_IS_UNIT);
+    EXPECT_EQ(a.epoch, 1);
+    EXPECT_EQ(a.position, 2);
+    EXPECT_EQ(a.lease, 3);
+    EXPECT_EQ(a.size, 4);
+    EXPECT(bytes_is(a.text, "/a%20b"));
+    EXPECT_EQ(feed_answer_read(BYTES("end 7"), &why, &a), STATUS_OK);
+    EXPECT(a.word == FEED_END && a.epoch == 7);
+    EXPECT_EQ(feed_answer_read(BYTES("error it is so"), &why, &a), STATUS_OK);
+    EXPECT(a.word == FEED_ERROR && bytes_is(a.text, "it is so"));
+    EXPECT_EQ(feed_answer_read(BYTES("ok"), &why, &a), STATUS_OK);
+    EXPECT_EQ(a.word, FEED_OK);
+    EXPECT_EQ(feed_answer_read(BYTES("over"), &why, &a), STATUS_OK);
+    EXPECT_EQ(a.word, FEED_OVER);
+    EXPECT_EQ(feed_answer_read(BYTES(""), &why, &a), STATUS_MALFORMED);
+    EXPECT_EQ(feed_answer_read(BYTES("okay"), &why, &a), STATUS_MALFORMED);
+    EXPECT_EQ(feed_answer_read(BYTES("ok then"), &why, &a), STATUS_MALFORMED);
+    EXPECT_EQ(feed_answer_read(BYTES("end x"), &why, &a), STATUS_MALFORMED);
+    EXPECT_EQ(feed_answer_read(BYTES("unit 1 2 3 4 a b"), &why, &a),
+              STATUS_MALFORMED);
+    EXPECT_EQ(feed_answer_read(BYTES("unit 1 2 3 4 "), &why, &a),
+              STATUS_MALFORMED);
+    EXPECT_EQ(feed_answer_read(BYTES("unit 1 2 x 4 a"), &why, &a),
+              STATUS_MALFORMED);
+    EXPECT(strstr(why.text, "'unit 1 2 x 4 a'") != NULL);
+}

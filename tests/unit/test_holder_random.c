@@ -70,23 +70,6 @@ static bool model_knows(uint32_t host, uint64_t number)
     return l->host == host && !l->is_lost;
 }
 
-static void model_refuse(struct grant *g, uint64_t number)
-{
-    uint32_t i = g->refused_count;
-
-    for (uint32_t k = 0; k < g->refused_count; k++) {
-        if (g->refused[k] == number) {
-            return;
-        }
-    }
-    while (i > 0 && g->refused[i - 1] > number) {
-        g->refused[i] = g->refused[i - 1];
-        i--;
-    }
-    g->refused[i] = number;
-    g->refused_count++;
-}
-
 static void model_take_done(uint32_t host, const struct work *w,
                             struct grant *g)
 {
@@ -94,7 +77,7 @@ static void model_take_done(uint32_t host, const struct work *w,
         const struct work_done *d = &w->done[i];
 
         if (!model_knows(host, d->number)) {
-            model_refuse(g, d->number);
+            kit_refuse(g, d->number);
             continue;
         }
         for (uint64_t p = d->first; p < d->end; p++) {
@@ -107,7 +90,7 @@ static void model_take_done(uint32_t host, const struct work *w,
     }
     for (uint32_t i = 0; i < w->skip_count; i++) {
         if (!model_knows(host, w->skips[i].number)) {
-            model_refuse(g, w->skips[i].number);
+            kit_refuse(g, w->skips[i].number);
         } else if (model_is_live(w->skips[i].number)) {
             model_commit(w->skips[i].number, w->skips[i].position);
         }
@@ -122,7 +105,7 @@ static void model_take_leases(uint32_t host, const struct work *w,
         struct model_lease *l = &model.leases[from->number];
 
         if (!model_knows(host, from->number)) {
-            model_refuse(g, from->number);
+            kit_refuse(g, from->number);
         }
         while (model_is_live(from->number) && from->end < l->end) {
             EXPECT(!model.is_committed[l->end - 1]);
