@@ -21,6 +21,8 @@ enum {
     RUN_PATIENCE = 10,     /* How many host timeouts of silence a host outlives
                               that may come back. */
     RUN_LINGER_MS = 3000,  /* For END to leave. */
+    RUN_MESSAGE_MAX = 256 << 10, /* That a host may say. */
+    RUN_RATE_MAX = 2000,         /* Messages of one host in a second. */
 };
 
 static void run_random_hex(char out[WIRE_JOB_SIZE + 1])
