@@ -335,6 +335,7 @@ static void reign_new_session(struct reign *r)
 
     options.now_ms = r->now_ms;
     options.resumed = r->dealt != NULL ? r->dealt->shares : NULL;
+    options.incarnations = (const char *const *)r->incarnations;
     options.ended = r->has_ended ? &ended : NULL;
     r->session = session_new(&options);
     r->session_timer_ms = r->now_ms;
