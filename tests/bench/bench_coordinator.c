@@ -30,7 +30,7 @@ enum {
     MEASURE_MS = 20000,
     BATCH_MAX = 256,
     ANSWERS_MAX = 1 << 20, /* Bytes. */
-    RUNNING_MS = 1000,     /* To let all START arrive. */
+    NAME_SIZE = 16,
     CHANNELS = 2,
     DYNAMIC = 1,
 };
@@ -364,8 +364,9 @@ static void bench_turn_host(struct bench *b, uint32_t i)
         bench_say_beat(b, i);
     }
     if (h->phase == WIRE_PHASE_RUNNING && b->now_ms >= h->work_ms) {
-        h->work_ms = b->now_ms + b->job.gap_ms;
-        h->is_waiting = true;
+        /* At first all begin at once, then they drift apart. */
+        h->work_ms = b->now_ms + (h->seq == 0 ? i * b->job.gap_ms / b->job.count
+                                              : b->job.gap_ms);
         host_consume(&b->job, h, b->now_ms);
         host_say_work(&b->job, h, &b->words.bytes);
         bench_end_word(b, i);
@@ -426,7 +427,7 @@ static uint32_t bench_count(const struct bench *b, bool with_grant)
         const struct host *h = &b->hosts[i];
 
         count += h->is_welcome && h->phase == WIRE_PHASE_RUNNING &&
-                 (!with_grant || (h->seq > 0 && !h->is_waiting));
+                 (!with_grant || h->has_grant);
     }
     return count;
 }
@@ -498,17 +499,16 @@ static void bench_work(struct bench *b)
     bench_row("messages", (double)b->messages / seconds, "/s", 0);
     bench_row("a message", 1e6 * b->busy_s / (double)b->messages, "us", 0);
     bench_row("messages in", 1e-6 * (double)b->bytes_in / seconds, "MB/s", 0);
-    bench_row("messages out", 1e-6 * (double)b->bytes_out / seconds, "MB/s",
-              0);
+    bench_row("messages out", 1e-6 * (double)b->bytes_out / seconds, "MB/s", 0);
     bench_row("units committed",
               (double)(ledger_counts(l).commits - units) / seconds, "/s", 0);
     bench_row("leases granted",
               (double)(ledger_counts(l).grants - grants) / seconds, "/s", 0);
-    bench_row("objects written", (double)(b->store.puts - puts) / seconds,
-              "/s", 0);
+    bench_row("objects written", (double)(b->store.puts - puts) / seconds, "/s",
+              0);
     bench_row("bytes written",
-              1e-6 * (double)(b->store.put_bytes - put_bytes) / seconds,
-              "MB/s", 0);
+              1e-6 * (double)(b->store.put_bytes - put_bytes) / seconds, "MB/s",
+              0);
     bench_row("largest object", 1e-6 * (double)b->store.largest, "MB", 0);
     bench_row("longest step", 1e3 * b->longest_s, "ms", 0);
     bench_row("leases held", (double)ledger_lease_count(l), "", 0);
@@ -526,7 +526,7 @@ static void bench_take_over(struct bench *b)
         struct host *h = &b->hosts[i];
 
         h->is_welcome = false;
-        h->is_waiting = true;
+        h->has_grant = false;
         h->hello_ms = b->now_ms + TIMEOUT_MS;
         h->work_ms = 0;
     }
@@ -569,12 +569,14 @@ static void bench_all(struct bench *b)
 int main(int argc, char **argv)
 {
     static struct bench b;
+    char *names;
     uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 10000;
 
     CHECK(count >= 2 && count <= WIRE_HOSTS_MAX);
     b.job = (struct host_job){.run = RUN,
                               .count = count,
-                              .gap_ms = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000,
+                              .gap_ms =
+                                  argc > 2 ? strtoul(argv[2], NULL, 10) : 1000,
                               .rate = argc > 3 ? strtoul(argv[3], NULL, 10) : 5,
                               .channel = DYNAMIC};
     b.now_ms = 1000;
@@ -582,14 +584,12 @@ int main(int argc, char **argv)
     b.store.objects = map_new(STORE_OBJECTS_MAX * sizeof(*b.store.objects));
     b.hosts = map_new(count * sizeof(*b.hosts));
     b.names = map_new(count * sizeof(*b.names));
+    names = map_new((size_t)count * NAME_SIZE);
     for (uint32_t i = 0; i < count; i++) {
-        char *name = map_new(32 + 0 * i);
-
-        snprintf(name, 32, "algo-%u", (unsigned)i + 1);
-        b.names[i] = name;
+        b.names[i] = names + (size_t)i * NAME_SIZE;
+        snprintf(b.names[i], NAME_SIZE, "algo-%u", (unsigned)i + 1);
         b.hosts[i].phase = WIRE_PHASE_JOINED;
         b.hosts[i].beat_ms = b.now_ms + i % (BEAT_MS / TICK_MS) * TICK_MS;
-        b.hosts[i].work_ms = i % (BEAT_MS / TICK_MS) * TICK_MS;
         b.hosts[i].used_ms = b.now_ms;
     }
     printf("%u hosts of %d ranks\n", (unsigned)count, HOST_RANKS_MAX);

@@ -29,8 +29,8 @@ struct host_lease {
 struct host {
     enum wire_phase phase;
     bool is_welcome;
-    bool is_ready; /* READY is to be said. */
-    bool is_waiting;
+    bool is_ready;     /* READY is to be said. */
+    bool has_grant;    /* Of this term. */
     uint64_t hello_ms; /* When each is to be said next. */
     uint64_t beat_ms;
     uint64_t work_ms;
@@ -156,7 +156,7 @@ static inline void host_take_grant(struct host_job *job, struct host *h,
     CHECK(g->refused_count == 0 && g->lease_count <= HOST_LEASES_MAX);
     memcpy(old, h->leases, old_count * sizeof(old[0]));
     h->granted_seq = g->seq;
-    h->is_waiting = false;
+    h->has_grant = true;
     h->lease_count = g->lease_count;
     for (uint32_t i = 0; i < g->lease_count; i++) {
         const struct grant_lease *from = &g->leases[i];
