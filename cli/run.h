@@ -79,6 +79,7 @@ struct run {
     uint64_t started_ms;
     struct lead *lead;
     uint64_t lead_term; /* Of the last lead. */
+    bool wants_lead;    /* It is this host's turn, once the last has ended. */
 
     struct net *net; /* To the coordinator. */
     struct agent *agent;

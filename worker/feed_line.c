@@ -30,7 +30,7 @@ static const struct {
 };
 
 /* Cut the next word off @rest; it is empty at the end. */
-static struct bytes feed_word(struct bytes *rest)
+static struct bytes feed_cut(struct bytes *rest)
 {
     struct bytes word = *rest;
     const char *space =
@@ -71,13 +71,13 @@ static bool feed_line_rest(struct bytes rest, struct feed_line *l)
     if (takes == FEED_NOTHING) {
         return rest.size == 0;
     }
-    l->channel = feed_word(&rest);
+    l->channel = feed_cut(&rest);
     if (takes == FEED_CHANNEL_NOW && bytes_is(rest, "now")) {
         l->is_now = true;
         rest.size = 0;
     }
     if (takes == FEED_UNIT || takes == FEED_UNIT_TEXT) {
-        struct bytes word = feed_word(&rest);
+        struct bytes word = feed_cut(&rest);
 
         if (!feed_number(word, &l->number)) {
             return false;
@@ -115,7 +115,7 @@ enum status feed_line_read(struct bytes line, struct fault *why,
     if (line.size > 0 && memchr(line.at, '\0', line.size) != NULL) {
         return fault_set(why, STATUS_MALFORMED, "a line holds no NUL");
     }
-    verb = feed_word(&line);
+    verb = feed_cut(&line);
     for (unsigned i = 0; i < FEED_VERBS; i++) {
         if (bytes_is(verb, feed_verbs[i].word)) {
             out->verb = (enum feed_verb)i;
@@ -142,4 +142,87 @@ void feed_line_write_path(const char *path, struct buf *out)
             buf_add_char(out, (char)c);
         }
     }
+}
+
+static int feed_hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+void feed_line_read_path(char *path)
+{
+    char *to = path;
+
+    while (*path != '\0') {
+        int high = *path == '%' ? feed_hex(path[1]) : -1;
+        int low = high >= 0 ? feed_hex(path[2]) : -1;
+
+        *to++ = low >= 0 ? (char)(high << 4 | low) : *path;
+        path += low >= 0 ? 3 : 1;
+    }
+    *to = '\0';
+}
+
+/* ---- Answers. -------------------------------------------------------------
+ */
+
+static bool feed_answer_unit(struct bytes rest, struct feed_answer *a)
+{
+    uint64_t *const fields[] = {&a->epoch, &a->position, &a->lease, &a->size};
+
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (!feed_number(feed_cut(&rest), fields[i])) {
+            return false;
+        }
+    }
+    a->text = rest;
+    return rest.size > 0 && memchr(rest.at, ' ', rest.size) == NULL;
+}
+
+static bool feed_answer_parse(struct bytes line, struct feed_answer *a)
+{
+    static const struct {
+        const char *word;
+        enum feed_word means;
+    } rows[] = {
+        {"ok", FEED_OK},        {"refused", FEED_REFUSED},
+        {"empty", FEED_EMPTY},  {"over", FEED_OVER},
+        {"end", FEED_END},      {"error", FEED_ERROR},
+        {"unit", FEED_IS_UNIT},
+    };
+    struct bytes word = feed_cut(&line);
+    size_t i = 0;
+
+    while (i < sizeof(rows) / sizeof(rows[0]) &&
+           !bytes_is(word, rows[i].word)) {
+        i++;
+    }
+    if (i == sizeof(rows) / sizeof(rows[0])) {
+        return false;
+    }
+    a->word = rows[i].means;
+    if (a->word == FEED_IS_UNIT) {
+        return feed_answer_unit(line, a);
+    }
+    if (a->word == FEED_END) {
+        return feed_number(line, &a->epoch);
+    }
+    a->text = line;
+    return a->word == FEED_ERROR || line.size == 0;
+}
+
+enum status feed_answer_read(struct bytes line, struct fault *why,
+                             struct feed_answer *out)
+{
+    *out = (struct feed_answer){0};
+    if (!feed_answer_parse(line, out)) {
+        return fault_set(why, STATUS_MALFORMED,
+                         "the feed's answer is not understood: '%.*s'",
+                         (int)(line.size < 200 ? line.size : 200),
+                         line.size > 0 ? line.at : "");
+    }
+    return STATUS_OK;
 }

@@ -45,4 +45,30 @@ MUST_USE enum status feed_line_read(struct bytes line, struct fault *why,
  * become %XX. */
 void feed_line_write_path(const char *path, struct buf *out);
 
+/* Undo that in place; what is no %XX stays as it is. */
+void feed_line_read_path(char *path);
+
+/* What the feed answers. */
+enum feed_word {
+    FEED_OK,
+    FEED_REFUSED,
+    FEED_EMPTY,
+    FEED_OVER,
+    FEED_END,     /* epoch */
+    FEED_ERROR,   /* text */
+    FEED_IS_UNIT, /* epoch, position, lease, size, text: the path, one word */
+};
+struct feed_answer {
+    enum feed_word word;
+    uint64_t epoch;
+    uint64_t position;
+    uint64_t lease;
+    uint64_t size;
+    struct bytes text;
+};
+
+/* Read an answer, without its newline. MALFORMED. */
+MUST_USE enum status feed_answer_read(struct bytes line, struct fault *why,
+                                      struct feed_answer *out);
+
 #endif /* WORKER_FEED_LINE_H */
