@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cluster-sim: plays seeds, one after the other, in a child process, so that
+ * a failed CHECK is one failed seed and not the end. Ends with
+ * `N passed, N failed`. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cluster-sim/sim.h"
+
+/* What the child leaves behind, whatever happens to it. */
+struct tally {
+    uint64_t seed; /* Being played. */
+    uint64_t passed;
+    uint64_t events;
+    uint64_t simulated_ms;
+    uint64_t terms;
+    uint64_t hash; /* Over all that passed. */
+};
+
+struct main_options {
+    struct sim_options sim;
+    uint64_t seeds;
+    const char *faults;
+    bool has_hash;
+};
+
+static const struct option main_words[] = {
+    {"seed", required_argument, NULL, 's'},
+    {"seeds", required_argument, NULL, 'n'},
+    {"hosts", required_argument, NULL, 'h'},
+    {"ranks", required_argument, NULL, 'r'},
+    {"units", required_argument, NULL, 'u'},
+    {"storm", required_argument, NULL, 'm'},
+    {"faults", required_argument, NULL, 'f'},
+    {"model", required_argument, NULL, 'o'},
+    {"trace", no_argument, NULL, 't'},
+    {"hash", no_argument, NULL, 'x'},
+    {"help", no_argument, NULL, '?'},
+    {NULL, 0, NULL, 0},
+};
+
+static void main_usage(void)
+{
+    puts("usage: cluster-sim [--seed S] [--seeds N] [--hosts N] [--ranks N]\n"
+         "                   [--units N] [--storm MS] [--faults LIST]\n"
+         "                   [--model NAME] [--trace] [--hash]\n\n"
+         "Plays a cluster on simulated time, once for each seed. What is not\n"
+         "given is drawn from the seed.\n\nfaults: all, none, or some of");
+    for (uint32_t f = 0; f < SIM_FAULTS; f++) {
+        printf("  %-14s %s\n", sim_fault_word(f), sim_fault_text(f));
+    }
+}
+
+static enum sim_model main_model(const char *word)
+{
+    for (uint32_t m = 0; m < SIM_MODELS; m++) {
+        if (strcmp(word, sim_model_word(m)) == 0) {
+            return m;
+        }
+    }
+    fprintf(stderr, "cluster-sim: there is no model '%s'\n", word);
+    exit(64);
+}
+
+static uint64_t main_number(const char *text)
+{
+    char *end;
+    uint64_t number = strtoull(text, &end, 0);
+
+    if (*text == '\0' || *end != '\0') {
+        fprintf(stderr, "cluster-sim: '%s' is not a number\n", text);
+        exit(64);
+    }
+    return number;
+}
+
+static void main_take(struct main_options *o, int word)
+{
+    switch (word) {
+    case 's':
+        o->sim.seed = main_number(optarg);
+        break;
+    case 'n':
+        o->seeds = main_number(optarg);
+        break;
+    case 'h':
+        o->sim.hosts = (uint32_t)main_number(optarg);
+        break;
+    case 'r':
+        o->sim.ranks = (uint32_t)main_number(optarg);
+        break;
+    case 'u':
+        o->sim.units = main_number(optarg);
+        break;
+    case 'm':
+        o->sim.storm_ms = main_number(optarg);
+        break;
+    case 'f':
+        o->faults = optarg;
+        break;
+    case 'o':
+        o->sim.model = main_model(optarg);
+        break;
+    case 't':
+        o->sim.trace = stdout;
+        break;
+    case 'x':
+        o->has_hash = true;
+        break;
+    default:
+        main_usage();
+        exit(word == '?' && optopt == 0 ? 0 : 64);
+    }
+}
+
+static void main_read(int argc, char **argv, struct main_options *o)
+{
+    struct fault why;
+    int word;
+
+    *o = (struct main_options){.seeds = 1, .faults = "all"};
+    o->sim.seed = 1;
+    while ((word = getopt_long(argc, argv, "", main_words, NULL)) != -1) {
+        main_take(o, word);
+    }
+    if (sim_fault_parse(o->faults, &why, &o->sim.faults) != STATUS_OK) {
+        fprintf(stderr, "cluster-sim: %s\n", why.text);
+        exit(64);
+    }
+    if (optind != argc || o->sim.hosts > SIM_NODES_MAX) {
+        main_usage();
+        exit(64);
+    }
+}
+
+/* Play seeds until one fails. */
+static int main_play(const struct main_options *o, struct tally *t)
+{
+    uint64_t end = o->sim.seed + o->seeds;
+
+    for (; t->seed < end; t->seed++) {
+        struct sim_options options = o->sim;
+        struct sim_result result;
+        struct fault why;
+
+        options.seed = t->seed;
+        if (sim_run(&options, &why, &result) != STATUS_OK) {
+            fflush(stdout);
+            fprintf(stderr, "seed %" PRIu64 ": %s\n", t->seed, why.text);
+            return 1;
+        }
+        t->passed++;
+        t->events += result.events;
+        t->simulated_ms += result.end_ms;
+        t->terms += result.terms;
+        t->hash = (t->hash ^ result.hash) * UINT64_C(1099511628211);
+    }
+    return 0;
+}
+
+/* Return whether the child played all that was left. */
+static bool main_fork(const struct main_options *o, struct tally *t)
+{
+    pid_t child;
+    int state;
+
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        int code = main_play(o, t);
+
+        fflush(NULL);
+        if (code != 0) {
+            _exit(code);
+        }
+        exit(0); /* For who looks for leaks. */
+    }
+    CHECK(child > 0);
+    while (waitpid(child, &state, 0) != child) {
+        CHECK(errno == EINTR);
+    }
+    if (state == 0) {
+        return true;
+    }
+    if (WIFSIGNALED(state)) {
+        fprintf(stderr, "seed %" PRIu64 ": ended by signal %d\n", t->seed,
+                WTERMSIG(state));
+    }
+    fprintf(stderr,
+            "seed %" PRIu64 " FAILED: cluster-sim --model %s --faults "
+            "%s --seed %" PRIu64 " --trace\n",
+            t->seed, sim_model_word(o->sim.model), o->faults, t->seed);
+    return false;
+}
+
+static void main_report(const struct main_options *o, const struct tally *t,
+                        uint64_t wall_ms, uint64_t failed)
+{
+    uint64_t seeds = t->passed + failed;
+
+    printf("%" PRIu64 " seeds in %" PRIu64 ".%03" PRIu64 " s, %" PRIu64
+           " seeds/s; %" PRIu64 " h simulated, %" PRIu64 " events, %" PRIu64
+           " coordinators\n",
+           seeds, wall_ms / 1000, wall_ms % 1000,
+           seeds * 1000 / (wall_ms == 0 ? 1 : wall_ms),
+           t->simulated_ms / 3600000, t->events, t->terms);
+    if (o->has_hash) {
+        printf("hash %016" PRIx64 "\n", t->hash);
+    }
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t->passed, failed);
+}
+
+int main(int argc, char **argv)
+{
+    struct main_options o;
+    uint64_t failed = 0;
+    uint64_t start_ms = clock_now_ms(&clock_os);
+    struct tally *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(t != MAP_FAILED);
+    main_read(argc, argv, &o);
+    t->seed = o.sim.seed;
+    while (t->seed < o.sim.seed + o.seeds && !main_fork(&o, t)) {
+        failed++;
+        t->seed++;
+    }
+    main_report(&o, t, clock_now_ms(&clock_os) - start_ms, failed);
+    munmap(t, sizeof(*t));
+    return failed == 0 ? 0 : 1;
+}

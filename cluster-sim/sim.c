@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster-sim/sim.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "cluster-sim/sim_world.h"
+
+enum {
+    SIM_EVENTS_MAX = 5000000,
+    SIM_CALM_MAX_S = 600, /* The job has to end within this. */
+};
+
+const char *sim_model_word(enum sim_model m)
+{
+    static const char *const words[] = {
+#define X(name, word, text) word,
+        SIM_MODEL_MAP(X)
+#undef X
+    };
+
+    CHECK(m < SIM_MODELS);
+    return words[m];
+}
+
+uint64_t sim_now_us(const struct sim *s)
+{
+    return sim_clock_now_us(s->clock);
+}
+
+uint64_t sim_below(struct sim *s, uint64_t bound)
+{
+    return prng_below(&s->prng, bound);
+}
+
+void sim_broken(struct sim *s, const char *format, ...)
+{
+    char text[FAULT_TEXT_MAX / 2];
+    va_list args;
+
+    if (s->why.text[0] != '\0') {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    (void)fault_set(&s->why, STATUS_INTERNAL,
+                    "at %" PRIu64 ".%03" PRIu64 " s: %s",
+                    sim_now_us(s) / 1000000, sim_now_us(s) / 1000 % 1000, text);
+    sim_say(s, SIM_NOBODY, "BROKEN: %s", text);
+}
+
+/* ---- Making a world. ---- */
+
+/* What the options leave open. Each is drawn, so that giving one does not
+ * change the others. */
+static void sim_draw_options(struct sim *s)
+{
+    struct sim_options *o = &s->options;
+    uint64_t shape = sim_below(s, 16);
+    uint64_t small = 2 + sim_below(s, 5);
+    uint64_t large = 7 + sim_below(s, 18);
+    uint64_t ranks = 1 + sim_below(s, 3);
+    uint64_t units = 1 + sim_below(s, 240);
+    uint64_t storm_ms = 5000 + sim_below(s, 40000);
+
+    if (o->hosts == 0) {
+        o->hosts = (uint32_t)(shape == 0 ? large : shape == 1 ? 1 : small);
+    }
+    o->ranks = o->ranks == 0 ? (uint32_t)ranks : o->ranks;
+    o->units = o->units == 0 ? units : o->units;
+    o->storm_ms = o->storm_ms == 0 ? storm_ms : o->storm_ms;
+    CHECK(o->hosts <= SIM_NODES_MAX);
+}
+
+static void sim_add_plan(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->options.hosts; i++) {
+        s->hosts[i].number = i;
+        s->hosts[i].watch.ppm = s->plan.ppm[i];
+        s->hosts[i].watch.shown_us = 1000000 * sim_below(s, 1000);
+        sim_clock_add(s->clock, (struct sim_event){.kind = SIM_START,
+                                                   .at_us = s->plan.late_us[i],
+                                                   .node = i});
+    }
+    for (uint32_t i = 0; i < s->plan.count; i++) {
+        sim_clock_add(s->clock,
+                      (struct sim_event){.kind = SIM_INCIDENT,
+                                         .at_us = s->plan.incidents[i].at_us,
+                                         .arg = i});
+    }
+    sim_clock_add(s->clock, (struct sim_event){.kind = SIM_CALM,
+                                               .at_us = s->plan.storm_us});
+}
+
+static struct sim *sim_new(const struct sim_options *options)
+{
+    struct sim *s = mem_new(1, sizeof(*s));
+    struct prng luck;
+    bool has_fixed_ports;
+
+    s->options = *options;
+    prng_init(&s->prng, prng_mix(options->seed + 1));
+    prng_init(&luck, prng_mix(~options->seed));
+    sim_draw_options(s);
+    sim_plan_draw(&luck, options->faults, s->options.hosts,
+                  s->options.storm_ms * 1000, &s->plan);
+    s->weather = s->plan.weather;
+    s->heartbeat_ms = 1000;
+    has_fixed_ports = prng_chance(&s->prng, 1, 2);
+    sim_trace_init(&s->trace, options->trace);
+    s->clock = sim_clock_new();
+    s->store = sim_store_new(&(struct sim_store_options){
+        s->clock, &s->prng, &s->weather, SIM_EFFECT, SIM_ANSWER});
+    s->net = sim_net_new(&(struct sim_net_options){
+        s->clock, &s->prng, &s->weather, s->options.hosts, SIM_PACKET,
+        has_fixed_ports});
+    sim_add_plan(s);
+    return s;
+}
+
+static void sim_destroy(struct sim **s)
+{
+    struct sim_event e;
+
+    while (sim_clock_next((*s)->clock, &e) == STATUS_OK) {
+        if (e.kind == SIM_EFFECT || e.kind == SIM_ANSWER) {
+            sim_store_drop(&e);
+        } else {
+            free(e.data);
+        }
+    }
+    for (uint32_t i = 0; i < (*s)->options.hosts; i++) {
+        sim_host_free(&(*s)->hosts[i]);
+    }
+    sim_net_destroy(&(*s)->net);
+    sim_store_destroy(&(*s)->store);
+    sim_clock_destroy(&(*s)->clock);
+    free(*s);
+    *s = NULL;
+}
+
+/* ---- Running it. ---- */
+
+static bool sim_is_for_process(enum sim_kind kind)
+{
+    return kind == SIM_TIMER || kind == SIM_ANSWER || kind == SIM_PACKET;
+}
+
+/* A process that stands still takes nothing: what comes waits for its end.
+ * What came first is first then, but not over all kinds. */
+static void sim_put_off(struct sim *s, struct sim_host *h, struct sim_event *e)
+{
+    uint64_t at_us = h->paused_until_us + (e->kind + h->process) % 3;
+    struct sim_alarm *alarm = &h->alarms[e->arg & 0xff];
+
+    if (e->kind == SIM_TIMER) {
+        if (e->at_us != alarm->armed_us || e->arg >> 8 != h->process) {
+            return;
+        }
+        alarm->armed_us = at_us;
+    }
+    e->at_us = at_us;
+    sim_clock_add(s->clock, *e);
+}
+
+static void sim_take_effect(struct sim *s, struct sim_event *e)
+{
+    const struct sim_store_call *c = sim_store_effect(s->store, e);
+
+    if (c != NULL && c->op == SIM_STORE_PUT && c->status == STATUS_OK) {
+        sim_say(s, c->node, "store: wrote %s", c->key);
+    }
+}
+
+static void sim_wake(struct sim *s, struct sim_host *h)
+{
+    if (h->paused_until_us != 0 && h->paused_until_us <= sim_now_us(s)) {
+        h->paused_until_us = 0;
+        sim_say(s, h->number, "wakes");
+    }
+}
+
+static void sim_dispatch(struct sim *s, struct sim_event *e)
+{
+    struct sim_host *h = &s->hosts[e->node];
+
+    if (sim_is_for_process((enum sim_kind)e->kind) && h->is_up &&
+        h->paused_until_us != 0) {
+        sim_put_off(s, h, e);
+        return;
+    }
+    switch ((enum sim_kind)e->kind) {
+    case SIM_START:
+        if (!h->is_up && !h->has_left) {
+            sim_host_start(s, h);
+        }
+        break;
+    case SIM_WAKE:
+        sim_wake(s, h);
+        break;
+    case SIM_EFFECT:
+        sim_take_effect(s, e);
+        break;
+    case SIM_TIMER:
+    case SIM_ANSWER:
+    case SIM_PACKET:
+        sim_host_event(s, h, e);
+        break;
+    case SIM_INCIDENT:
+        sim_strike(s, &s->plan.incidents[e->arg]);
+        break;
+    case SIM_CALM:
+        sim_strike_calm(s);
+        break;
+    case SIM_KINDS:
+        UNREACHABLE("no such event");
+    }
+}
+
+static void sim_play(struct sim *s)
+{
+    uint64_t limit_us = s->plan.storm_us + SIM_CALM_MAX_S * UINT64_C(1000000);
+    struct sim_event e;
+
+    while (s->why.text[0] == '\0' && !sim_judge_is_over(s)) {
+        if (sim_clock_next(s->clock, &e) != STATUS_OK) {
+            sim_broken(s, "nothing is left to happen, and the job not over");
+            return;
+        }
+        s->events++;
+        sim_dispatch(s, &e);
+        sim_judge(s);
+        if (sim_now_us(s) > limit_us || s->events > SIM_EVENTS_MAX) {
+            sim_broken(s, "the job does not end");
+        }
+    }
+}
+
+enum status sim_run(const struct sim_options *options, struct fault *why,
+                    struct sim_result *out)
+{
+    struct sim *s = sim_new(options);
+    enum status status = STATUS_OK;
+
+    sim_play(s);
+    out->hash = s->trace.hash;
+    out->events = s->events;
+    out->end_ms = sim_now_us(s) / 1000;
+    out->terms = s->terms;
+    if (s->why.text[0] != '\0') {
+        if (options->trace == NULL) {
+            sim_trace_tail(&s->trace, stderr);
+        }
+        status = fault_set(why, STATUS_INTERNAL, "%s", s->why.text);
+    }
+    sim_destroy(&s);
+    return status;
+}

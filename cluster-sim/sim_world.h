@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the simulator share: the world and its hosts. Each part
+ * owns the functions that carry its name. */
+
+#ifndef CLUSTER_SIM_SIM_WORLD_H
+#define CLUSTER_SIM_SIM_WORLD_H
+
+#include "base/prng.h"
+#include "cluster-sim/sim.h"
+#include "cluster-sim/sim_clock.h"
+#include "cluster-sim/sim_fault.h"
+#include "cluster-sim/sim_net.h"
+#include "cluster-sim/sim_store.h"
+#include "cluster-sim/sim_trace.h"
+#include "coordinator/term.h"
+
+enum sim_kind {
+    SIM_START, /* A process begins on the node. */
+    SIM_TIMER, /* arg: which. */
+    SIM_EFFECT,
+    SIM_ANSWER,
+    SIM_PACKET,
+    SIM_WAKE, /* The node's pause is over. */
+    SIM_INCIDENT,
+    SIM_CALM,
+    SIM_KINDS,
+};
+
+/* The timers of a process. */
+enum sim_timer { SIM_TIMER_TERM, SIM_TIMERS };
+
+/* Whom a store's answer is for. */
+enum sim_tag { SIM_TAG_TERM };
+
+struct sim_alarm {
+    uint64_t want_ms;  /* By the host's clock. */
+    uint64_t armed_us; /* The event that is under way; SIM_NEVER: none. */
+};
+
+struct sim_host {
+    uint32_t number;
+    bool is_up;
+    bool has_left; /* For good. */
+    uint64_t process;
+    uint64_t paused_until_us; /* 0: not paused. */
+    struct sim_watch watch;
+    int64_t wall_ms; /* What its wall clock shows too much. */
+    struct sim_alarm alarms[SIM_TIMERS];
+    uint64_t reign_steps; /* Steps as a leader. */
+    struct term *term;
+};
+
+struct sim {
+    struct sim_options options;
+    struct sim_plan plan;
+    struct prng prng;
+    struct sim_clock *clock;
+    struct sim_store *store;
+    struct sim_net *net;
+    struct sim_trace trace;
+    struct sim_weather weather; /* As it is now. */
+    bool is_calm;
+    uint64_t heartbeat_ms;
+    uint64_t kill_after; /* The leader dies after so many steps; 0: no. */
+    struct sim_host hosts[SIM_NODES_MAX];
+    uint64_t events;
+    uint64_t last_term; /* Highest seen leading. */
+    uint64_t terms;
+    struct fault why; /* What was broken; "": nothing. */
+};
+
+/* ---- sim.c --------------------------------------------------------------- */
+
+uint64_t sim_now_us(const struct sim *s);
+uint64_t sim_below(struct sim *s, uint64_t bound);
+
+#define SIM_NOBODY UINT32_MAX
+#define sim_say(s, node, ...)                                                  \
+    sim_trace(&(s)->trace, sim_now_us(s), node, __VA_ARGS__)
+
+/* A promise is broken: the run ends. The first one counts. */
+__attribute__((format(printf, 2, 3))) void sim_broken(struct sim *s,
+                                                      const char *format, ...);
+
+/* ---- sim_host.c ---------------------------------------------------------- */
+
+void sim_host_start(struct sim *s, struct sim_host *h);
+void sim_host_die(struct sim *s, struct sim_host *h);
+void sim_host_free(struct sim_host *h);
+
+/* Take an event of this host; it is up and not paused. */
+void sim_host_event(struct sim *s, struct sim_host *h, struct sim_event *e);
+
+uint64_t sim_host_ms(const struct sim *s, const struct sim_host *h);
+void sim_host_alarm(struct sim *s, struct sim_host *h, enum sim_timer which,
+                    uint64_t at_ms);
+
+/* Whether it leads now, as it believes. */
+bool sim_host_acts(const struct sim *s, const struct sim_host *h);
+
+/* ---- sim_strike.c: faults ------------------------------------------------ */
+
+void sim_strike(struct sim *s, const struct sim_incident *i);
+void sim_strike_calm(struct sim *s);
+
+/* ---- sim_judge.c: promises ----------------------------------------------- */
+
+void sim_judge(struct sim *s);
+
+/* Whether all is as it has to be at the end. */
+bool sim_judge_is_over(const struct sim *s);
+
+#endif /* CLUSTER_SIM_SIM_WORLD_H */
