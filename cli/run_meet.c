@@ -18,9 +18,7 @@
 
 enum {
     RUN_HOST_FILE_MAX = 4096,
-    RUN_TTL_BEATS = 5, /* The lease lives for so many heartbeats. */
-    RUN_TTL_MIN_MS = 2000,
-    RUN_STAGGER_MS = 500,
+    RUN_BEAT_MIN_MS = 1000, /* Of the lease; stores have their moods. */
 };
 
 static void run_random_hex(char out[WIRE_JOB_SIZE + 1])
@@ -122,14 +120,15 @@ static enum status run_listen(struct run *r, struct fault *why)
 
 static struct term *run_new_term(struct run *r)
 {
-    uint64_t ttl_ms = RUN_TTL_BEATS * run_setting(r, SETTING_HEARTBEAT);
+    uint64_t beat_ms = run_setting(r, SETTING_HEARTBEAT);
     struct term_options options = {
         .host = r->host,
         .endpoint = r->endpoint,
         .run = r->run_id,
         .number = r->contract.hosts.current,
-        .ttl_ms = ttl_ms > RUN_TTL_MIN_MS ? ttl_ms : RUN_TTL_MIN_MS,
-        .stagger_ms = RUN_STAGGER_MS,
+        .host_count = r->contract.hosts.count,
+        .heartbeat_ms = beat_ms > RUN_BEAT_MIN_MS ? beat_ms : RUN_BEAT_MIN_MS,
+        .may_succeed = true,
     };
 
     hash_random(&options.nonce_seed, sizeof(options.nonce_seed));
