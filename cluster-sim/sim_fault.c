@@ -124,6 +124,8 @@ static void sim_plan_incident(struct prng *prng, enum sim_fault kind,
     i->amount = 1 + prng_below(prng, 400);
     i->jump_ms = (int64_t)prng_below(prng, 20000) - 10000;
     i->is_lossy = prng_chance(prng, 1, 2);
+    i->is_for_one = prng_chance(prng, 1, 2);
+    i->hits_leader = prng_chance(prng, 1, 3);
 }
 
 static uint32_t sim_plan_rate(struct prng *prng, const struct sim_plan *p,

@@ -84,7 +84,9 @@ struct sim_incident {
     uint64_t amount; /* KILL_LEADER: after so many steps of its reign.
                         STORE_BUSY: chance of a 503 in 1,000. */
     int64_t jump_ms;
-    bool is_lossy; /* CUT: what is sent is lost, not late. */
+    bool is_lossy;    /* CUT: what is sent is lost, not late. */
+    bool is_for_one;  /* STORE_AWAY: only @node does not reach it. */
+    bool hits_leader; /* @node is who leads then, if anybody. */
 };
 
 struct sim_plan {

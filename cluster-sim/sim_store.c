@@ -35,7 +35,7 @@ struct sim_store {
     struct sim_object **objects;
     size_t count;
     size_t room;
-    uint64_t away_until_us;
+    uint64_t away_until_us[SIM_NODES_MAX + 1]; /* The last: from all. */
     uint64_t busy_until_us;
     uint32_t busy;
 };
@@ -63,9 +63,18 @@ void sim_store_destroy(struct sim_store **s)
     *s = NULL;
 }
 
-void sim_store_go_away(struct sim_store *s, uint64_t until_us)
+void sim_store_go_away(struct sim_store *s, uint32_t node, uint64_t until_us)
 {
-    s->away_until_us = until_us;
+    CHECK(node <= SIM_NODES_MAX);
+    s->away_until_us[node] = until_us;
+}
+
+static bool sim_store_is_away(const struct sim_store *s, uint32_t node)
+{
+    uint64_t now_us = sim_clock_now_us(s->options.clock);
+
+    return now_us < s->away_until_us[SIM_NODES_MAX] ||
+           now_us < s->away_until_us[node];
 }
 
 void sim_store_be_busy(struct sim_store *s, uint64_t until_us, uint32_t chance)
@@ -76,7 +85,7 @@ void sim_store_be_busy(struct sim_store *s, uint64_t until_us, uint32_t chance)
 
 void sim_store_calm(struct sim_store *s)
 {
-    s->away_until_us = 0;
+    memset(s->away_until_us, 0, sizeof(s->away_until_us));
     s->busy_until_us = 0;
 }
 
@@ -192,7 +201,7 @@ static void sim_store_fate(struct sim_store *s, struct sim_store_call *c,
     *effect_us = now_us + sim_store_delay(s);
     *answer_us = *effect_us + sim_store_delay(s);
     c->takes_effect = true;
-    if (now_us < s->away_until_us) {
+    if (sim_store_is_away(s, c->node)) {
         fails = true;
         *answer_us += prng_below(s->options.prng, SIM_STORE_LIMIT_US);
     } else if (now_us < s->busy_until_us) {

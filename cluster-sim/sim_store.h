@@ -75,8 +75,8 @@ struct sim_store_options {
 struct sim_store *sim_store_new(const struct sim_store_options *options);
 void sim_store_destroy(struct sim_store **s);
 
-/* Nobody reaches it until then. */
-void sim_store_go_away(struct sim_store *s, uint64_t until_us);
+/* @node does not reach it until then; SIM_NODES_MAX: nobody does. */
+void sim_store_go_away(struct sim_store *s, uint32_t node, uint64_t until_us);
 
 /* It answers most requests with 503 until then: @chance in 1,000. */
 void sim_store_be_busy(struct sim_store *s, uint64_t until_us, uint32_t chance);

@@ -53,6 +53,10 @@ static void sim_strike_cut(struct sim *s, const struct sim_incident *i,
 {
     bool is_both = i->kind == SIM_FAULT_CUT;
 
+    if (i->node == i->other) {
+        return;
+    }
+
     sim_say(s, i->node, "%s h%" PRIu32 " until %" PRIu64 " ms%s",
             is_both ? "is cut off from" : "does not reach", i->other,
             until_us / 1000, i->is_lossy ? ", lossy" : "");
@@ -66,9 +70,10 @@ static void sim_strike_store(struct sim *s, const struct sim_incident *i,
                              uint64_t until_us)
 {
     if (i->kind == SIM_FAULT_STORE_AWAY) {
-        sim_say(s, SIM_NOBODY, "the store is away until %" PRIu64 " ms",
-                until_us / 1000);
-        sim_store_go_away(s->store, until_us);
+        sim_say(s, i->is_for_one ? i->node : SIM_NOBODY,
+                "the store is away until %" PRIu64 " ms", until_us / 1000);
+        sim_store_go_away(s->store, i->is_for_one ? i->node : SIM_NODES_MAX,
+                          until_us);
     } else {
         sim_say(s, SIM_NOBODY, "the store is busy until %" PRIu64 " ms",
                 until_us / 1000);
@@ -76,10 +81,27 @@ static void sim_strike_store(struct sim *s, const struct sim_incident *i,
     }
 }
 
-void sim_strike(struct sim *s, const struct sim_incident *i)
+/* Whom it hits. */
+static uint32_t sim_strike_node(const struct sim *s,
+                                const struct sim_incident *i)
 {
-    struct sim_host *h = &s->hosts[i->node];
+    for (uint32_t h = 0; i->hits_leader && h < s->options.hosts; h++) {
+        if (sim_host_acts(s, &s->hosts[h])) {
+            return h;
+        }
+    }
+    return i->node;
+}
+
+void sim_strike(struct sim *s, const struct sim_incident *planned)
+{
+    struct sim_incident incident = *planned;
+    struct sim_incident *i = &incident;
+    struct sim_host *h;
     uint64_t until_us = sim_now_us(s) + i->for_us;
+
+    i->node = sim_strike_node(s, planned);
+    h = &s->hosts[i->node];
 
     switch (i->kind) {
     case SIM_FAULT_CUT:
