@@ -111,6 +111,8 @@ static struct sim *sim_new(const struct sim_options *options)
                   s->options.storm_ms * 1000, &s->plan);
     s->weather = s->plan.weather;
     s->heartbeat_ms = 1000;
+    s->gap_ms = 1 + sim_below(s, 50);
+    s->snapshot_bytes = 200 + sim_below(s, 8000);
     has_fixed_ports = prng_chance(&s->prng, 1, 2);
     sim_trace_init(&s->trace, options->trace);
     s->clock = sim_clock_new();
@@ -172,8 +174,10 @@ static void sim_take_effect(struct sim *s, struct sim_event *e)
 {
     const struct sim_store_call *c = sim_store_effect(s->store, e);
 
-    if (c != NULL && c->op == SIM_STORE_PUT && c->status == STATUS_OK) {
-        sim_say(s, c->node, "store: wrote %s", c->key);
+    if (c != NULL && c->op != SIM_STORE_GET) {
+        sim_say(s, c->node, "store: %s %s%s",
+                c->op == SIM_STORE_PUT ? "wrote" : "deleted", c->key,
+                c->status ? "?" : "");
     }
 }
 

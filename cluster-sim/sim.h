@@ -19,7 +19,7 @@
 
 #define SIM_MODEL_MAP(X)                                                       \
     X(TERM, "term", "only who leads")                                          \
-    X(LEDGER, "ledger", "leases and the journal, without a session")
+    X(JOURNAL, "journal", "who leads, and what it has written")
 
 enum sim_model {
 #define X(name, word, text) SIM_MODEL_##name,

@@ -86,7 +86,10 @@ static void sim_host_term_changed(struct sim *s, struct sim_host *h)
         s->terms++;
         h->reign_steps = 0;
     }
-    if (state == TERM_FOLLOWING && s->options.model == SIM_MODEL_TERM &&
+    if (state == TERM_LEADING && s->options.model == SIM_MODEL_JOURNAL) {
+        sim_log_lead(s, h);
+    }
+    if (state == TERM_FOLLOWING && s->options.model <= SIM_MODEL_JOURNAL &&
         !lease->is_released) {
         term_enter_run(h->term, lease->run);
         sim_host_alarm(s, h, SIM_TIMER_TERM, sim_host_ms(s, h));
@@ -121,6 +124,44 @@ static void sim_host_term_stored(struct sim *s, struct sim_host *h,
     };
 
     sim_host_term_step(s, h, &event);
+}
+
+/* ---- The journal's requests. ---- */
+
+void sim_host_ask(struct sim *s, struct sim_host *h, const char *folder,
+                  const struct journal_request *r)
+{
+    char key[SIM_KEY_MAX];
+    struct sim_store_request request = {
+        .node = h->number,
+        .process = h->process,
+        .tag = SIM_TAG_LEAD | (h->leads & 0xffff) << 8 | (uint64_t)r->tag << 32,
+        .key = key,
+        .etag = r->etag,
+        .body = r->body,
+    };
+
+    snprintf(key, sizeof(key), "%s%s", folder, r->key);
+    switch (r->ask) {
+    case JOURNAL_GET:
+        request.op = SIM_STORE_GET;
+        break;
+    case JOURNAL_CREATE:
+        request.op = SIM_STORE_PUT;
+        request.when = SIM_IF_ABSENT;
+        break;
+    case JOURNAL_REPLACE:
+        request.op = SIM_STORE_PUT;
+        request.when = SIM_IF_MATCH;
+        break;
+    case JOURNAL_WRITE:
+        request.op = SIM_STORE_PUT;
+        break;
+    case JOURNAL_DELETE:
+        request.op = SIM_STORE_DELETE;
+        break;
+    }
+    sim_store_ask(s->store, &request);
 }
 
 /* ---- Life. ---- */
@@ -166,6 +207,7 @@ void sim_host_start(struct sim *s, struct sim_host *h)
 void sim_host_free(struct sim_host *h)
 {
     term_destroy(&h->term);
+    sim_log_destroy(&h->log);
 }
 
 void sim_host_die(struct sim *s, struct sim_host *h)
@@ -193,7 +235,12 @@ static void sim_host_timer(struct sim *s, struct sim_host *h,
         return;
     }
     a->want_ms = SIM_NEVER;
-    sim_host_term_step(s, h, &(struct term_event){.type = TERM_EVENT_TIMER});
+    if (which == SIM_TIMER_TERM) {
+        sim_host_term_step(s, h,
+                           &(struct term_event){.type = TERM_EVENT_TIMER});
+    } else {
+        sim_log_timer(s, h, which);
+    }
 }
 
 static void sim_host_answer(struct sim *s, struct sim_host *h,
@@ -201,8 +248,14 @@ static void sim_host_answer(struct sim *s, struct sim_host *h,
 {
     struct sim_store_call *c = sim_store_answer(s->store, e);
 
-    if (h->is_up && c->process == h->process) {
+    if (!h->is_up || c->process != h->process) {
+        sim_store_done(c);
+        return;
+    }
+    if ((c->tag & 0xff) == SIM_TAG_TERM) {
         sim_host_term_stored(s, h, c);
+    } else if ((c->tag >> 8 & 0xffff) == h->leads) {
+        sim_log_stored(s, h, c);
     }
     sim_store_done(c);
 }

@@ -48,6 +48,10 @@ static bool sim_judge_is_led(const struct sim *s)
 
 bool sim_judge_is_over(const struct sim *s)
 {
+    if (s->options.model == SIM_MODEL_JOURNAL &&
+        s->progress_us <= s->plan.storm_us) {
+        return false;
+    }
     return s->is_calm &&
            sim_now_us(s) > s->plan.storm_us + SIM_JUDGE_STEADY_BEATS *
                                                   s->heartbeat_ms * 1000 &&

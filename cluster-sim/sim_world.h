@@ -12,6 +12,7 @@
 #include "cluster-sim/sim_net.h"
 #include "cluster-sim/sim_store.h"
 #include "cluster-sim/sim_trace.h"
+#include "coordinator/journal.h"
 #include "coordinator/term.h"
 
 enum sim_kind {
@@ -27,10 +28,15 @@ enum sim_kind {
 };
 
 /* The timers of a process. */
-enum sim_timer { SIM_TIMER_TERM, SIM_TIMERS };
+enum sim_timer { SIM_TIMER_TERM, SIM_TIMER_LEAD, SIM_TIMER_LOAD, SIM_TIMERS };
 
-/* Whom a store's answer is for. */
-enum sim_tag { SIM_TAG_TERM };
+/* Whom a store's answer is for: the low byte of a request's tag. Above it are
+ * the number of the lead on that host, and the journal's own tag. */
+enum sim_tag { SIM_TAG_TERM, SIM_TAG_LEAD };
+
+enum { SIM_TOLD_MAX = 4096 };
+
+struct sim_log;
 
 struct sim_alarm {
     uint64_t want_ms;  /* By the host's clock. */
@@ -48,6 +54,8 @@ struct sim_host {
     struct sim_alarm alarms[SIM_TIMERS];
     uint64_t reign_steps; /* Steps as a leader. */
     struct term *term;
+    uint64_t leads; /* How often this process began to lead. */
+    struct sim_log *log;
 };
 
 struct sim {
@@ -61,12 +69,16 @@ struct sim {
     struct sim_weather weather; /* As it is now. */
     bool is_calm;
     uint64_t heartbeat_ms;
+    uint64_t gap_ms; /* Of the journal. */
+    uint64_t snapshot_bytes;
     uint64_t kill_after; /* The leader dies after so many steps; 0: no. */
     struct sim_host hosts[SIM_NODES_MAX];
     uint64_t events;
     uint64_t last_term; /* Highest seen leading. */
     uint64_t terms;
-    struct fault why; /* What was broken; "": nothing. */
+    uint64_t told[SIM_TOLD_MAX]; /* Model journal: ids of durable records. */
+    uint64_t progress_us;        /* When there was some, the last time. */
+    struct fault why;            /* What was broken; "": nothing. */
 };
 
 /* ---- sim.c --------------------------------------------------------------- */
@@ -95,8 +107,20 @@ uint64_t sim_host_ms(const struct sim *s, const struct sim_host *h);
 void sim_host_alarm(struct sim *s, struct sim_host *h, enum sim_timer which,
                     uint64_t at_ms);
 
+/* Ask the store what the journal of the present lead wants. */
+void sim_host_ask(struct sim *s, struct sim_host *h, const char *folder,
+                  const struct journal_request *r);
+
 /* Whether it leads now, as it believes. */
 bool sim_host_acts(const struct sim *s, const struct sim_host *h);
+
+/* ---- sim_log.c: the model journal ---------------------------------------- */
+
+void sim_log_lead(struct sim *s, struct sim_host *h);
+void sim_log_timer(struct sim *s, struct sim_host *h, enum sim_timer which);
+void sim_log_stored(struct sim *s, struct sim_host *h,
+                    const struct sim_store_call *c);
+void sim_log_destroy(struct sim_log **l);
 
 /* ---- sim_strike.c: faults ------------------------------------------------ */
 
