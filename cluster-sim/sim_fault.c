@@ -96,6 +96,7 @@ static uint32_t sim_plan_most(enum sim_fault f)
     case SIM_FAULT_STORE_LOST:
     case SIM_FAULT_STORE_LATE:
     case SIM_FAULT_STORE_STALE:
+    case SIM_FAULT_STORE_STALE_LOG:
     case SIM_FAULT_STORE_SHORT:
     case SIM_FAULT_LATE:
     case SIM_FAULTS:
@@ -151,6 +152,7 @@ static void sim_plan_weather(struct prng *prng, struct sim_plan *p)
     w->store_lost = sim_plan_rate(prng, p, SIM_FAULT_STORE_LOST, 250);
     w->store_late = sim_plan_rate(prng, p, SIM_FAULT_STORE_LATE, 150);
     w->store_stale = sim_plan_rate(prng, p, SIM_FAULT_STORE_STALE, 300);
+    w->store_stale_log = sim_plan_rate(prng, p, SIM_FAULT_STORE_STALE_LOG, 300);
     w->store_short = sim_plan_rate(prng, p, SIM_FAULT_STORE_SHORT, 150);
 }
 

@@ -32,7 +32,8 @@
     X(STORE_FAIL, "store-fail", "requests fail before they take effect")       \
     X(STORE_LOST, "store-lost", "they take effect, the answer gets lost")      \
     X(STORE_LATE, "store-late", "they take effect after they have failed")     \
-    X(STORE_STALE, "store-stale", "a value that was replaced is read")         \
+    X(STORE_STALE, "store-stale", "a lease that was replaced is read")         \
+    X(STORE_STALE_LOG, "store-stale-log", "so of the journal (not in all)")    \
     X(STORE_SHORT, "store-short", "an answer is cut short")                    \
     X(STORE_BUSY, "store-busy", "storms of 503 answers")                       \
     X(STORE_AWAY, "store-away", "the store is away for a while")               \
@@ -47,7 +48,9 @@ enum sim_fault {
 };
 
 #define SIM_FAULT_BIT(f) (UINT64_C(1) << (f))
-#define SIM_FAULT_ALL (SIM_FAULT_BIT(SIM_FAULTS) - 1)
+/* A journal needs a store that is read as it was written last, as S3 is. */
+#define SIM_FAULT_BEYOND SIM_FAULT_BIT(SIM_FAULT_STORE_STALE_LOG)
+#define SIM_FAULT_ALL ((SIM_FAULT_BIT(SIM_FAULTS) - 1) & ~SIM_FAULT_BEYOND)
 
 const char *sim_fault_word(enum sim_fault f);
 const char *sim_fault_text(enum sim_fault f);
@@ -72,6 +75,7 @@ struct sim_weather {
     uint32_t store_lost;
     uint32_t store_late;
     uint32_t store_stale;
+    uint32_t store_stale_log;
     uint32_t store_short;
 };
 

@@ -59,7 +59,7 @@ static void sim_host_term_ask(struct sim *s, struct sim_host *h,
         .node = h->number,
         .process = h->process,
         .tag = SIM_TAG_TERM,
-        .key = "lease",
+        .key = SIM_STORE_LEASE,
         .op = fx->request == TERM_DO_READ ? SIM_STORE_GET : SIM_STORE_PUT,
         .body = {fx->body, fx->body_size},
     };

@@ -284,7 +284,9 @@ static enum status sim_store_do_get(struct sim_store *s,
 {
     const struct sim_weather *w = s->options.weather;
     const struct sim_object *o = sim_store_get(s, c->key);
-    bool is_stale = sim_store_rolls(s, w->store_stale);
+    bool is_lease = strcmp(c->key, SIM_STORE_LEASE) == 0;
+    bool is_stale =
+        sim_store_rolls(s, is_lease ? w->store_stale : w->store_stale_log);
     bool is_short = sim_store_rolls(s, w->store_short);
     const struct sim_value *v = o == NULL ? NULL : &o->now;
 

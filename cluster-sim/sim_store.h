@@ -22,6 +22,9 @@
 
 enum { SIM_KEY_MAX = 128, SIM_ETAG_MAX = 24, SIM_LIST_MAX = 1000 };
 
+/* The one key that STORE_STALE is about. */
+#define SIM_STORE_LEASE "lease"
+
 enum sim_store_op {
     SIM_STORE_GET,
     SIM_STORE_PUT,

@@ -141,6 +141,7 @@ void sim_strike(struct sim *s, const struct sim_incident *planned)
     case SIM_FAULT_STORE_LOST:
     case SIM_FAULT_STORE_LATE:
     case SIM_FAULT_STORE_STALE:
+    case SIM_FAULT_STORE_STALE_LOG:
     case SIM_FAULT_STORE_SHORT:
     case SIM_FAULT_LATE:
     case SIM_FAULTS:
