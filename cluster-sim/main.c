@@ -42,6 +42,7 @@ static const struct option main_words[] = {
     {"units", required_argument, NULL, 'u'},
     {"storm", required_argument, NULL, 'm'},
     {"faults", required_argument, NULL, 'f'},
+    {"mode", required_argument, NULL, 'd'},
     {"model", required_argument, NULL, 'o'},
     {"trace", no_argument, NULL, 't'},
     {"hash", no_argument, NULL, 'x'},
@@ -51,11 +52,12 @@ static const struct option main_words[] = {
 
 static void main_usage(void)
 {
-    puts("usage: cluster-sim [--seed S] [--seeds N] [--hosts N] [--ranks N]\n"
-         "                   [--units N] [--storm MS] [--faults LIST]\n"
-         "                   [--model NAME] [--trace] [--hash]\n\n"
-         "Plays a cluster on simulated time, once for each seed. What is not\n"
-         "given is drawn from the seed.\n\nfaults: all, none, or some of");
+    puts(
+        "usage: cluster-sim [--seed S] [--seeds N] [--hosts N] [--ranks N]\n"
+        "                   [--units N] [--storm MS] [--faults LIST]\n"
+        "                   [--model NAME] [--mode NAME] [--trace] [--hash]\n\n"
+        "Plays a cluster on simulated time, once for each seed. What is not\n"
+        "given is drawn from the seed.\n\nfaults: all, none, or some of");
     for (uint32_t f = 0; f < SIM_FAULTS; f++) {
         printf("  %-14s %s\n", sim_fault_word(f), sim_fault_text(f));
     }
@@ -69,6 +71,17 @@ static enum sim_model main_model(const char *word)
         }
     }
     fprintf(stderr, "cluster-sim: there is no model '%s'\n", word);
+    exit(64);
+}
+
+static enum sim_mode main_mode(const char *word)
+{
+    for (uint32_t m = 0; m < SIM_MODES; m++) {
+        if (strcmp(word, sim_mode_word(m)) == 0) {
+            return m;
+        }
+    }
+    fprintf(stderr, "cluster-sim: there is no mode '%s'\n", word);
     exit(64);
 }
 
@@ -111,6 +124,9 @@ static void main_take(struct main_options *o, int word)
     case 'o':
         o->sim.model = main_model(optarg);
         break;
+    case 'd':
+        o->sim.mode = main_mode(optarg);
+        break;
     case 't':
         o->sim.trace = stdout;
         break;
@@ -130,6 +146,7 @@ static void main_read(int argc, char **argv, struct main_options *o)
 
     *o = (struct main_options){.seeds = 1, .faults = "all"};
     o->sim.seed = 1;
+    o->sim.model = SIM_MODEL_JOB;
     while ((word = getopt_long(argc, argv, "", main_words, NULL)) != -1) {
         main_take(o, word);
     }

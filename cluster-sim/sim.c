@@ -15,6 +15,18 @@ enum {
     SIM_CALM_MAX_S = 600, /* The job has to end within this. */
 };
 
+const char *sim_mode_word(enum sim_mode m)
+{
+    static const char *const words[] = {
+#define X(name, word) word,
+        SIM_MODE_MAP(X)
+#undef X
+    };
+
+    CHECK(m < SIM_MODES);
+    return words[m];
+}
+
 const char *sim_model_word(enum sim_model m)
 {
     static const char *const words[] = {
@@ -77,6 +89,45 @@ static void sim_draw_options(struct sim *s)
     CHECK(o->hosts <= SIM_NODES_MAX);
 }
 
+/* How the job is dealt, and how fast it goes. */
+static void sim_draw_job(struct sim *s)
+{
+    static const enum sim_mode modes[] = {SIM_MODE_DYNAMIC, SIM_MODE_DYNAMIC,
+                                          SIM_MODE_STEPPED, SIM_MODE_STATIC};
+
+    s->heartbeat_ms = 1000;
+    s->gap_ms = 1 + sim_below(s, 50);
+    s->snapshot_bytes = 200 + sim_below(s, 8000);
+    s->host_timeout_ms = 3000 + sim_below(s, 6000);
+    s->run_ms = sim_below(s, 3) == 0 ? 0 : 200 + sim_below(s, 3000);
+    s->run_units = 1 + sim_below(s, 30);
+    s->ahead_units = 1 + sim_below(s, 4);
+    s->unit_ms = UINT64_C(8) << sim_below(s, 6);
+    s->channels = 1 + (uint32_t)(sim_below(s, 5) == 0);
+    for (uint32_t i = 0; i < SIM_CHANNELS_MAX; i++) {
+        s->modes[i] = modes[sim_below(s, 4)];
+    }
+    if (s->options.mode != SIM_MODE_ANY) {
+        s->modes[0] = s->options.mode;
+    }
+    s->epochs = 1 + sim_below(s, 3);
+    s->step_units = 1 + sim_below(s, 40);
+    s->skips = sim_below(s, 20);
+    s->poison = sim_below(s, 3) == 0 ? 5 + sim_below(s, 100) : 0;
+    s->acks_early = sim_below(s, 4) == 0;
+    s->keeps_on_failure = sim_below(s, 8) != 0;
+    s->stops_early = sim_below(s, 8) == 0;
+    for (uint32_t i = 0; i < s->options.hosts; i++) {
+        s->hosts[i].ranks = 1 + (uint32_t)sim_below(s, s->options.ranks);
+        s->hosts[i].weight = 50 + (uint32_t)sim_below(s, 100);
+    }
+}
+
+static bool sim_uses(const struct sim *s, enum sim_fault f)
+{
+    return (s->plan.faults & SIM_FAULT_BIT(f)) != 0;
+}
+
 static void sim_add_plan(struct sim *s)
 {
     for (uint32_t i = 0; i < s->options.hosts; i++) {
@@ -110,9 +161,9 @@ static struct sim *sim_new(const struct sim_options *options)
     sim_plan_draw(&luck, options->faults, s->options.hosts,
                   s->options.storm_ms * 1000, &s->plan);
     s->weather = s->plan.weather;
-    s->heartbeat_ms = 1000;
-    s->gap_ms = 1 + sim_below(s, 50);
-    s->snapshot_bytes = 200 + sim_below(s, 8000);
+    sim_draw_job(s);
+    s->poison = sim_uses(s, SIM_FAULT_POISON) ? s->poison : 0;
+    s->stops_early = s->stops_early && sim_uses(s, SIM_FAULT_STOP);
     has_fixed_ports = prng_chance(&s->prng, 1, 2);
     sim_trace_init(&s->trace, options->trace);
     s->clock = sim_clock_new();
@@ -139,6 +190,7 @@ static void sim_destroy(struct sim **s)
     for (uint32_t i = 0; i < (*s)->options.hosts; i++) {
         sim_host_free(&(*s)->hosts[i]);
     }
+    sim_model_destroy(&(*s)->model);
     sim_net_destroy(&(*s)->net);
     sim_store_destroy(&(*s)->store);
     sim_clock_destroy(&(*s)->clock);
@@ -150,7 +202,8 @@ static void sim_destroy(struct sim **s)
 
 static bool sim_is_for_process(enum sim_kind kind)
 {
-    return kind == SIM_TIMER || kind == SIM_ANSWER || kind == SIM_PACKET;
+    return kind == SIM_TIMER || kind == SIM_ANSWER || kind == SIM_PACKET ||
+           kind == SIM_DEED || kind == SIM_EXPEL || kind == SIM_EXIT;
 }
 
 /* A process that stands still takes nothing: what comes waits for its end.
@@ -158,9 +211,10 @@ static bool sim_is_for_process(enum sim_kind kind)
 static void sim_put_off(struct sim *s, struct sim_host *h, struct sim_event *e)
 {
     uint64_t at_us = h->paused_until_us + (e->kind + h->process) % 3;
-    struct sim_alarm *alarm = &h->alarms[e->arg & 0xff];
+    struct sim_alarm *alarm;
 
     if (e->kind == SIM_TIMER) {
+        alarm = &h->alarms[e->arg & 0xff];
         if (e->at_us != alarm->armed_us || e->arg >> 8 != h->process) {
             return;
         }
@@ -175,6 +229,9 @@ static void sim_take_effect(struct sim *s, struct sim_event *e)
     const struct sim_store_call *c = sim_store_effect(s->store, e);
 
     if (c != NULL && c->op != SIM_STORE_GET) {
+        if (c->op == SIM_STORE_PUT) {
+            sim_model_stored(s, c->key);
+        }
         sim_say(s, c->node, "store: %s %s%s",
                 c->op == SIM_STORE_PUT ? "wrote" : "deleted", c->key,
                 c->status ? "?" : "");
@@ -200,7 +257,8 @@ static void sim_dispatch(struct sim *s, struct sim_event *e)
     }
     switch ((enum sim_kind)e->kind) {
     case SIM_START:
-        if (!h->is_up && !h->has_left) {
+        h->has_ended = h->has_ended || sim_model_is_ended(s);
+        if (!h->is_up && !h->has_left && !h->has_ended) {
             sim_host_start(s, h);
         }
         break;
@@ -213,6 +271,9 @@ static void sim_dispatch(struct sim *s, struct sim_event *e)
     case SIM_TIMER:
     case SIM_ANSWER:
     case SIM_PACKET:
+    case SIM_DEED:
+    case SIM_EXPEL:
+    case SIM_EXIT:
         sim_host_event(s, h, e);
         break;
     case SIM_INCIDENT:
@@ -252,6 +313,7 @@ enum status sim_run(const struct sim_options *options, struct fault *why,
     enum status status = STATUS_OK;
 
     sim_play(s);
+    sim_model_audit(s);
     out->hash = s->trace.hash;
     out->events = s->events;
     out->end_ms = sim_now_us(s) / 1000;

@@ -19,7 +19,8 @@
 
 #define SIM_MODEL_MAP(X)                                                       \
     X(TERM, "term", "only who leads")                                          \
-    X(JOURNAL, "journal", "who leads, and what it has written")
+    X(JOURNAL, "journal", "who leads, and what it has written")                \
+    X(JOB, "job", "whole hosts")
 
 enum sim_model {
 #define X(name, word, text) SIM_MODEL_##name,
@@ -30,6 +31,21 @@ enum sim_model {
 
 const char *sim_model_word(enum sim_model m);
 
+#define SIM_MODE_MAP(X)                                                        \
+    X(ANY, "any")                                                              \
+    X(DYNAMIC, "dynamic")                                                      \
+    X(STEPPED, "stepped")                                                      \
+    X(STATIC, "static")
+
+enum sim_mode {
+#define X(name, word) SIM_MODE_##name,
+    SIM_MODE_MAP(X)
+#undef X
+        SIM_MODES
+};
+
+const char *sim_mode_word(enum sim_mode m);
+
 /* Zeros are drawn from the seed. */
 struct sim_options {
     uint64_t seed;
@@ -37,6 +53,7 @@ struct sim_options {
     uint64_t faults; /* Those that may be used. */
     uint32_t hosts;
     uint32_t ranks; /* Of a host. */
+    enum sim_mode mode;
     uint64_t units;
     uint64_t storm_ms;
     FILE *trace; /* NULL: not shown. */

@@ -82,6 +82,7 @@ static uint32_t sim_plan_most(enum sim_fault f)
     case SIM_FAULT_JUMP:
     case SIM_FAULT_STORE_AWAY:
     case SIM_FAULT_STORE_BUSY:
+    case SIM_FAULT_RANKS:
         return 3;
     case SIM_FAULT_LEAVE:
         return 1;
@@ -99,6 +100,8 @@ static uint32_t sim_plan_most(enum sim_fault f)
     case SIM_FAULT_STORE_STALE_LOG:
     case SIM_FAULT_STORE_SHORT:
     case SIM_FAULT_LATE:
+    case SIM_FAULT_POISON:
+    case SIM_FAULT_STOP:
     case SIM_FAULTS:
         return 0;
     }

@@ -38,7 +38,10 @@
     X(STORE_BUSY, "store-busy", "storms of 503 answers")                       \
     X(STORE_AWAY, "store-away", "the store is away for a while")               \
     X(LATE, "late", "hosts join late")                                         \
-    X(LEAVE, "leave", "hosts leave for good")
+    X(LEAVE, "leave", "hosts leave for good")                                  \
+    X(RANKS, "ranks", "a command's ranks die and begin again")                 \
+    X(POISON, "poison", "some units can not be read")                          \
+    X(STOP, "stop", "ranks end an epoch early")
 
 enum sim_fault {
 #define X(name, word, text) SIM_FAULT_##name,
@@ -60,7 +63,7 @@ const char *sim_fault_text(enum sim_fault f);
 MUST_USE enum status sim_fault_parse(const char *list, struct fault *why,
                                      uint64_t *out);
 
-enum { SIM_NODES_MAX = 64, SIM_INCIDENTS_MAX = 48 };
+enum { SIM_NODES_MAX = 64, SIM_INCIDENTS_MAX = 64 };
 
 /* The chances are in 1,000 each. */
 struct sim_weather {

@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "cluster-sim/sim_world.h"
 
+enum { SIM_LINGER_MS = 3000 };
+
 uint64_t sim_host_ms(const struct sim *s, const struct sim_host *h)
 {
     return sim_watch_ms(&h->watch, sim_now_us(s));
@@ -88,6 +90,12 @@ static void sim_host_term_changed(struct sim *s, struct sim_host *h)
     }
     if (state == TERM_LEADING && s->options.model == SIM_MODEL_JOURNAL) {
         sim_log_lead(s, h);
+    } else if (state == TERM_LEADING && s->options.model == SIM_MODEL_JOB) {
+        sim_lead_begin(s, h);
+    }
+    if ((state == TERM_LEADING || state == TERM_FOLLOWING) &&
+        s->options.model == SIM_MODEL_JOB) {
+        sim_work_follow(s, h);
     }
     if (state == TERM_FOLLOWING && s->options.model <= SIM_MODEL_JOURNAL &&
         !lease->is_released) {
@@ -101,6 +109,7 @@ static void sim_host_term_step(struct sim *s, struct sim_host *h,
 {
     enum term_state before = term_state(h->term);
     uint64_t term = term_lease(h->term)->term;
+    bool was_released = term_lease(h->term)->is_released;
     struct term_effects fx = {.request = TERM_DO_NOTHING};
 
     event->now_ms = sim_host_ms(s, h);
@@ -108,7 +117,8 @@ static void sim_host_term_step(struct sim *s, struct sim_host *h,
     term_check(h->term);
     sim_host_alarm(s, h, SIM_TIMER_TERM, fx.timer_ms);
     sim_host_term_ask(s, h, &fx);
-    if (term_state(h->term) != before || term_lease(h->term)->term != term) {
+    if (term_state(h->term) != before || term_lease(h->term)->term != term ||
+        term_lease(h->term)->is_released != was_released) {
         sim_host_term_changed(s, h);
     }
 }
@@ -166,6 +176,39 @@ void sim_host_ask(struct sim *s, struct sim_host *h, const char *folder,
 
 /* ---- Life. ---- */
 
+uint64_t sim_host_wall_ms(const struct sim *s, const struct sim_host *h)
+{
+    return (
+        uint64_t)((int64_t)(UINT64_C(1700000000000) + sim_now_us(s) / 1000) +
+                  h->wall_ms);
+}
+
+void sim_host_expel(struct sim *s, struct sim_host *h)
+{
+    sim_clock_add(s->clock, (struct sim_event){.kind = SIM_EXPEL,
+                                               .at_us = sim_now_us(s),
+                                               .node = h->number,
+                                               .arg = h->process});
+}
+
+void sim_host_exit(struct sim *s, struct sim_host *h)
+{
+    if (!h->is_exiting) {
+        h->is_exiting = true;
+        sim_clock_add(
+            s->clock,
+            (struct sim_event){.kind = SIM_EXIT,
+                               .at_us = sim_now_us(s) + SIM_LINGER_MS * 1000,
+                               .node = h->number,
+                               .arg = h->process});
+    }
+}
+
+void sim_host_release(struct sim *s, struct sim_host *h)
+{
+    sim_host_term_step(s, h, &(struct term_event){.type = TERM_EVENT_RELEASE});
+}
+
 static struct term *sim_host_new_term(struct sim *s, struct sim_host *h)
 {
     char host[16];
@@ -195,6 +238,8 @@ void sim_host_start(struct sim *s, struct sim_host *h)
     h->is_up = true;
     h->process++;
     h->paused_until_us = 0;
+    h->is_done = false;
+    h->is_exiting = false;
     for (uint32_t i = 0; i < SIM_TIMERS; i++) {
         h->alarms[i] = (struct sim_alarm){SIM_NEVER, SIM_NEVER};
     }
@@ -208,6 +253,8 @@ void sim_host_free(struct sim_host *h)
 {
     term_destroy(&h->term);
     sim_log_destroy(&h->log);
+    sim_lead_destroy(&h->lead);
+    sim_work_destroy(&h->work);
 }
 
 void sim_host_die(struct sim *s, struct sim_host *h)
@@ -235,11 +282,24 @@ static void sim_host_timer(struct sim *s, struct sim_host *h,
         return;
     }
     a->want_ms = SIM_NEVER;
-    if (which == SIM_TIMER_TERM) {
+    switch (which) {
+    case SIM_TIMER_TERM:
         sim_host_term_step(s, h,
                            &(struct term_event){.type = TERM_EVENT_TIMER});
-    } else {
+        break;
+    case SIM_TIMER_LEAD:
+        sim_lead_timer(s, h);
         sim_log_timer(s, h, which);
+        break;
+    case SIM_TIMER_LOAD:
+        sim_log_timer(s, h, which);
+        break;
+    case SIM_TIMER_AGENT:
+    case SIM_TIMER_WORK:
+        sim_work_timer(s, h, which);
+        break;
+    case SIM_TIMERS:
+        UNREACHABLE("no such timer");
     }
 }
 
@@ -254,10 +314,85 @@ static void sim_host_answer(struct sim *s, struct sim_host *h,
     }
     if ((c->tag & 0xff) == SIM_TAG_TERM) {
         sim_host_term_stored(s, h, c);
-    } else if ((c->tag >> 8 & 0xffff) == h->leads) {
+    } else if ((c->tag >> 8 & 0xffff) == h->leads && h->log != NULL) {
         sim_log_stored(s, h, c);
+    } else if ((c->tag >> 8 & 0xffff) == h->leads) {
+        sim_lead_stored(s, h, c);
     }
     sim_store_done(c);
+}
+
+static void sim_host_packet(struct sim *s, struct sim_host *h,
+                            struct sim_event *e)
+{
+    struct sim_packet *p = sim_net_take(s->net, e);
+
+    if (p == NULL) {
+        return;
+    }
+    if (p->is_up) {
+        sim_lead_packet(s, h, p->link, (struct bytes){p->at, p->size});
+    } else {
+        sim_work_packet(s, h, (struct bytes){p->at, p->size});
+    }
+    free(p);
+}
+
+static void sim_host_deed(struct sim *s, struct sim_host *h, uint64_t arg)
+{
+    if (arg >> 48 != h->process) {
+        return;
+    }
+    if ((arg >> 40 & 0xff) == SIM_DEED_PREPARED) {
+        sim_lead_deed(s, h, arg);
+    } else if (h->work != NULL) {
+        sim_work_deed(s, h, arg);
+    }
+}
+
+static void sim_host_crash(struct sim *s, struct sim_host *h)
+{
+    sim_host_die(s, h);
+    sim_clock_add(
+        s->clock,
+        (struct sim_event){.kind = SIM_START,
+                           .at_us = sim_now_us(s) + 1000 * sim_below(s, 20000),
+                           .node = h->number});
+}
+
+static void sim_host_take(struct sim *s, struct sim_host *h,
+                          struct sim_event *e)
+{
+    switch ((enum sim_kind)e->kind) {
+    case SIM_TIMER:
+        sim_host_timer(s, h, e);
+        break;
+    case SIM_PACKET:
+        sim_host_packet(s, h, e);
+        break;
+    case SIM_DEED:
+        sim_host_deed(s, h, e->arg);
+        break;
+    case SIM_EXPEL:
+        if (e->arg == h->process) {
+            sim_host_crash(s, h);
+        }
+        break;
+    case SIM_EXIT:
+        if (e->arg == h->process) {
+            h->has_ended = true;
+            sim_host_die(s, h);
+        }
+        break;
+    case SIM_ANSWER:
+    case SIM_START:
+    case SIM_WAKE:
+    case SIM_EFFECT:
+    case SIM_INCIDENT:
+    case SIM_CALM:
+    case SIM_KINDS:
+        UNREACHABLE("not a process's");
+    }
 }
 
 void sim_host_event(struct sim *s, struct sim_host *h, struct sim_event *e)
@@ -266,20 +401,20 @@ void sim_host_event(struct sim *s, struct sim_host *h, struct sim_event *e)
 
     if (e->kind == SIM_ANSWER) {
         sim_host_answer(s, h, e);
+    } else if (h->is_up) {
+        sim_host_take(s, h, e);
     } else if (e->kind == SIM_PACKET) {
         free(sim_net_take(s->net, e));
-    } else if (h->is_up) {
-        sim_host_timer(s, h, e);
     }
     acts = sim_host_acts(s, h);
-    h->reign_steps += acts;
+    if (s->options.model != SIM_MODEL_JOB) {
+        h->reign_steps += acts;
+    }
     if (acts && s->kill_after != 0 && h->reign_steps >= s->kill_after) {
         s->kill_after = 0;
-        sim_host_die(s, h);
-        sim_clock_add(s->clock,
-                      (struct sim_event){.kind = SIM_START,
-                                         .at_us = sim_now_us(s) +
-                                                  1000 * sim_below(s, 20000),
-                                         .node = h->number});
+        sim_host_crash(s, h);
+    }
+    if (h->is_up && h->is_done && !sim_lead_is_at_work(h)) {
+        sim_host_exit(s, h);
     }
 }

@@ -46,8 +46,22 @@ static bool sim_judge_is_led(const struct sim *s)
     return leaders == 1;
 }
 
+/* Every host has ended, or left for good. */
+static bool sim_judge_has_ended(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->options.hosts; i++) {
+        if (!s->hosts[i].has_left && !s->hosts[i].has_ended) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool sim_judge_is_over(const struct sim *s)
 {
+    if (s->options.model == SIM_MODEL_JOB) {
+        return sim_judge_has_ended(s);
+    }
     if (s->options.model == SIM_MODEL_JOURNAL &&
         s->progress_us <= s->plan.storm_us) {
         return false;

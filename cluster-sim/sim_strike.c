@@ -38,7 +38,7 @@ static void sim_strike_leave(struct sim *s, struct sim_host *h)
     for (uint32_t i = 0; i < s->options.hosts; i++) {
         left += s->hosts[i].has_left;
     }
-    if (h->has_left || left + 1 >= s->options.hosts) {
+    if (h->has_left || h->has_ended || left + 1 >= s->options.hosts) {
         return;
     }
     h->has_left = true;
@@ -128,7 +128,13 @@ void sim_strike(struct sim *s, const struct sim_incident *planned)
         sim_strike_store(s, i, until_us);
         break;
     case SIM_FAULT_LEAVE:
-        sim_strike_leave(s, h);
+        /* A job waits for hosts that never came. */
+        if (s->options.model != SIM_MODEL_JOB || sim_model_has_plan(s)) {
+            sim_strike_leave(s, h);
+        }
+        break;
+    case SIM_FAULT_RANKS:
+        sim_work_restart_ranks(s, h);
         break;
     case SIM_FAULT_LOSS:
     case SIM_FAULT_DELAY:
@@ -144,6 +150,8 @@ void sim_strike(struct sim *s, const struct sim_incident *planned)
     case SIM_FAULT_STORE_STALE_LOG:
     case SIM_FAULT_STORE_SHORT:
     case SIM_FAULT_LATE:
+    case SIM_FAULT_POISON:
+    case SIM_FAULT_STOP:
     case SIM_FAULTS:
         UNREACHABLE("not of a moment");
     }

@@ -14,6 +14,10 @@
 #include "cluster-sim/sim_trace.h"
 #include "coordinator/journal.h"
 #include "coordinator/term.h"
+#include "proto/wire.h"
+#include "proto/work.h"
+#include "worker/agent.h"
+#include "worker/holder.h"
 
 enum sim_kind {
     SIM_START, /* A process begins on the node. */
@@ -21,22 +25,44 @@ enum sim_kind {
     SIM_EFFECT,
     SIM_ANSWER,
     SIM_PACKET,
-    SIM_WAKE, /* The node's pause is over. */
+    SIM_WAKE,  /* The node's pause is over. */
+    SIM_DEED,  /* Something that a process had begun; arg: see sim_work.c. */
+    SIM_EXPEL, /* The process dies and comes again. */
+    SIM_EXIT,  /* It has ended. */
     SIM_INCIDENT,
     SIM_CALM,
     SIM_KINDS,
 };
 
 /* The timers of a process. */
-enum sim_timer { SIM_TIMER_TERM, SIM_TIMER_LEAD, SIM_TIMER_LOAD, SIM_TIMERS };
+enum sim_timer {
+    SIM_TIMER_TERM,
+    SIM_TIMER_LEAD,
+    SIM_TIMER_LOAD,
+    SIM_TIMER_AGENT,
+    SIM_TIMER_WORK,
+    SIM_TIMERS,
+};
+
+enum sim_deed {
+    SIM_DEED_UNIT,
+    SIM_DEED_BROUGHT,
+    SIM_DEED_STARTED,
+    SIM_DEED_EXITED,
+    SIM_DEED_SAVED,
+    SIM_DEED_PREPARED,
+};
 
 /* Whom a store's answer is for: the low byte of a request's tag. Above it are
  * the number of the lead on that host, and the journal's own tag. */
 enum sim_tag { SIM_TAG_TERM, SIM_TAG_LEAD };
 
-enum { SIM_TOLD_MAX = 4096 };
+enum { SIM_TOLD_MAX = 4096, SIM_JOIN_MS = 120000, SIM_CHANNELS_MAX = 2 };
 
 struct sim_log;
+struct sim_lead;
+struct sim_work;
+struct sim_model;
 
 struct sim_alarm {
     uint64_t want_ms;  /* By the host's clock. */
@@ -46,7 +72,12 @@ struct sim_alarm {
 struct sim_host {
     uint32_t number;
     bool is_up;
-    bool has_left; /* For good. */
+    bool has_left;  /* For good. */
+    bool has_ended; /* So has its part of the job. */
+    bool is_done;   /* Its agent is over; its coordinator may not be. */
+    bool is_exiting;
+    uint32_t ranks;
+    uint32_t weight;
     uint64_t process;
     uint64_t paused_until_us; /* 0: not paused. */
     struct sim_watch watch;
@@ -56,6 +87,8 @@ struct sim_host {
     struct term *term;
     uint64_t leads; /* How often this process began to lead. */
     struct sim_log *log;
+    struct sim_lead *lead;
+    struct sim_work *work;
 };
 
 struct sim {
@@ -71,6 +104,21 @@ struct sim {
     uint64_t heartbeat_ms;
     uint64_t gap_ms; /* Of the journal. */
     uint64_t snapshot_bytes;
+    uint64_t host_timeout_ms;
+    uint64_t run_ms;
+    uint64_t run_units;
+    uint64_t ahead_units;
+    uint64_t unit_ms;
+    uint32_t channels;
+    enum sim_mode modes[SIM_CHANNELS_MAX];
+    uint64_t epochs;
+    uint64_t step_units;
+    uint64_t skips;
+    uint64_t poison; /* Units that can't be read, in 1,000. */
+    uint64_t rank_count;
+    bool acks_early;
+    bool keeps_on_failure;
+    bool stops_early;
     uint64_t kill_after; /* The leader dies after so many steps; 0: no. */
     struct sim_host hosts[SIM_NODES_MAX];
     uint64_t events;
@@ -111,6 +159,15 @@ void sim_host_alarm(struct sim *s, struct sim_host *h, enum sim_timer which,
 void sim_host_ask(struct sim *s, struct sim_host *h, const char *folder,
                   const struct journal_request *r);
 
+uint64_t sim_host_wall_ms(const struct sim *s, const struct sim_host *h);
+
+/* Another run has taken the place of this one's: it has to begin anew. */
+void sim_host_expel(struct sim *s, struct sim_host *h);
+
+/* It has led to the end. */
+void sim_host_release(struct sim *s, struct sim_host *h);
+void sim_host_exit(struct sim *s, struct sim_host *h);
+
 /* Whether it leads now, as it believes. */
 bool sim_host_acts(const struct sim *s, const struct sim_host *h);
 
@@ -121,6 +178,50 @@ void sim_log_timer(struct sim *s, struct sim_host *h, enum sim_timer which);
 void sim_log_stored(struct sim *s, struct sim_host *h,
                     const struct sim_store_call *c);
 void sim_log_destroy(struct sim_log **l);
+
+/* ---- sim_lead.c: a reign --------------------------------------------------
+ */
+
+void sim_lead_begin(struct sim *s, struct sim_host *h);
+void sim_lead_timer(struct sim *s, struct sim_host *h);
+void sim_lead_stored(struct sim *s, struct sim_host *h,
+                     const struct sim_store_call *c);
+void sim_lead_packet(struct sim *s, struct sim_host *h, uint64_t peer,
+                     struct bytes bytes);
+void sim_lead_deed(struct sim *s, struct sim_host *h, uint64_t arg);
+bool sim_lead_is_at_work(const struct sim_host *h);
+void sim_lead_destroy(struct sim_lead **l);
+
+/* ---- sim_work.c: agent, holders, ranks ------------------------------------
+ */
+
+/* The lease has changed hands, or was seen for the first time. */
+void sim_work_follow(struct sim *s, struct sim_host *h);
+void sim_work_timer(struct sim *s, struct sim_host *h, enum sim_timer which);
+void sim_work_packet(struct sim *s, struct sim_host *h, struct bytes bytes);
+void sim_work_deed(struct sim *s, struct sim_host *h, uint64_t arg);
+void sim_work_restart_ranks(struct sim *s, struct sim_host *h);
+bool sim_work_believes(const struct sim *s, const struct sim_host *h,
+                       uint32_t channel, const struct holder_unit *unit);
+const char *sim_work_run(const struct sim_host *h); /* "": none. */
+void sim_work_destroy(struct sim_work **w);
+
+/* ---- sim_model.c: what is true ------------------------------------------- */
+
+void sim_model_stored(struct sim *s, const char *key);
+void sim_model_handed(struct sim *s, struct sim_host *h, uint32_t channel,
+                      const struct holder_unit *unit);
+void sim_model_told(struct sim *s, struct sim_host *h, uint32_t channel,
+                    const struct holder_outcome *o);
+void sim_model_stopped(struct sim *s, uint32_t channel, uint64_t epoch);
+void sim_model_ended(struct sim *s, struct sim_host *h, uint32_t channel);
+void sim_model_done(struct sim *s, struct sim_host *h, enum status status);
+bool sim_model_is_poison(const struct sim *s, uint64_t position);
+bool sim_model_has_plan(const struct sim *s);
+bool sim_model_is_ended(const struct sim *s);
+bool sim_model_is_run(const struct sim *s, const char *run);
+void sim_model_audit(struct sim *s);
+void sim_model_destroy(struct sim_model **m);
 
 /* ---- sim_strike.c: faults ------------------------------------------------ */
 
