@@ -222,7 +222,9 @@ static enum status status_do(struct status_work *w, struct fault *why)
     }
     s = status_read_lease(w, why);
     if (s == STATUS_OK) {
-        s = net_connect(w->lease.endpoint, WIRE_MESSAGE_MAX, why, &w->net);
+        s = net_connect(&(struct net_connect){w->lease.endpoint,
+                                              WIRE_MESSAGE_MAX, NULL, NULL},
+                        why, &w->net);
     }
     return s == STATUS_OK ? status_show(w, why) : s;
 }

@@ -65,7 +65,6 @@ enum status dealing_deal(struct dealing *d,
     struct deal_host *hosts = dealing_hosts(d, options);
     struct order order;
     struct deal_options deal = {
-        .kind = dealing_kind(d->channel),
         .even = dealing_even(d->channel),
         .hosts = hosts,
         .host_count = d->host_count,
@@ -79,6 +78,11 @@ enum status dealing_deal(struct dealing *d,
                          "channel %s: none of its instance groups has a host",
                          d->channel->name);
     }
+    if (job_channel_deal(d->channel) == JOB_DEAL_DYNAMIC) {
+        free(hosts);
+        return STATUS_OK; /* Leases deal it while the job runs. */
+    }
+    deal.kind = dealing_kind(d->channel);
     if (d->channel->has_shuffle) {
         order_init_shuffled(&order, catalog_count(d->listing.catalog),
                             d->channel->shuffle_seed, 0,

@@ -30,8 +30,12 @@ struct prepare {
     struct dealings dealings;
     struct buf state_prefix; /* What every key of the state starts with. */
     struct wire_share_all *shares;
+    struct dealt dealt;
+    struct dealt_copy *copy; /* Loaded: then it counts. */
+    uint64_t *bounds[JOB_CHANNELS_MAX];
     char **texts; /* What the shares' views point to. */
     size_t text_count;
+    uint64_t rank_count;
     enum status status;
     struct fault why;
 };
@@ -60,15 +64,64 @@ static char *prepare_join_uri(const char *uri, const char *rest)
     return mem_print("%s%s%s", uri, slash, rest);
 }
 
+/* Where the share of each of the job's ranks begins. */
+static uint64_t *prepare_bounds(struct prepare *p, const struct dealing *d)
+{
+    uint32_t hosts = p->options.contract->hosts.count;
+    uint64_t *bounds = mem_new(p->rank_count + 1, sizeof(*bounds));
+    uint32_t rank = 0;
+    uint32_t part = 0;
+
+    for (uint32_t i = 0; i < hosts; i++) {
+        bool has_part = part < d->host_count && d->numbers[part] == i;
+
+        for (uint32_t k = 0; k < p->options.ranks[i]; k++, rank++) {
+            bounds[rank + 1] = bounds[rank];
+            if (has_part) {
+                bounds[rank + 1] +=
+                    deal_rank_sum(d->deal, deal_host_rank(d->deal, part) + k)
+                        .units;
+            }
+        }
+        part += has_part;
+    }
+    return bounds;
+}
+
+/* The channel as the ledgers are made from it. */
+static void prepare_describe(struct prepare *p, const struct dealing *d)
+{
+    uint32_t number = p->dealt.channel_count;
+    struct dealt_channel *c = &p->dealt.channels[number];
+
+    *c = (struct dealt_channel){
+        .name = bytes_of(d->channel->name),
+        .catalog = bytes_of(catalog_name(d->listing.catalog)),
+        .how = bytes_of("{}"),
+        .is_dynamic = d->deal == NULL,
+        .positions = catalog_count(d->listing.catalog),
+        .epochs = 1,
+    };
+    if (!c->is_dynamic) {
+        p->bounds[number] = prepare_bounds(p, d);
+        c->bounds = p->bounds[number];
+        c->positions = c->bounds[p->rank_count];
+    }
+}
+
 /* The share of the deal's host @i, written to the store and described. */
 static enum status prepare_share(struct prepare *p, struct store *state,
                                  const struct dealing *d, uint32_t i,
                                  struct wire_share *out)
 {
-    struct deal_sum sum = deal_host_sum(d->deal, i);
+    bool is_dynamic = job_channel_deal(d->channel) == JOB_DEAL_DYNAMIC;
+    struct deal_sum sum = {0, 0};
     struct catalog *share = NULL;
     enum status s;
 
+    if (!is_dynamic) {
+        sum = deal_host_sum(d->deal, i);
+    }
     *out = (struct wire_share){
         .channel = bytes_of(d->channel->name),
         .root_uri = bytes_of(d->listing.root_uri),
@@ -77,10 +130,19 @@ static enum status prepare_share(struct prepare *p, struct store *state,
             bytes_of(d->listing.named_by != NULL ? d->listing.named_by : ""),
         .units = sum.units,
         .bytes = sum.bytes,
+        .number = p->dealt.channel_count,
+        .is_dynamic = is_dynamic,
+        .positions = is_dynamic
+                         ? p->dealt.channels[p->dealt.channel_count].positions
+                         : 0,
     };
     out->catalog =
         prepare_keep(p, mem_print("%scatalog/%s", buf_text(&p->state_prefix),
                                   catalog_name(d->listing.catalog)));
+    if (is_dynamic) {
+        out->share = out->catalog;
+        return STATUS_OK;
+    }
     if (sum.units == catalog_count(d->listing.catalog) &&
         sum.bytes == catalog_bytes(d->listing.catalog)) {
         out->share = out->catalog;
@@ -97,6 +159,26 @@ static enum status prepare_share(struct prepare *p, struct store *state,
     return s;
 }
 
+static void prepare_log_dealt(const struct dealing *d)
+{
+    const struct catalog *catalog = d->listing.catalog;
+
+    if (d->deal == NULL) {
+        log_event(LOG_INFO, "channel.dealt",
+                  "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
+                  " hosts=%u deal=dynamic",
+                  d->channel->name, catalog_count(catalog),
+                  catalog_bytes(catalog), d->host_count);
+        return;
+    }
+    log_event(LOG_INFO, "channel.dealt",
+              "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
+              " hosts=%u deal=%s skew=%.3f dropped=%" PRIu64 " padded=%" PRIu64,
+              d->channel->name, catalog_count(catalog), catalog_bytes(catalog),
+              d->host_count, job_deal_name(job_channel_deal(d->channel)),
+              deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
+}
+
 static enum status prepare_channel(struct prepare *p, struct store *state,
                                    const struct dealing *d)
 {
@@ -106,18 +188,15 @@ static enum status prepare_channel(struct prepare *p, struct store *state,
     enum status s = share_write(state, key, catalog, &p->why);
 
     free(key);
-    log_event(LOG_INFO, "channel.dealt",
-              "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
-              " hosts=%u deal=%s skew=%.3f dropped=%" PRIu64 " padded=%" PRIu64,
-              d->channel->name, catalog_count(catalog), catalog_bytes(catalog),
-              d->host_count, job_deal_name(job_channel_deal(d->channel)),
-              deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
+    prepare_log_dealt(d);
+    prepare_describe(p, d);
     for (uint32_t i = 0; s == STATUS_OK && i < d->host_count; i++) {
         struct wire_share_all *all = &p->shares[d->numbers[i]];
 
         s = prepare_share(p, state, d, i, &all->shares[all->share_count]);
         all->share_count++;
     }
+    p->dealt.channel_count++;
     return s == STATUS_OK
                ? s
                : fault_prefix(&p->why, s, "channel %s", d->channel->name);
@@ -250,6 +329,83 @@ static void prepare_number_ranks(struct prepare *p)
     for (uint32_t i = 0; i < count; i++) {
         p->shares[i].rank_count = ranks;
     }
+    p->rank_count = ranks;
+}
+
+/* ---- What was dealt, kept -------------------------------------------------
+ */
+
+enum { PREPARE_DEALT_MAX = 512 << 20 };
+
+static enum status prepare_load(struct prepare *p, struct store *state,
+                                const char *key)
+{
+    struct buf text = {0};
+    enum status s = store_sync_get(
+        state, &(struct store_sync_get){key, PREPARE_DEALT_MAX, NULL}, &p->why,
+        &text);
+
+    if (s == STATUS_OK) {
+        s = dealt_read(buf_bytes(&text), p->options.run, &p->why, &p->copy);
+        if (s != STATUS_OK) {
+            s = fault_prefix(&p->why, s, "%s", key);
+        }
+    }
+    buf_fini(&text);
+    return s;
+}
+
+static enum status prepare_keep_dealt(struct prepare *p, struct store *state,
+                                      const char *key)
+{
+    struct buf text = {0};
+    enum status s;
+
+    p->dealt.host_count = p->options.contract->hosts.count;
+    p->dealt.ranks = p->options.ranks;
+    p->dealt.weights = p->options.weights;
+    p->dealt.shares = p->shares;
+    dealt_write(&p->dealt, p->options.run, &text);
+    s = store_sync_put(
+        state,
+        &(struct store_sync_put){
+            key, buf_bytes(&text),
+            p->options.has_conditions ? STORE_IF_ABSENT : STORE_ALWAYS, NULL},
+        &p->why);
+    buf_fini(&text);
+    return s == STATUS_EXISTS ? prepare_load(p, state, key) : s;
+}
+
+static enum status prepare_settle(struct prepare *p)
+{
+    struct store *state = NULL;
+    char *key;
+    enum status s;
+
+    buf_clear(&p->state_prefix);
+    s = store_open(p->options.state_uri, STORE_WRITE, &p->why, &state,
+                   &p->state_prefix);
+    key = mem_print("%sruns/%s/dealt", buf_text(&p->state_prefix),
+                    p->options.run);
+    if (s == STATUS_OK) {
+        s = p->options.is_load ? prepare_load(p, state, key)
+                               : prepare_keep_dealt(p, state, key);
+    }
+    free(key);
+    store_close(&state);
+    return s;
+}
+
+static enum status prepare_make(struct prepare *p)
+{
+    enum status s;
+
+    prepare_number_ranks(p);
+    s = prepare_claims(p);
+    if (s == STATUS_OK) {
+        s = prepare_deal(p);
+    }
+    return s == STATUS_OK ? prepare_channels(p) : s;
 }
 
 static void *prepare_main(void *self)
@@ -257,13 +413,9 @@ static void *prepare_main(void *self)
     struct prepare *p = self;
     uint64_t one = 1;
 
-    prepare_number_ranks(p);
-    p->status = prepare_claims(p);
+    p->status = p->options.is_load ? STATUS_OK : prepare_make(p);
     if (p->status == STATUS_OK) {
-        p->status = prepare_deal(p);
-    }
-    if (p->status == STATUS_OK) {
-        p->status = prepare_channels(p);
+        p->status = prepare_settle(p);
     }
     CHECK(write(p->fd, &one, sizeof(one)) == sizeof(one));
     return NULL;
@@ -303,10 +455,10 @@ enum status prepare_join(struct prepare *p, struct fault *why)
     return p->status;
 }
 
-const struct wire_share_all *prepare_shares(const struct prepare *p)
+const struct dealt *prepare_dealt(const struct prepare *p)
 {
     CHECK(p->is_joined && p->status == STATUS_OK);
-    return p->shares;
+    return p->copy != NULL ? dealt_of(p->copy) : &p->dealt;
 }
 
 void prepare_destroy(struct prepare **p)
@@ -324,6 +476,10 @@ void prepare_destroy(struct prepare **p)
         close(old->fd);
     }
     dealings_fini(&old->dealings);
+    dealt_destroy(&old->copy);
+    for (uint32_t i = 0; i < JOB_CHANNELS_MAX; i++) {
+        free(old->bounds[i]);
+    }
     for (size_t i = 0; i < old->text_count; i++) {
         free(old->texts[i]);
     }

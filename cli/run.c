@@ -59,8 +59,6 @@ static void run_send(struct run *r, const struct wire_message *message)
     }
 }
 
-static void run_step(struct run *r, struct agent_event event);
-
 /* Start what the agent asked for; a start that fails is its outcome. */
 static void run_do_bring(struct run *r, const struct wire_share_all *shares)
 {
@@ -108,7 +106,7 @@ static void run_do_save(struct run *r)
 
 /* Give one event to the agent and do what it says. Starting something can
  * fail at once and so step again: at most once for each DO_. */
-static void run_step(struct run *r, struct agent_event event)
+void run_step(struct run *r, struct agent_event event)
 {
     struct agent_effects fx = {0};
 
@@ -236,12 +234,15 @@ static void run_take_save(struct run *r)
     run_step(r, event);
 }
 
-static void run_take_lead(struct run *r)
+void run_take_lead(struct run *r)
 {
     struct fault why = {.text = ""};
     enum status s = lead_finish(&r->lead, &why);
 
-    if (s != STATUS_OK) {
+    if (s == STATUS_STOPPED) {
+        log_event(LOG_WARN, "coordinator.deposed",
+                  "term=%" PRIu64 " reason=\"%s\"", r->lead_term, why.text);
+    } else if (s != STATUS_OK) {
         run_step(r, (struct agent_event){.type = AGENT_EVENT_LEADER,
                                          .status = s,
                                          .text = why.text});
@@ -289,10 +290,6 @@ static int run_wait_ms(const struct run *r)
     uint64_t now_ms = clock_now_ms(&clock_os);
     uint64_t next_ms = now_ms + RUN_WAIT_MAX_MS;
 
-    if (r->term != NULL && r->term_timer_ms < next_ms &&
-        (r->agent == NULL || agent_state(r->agent) == AGENT_JOINING)) {
-        next_ms = r->term_timer_ms;
-    }
     if (r->agent != NULL && r->agent_timer_ms != 0 &&
         r->agent_timer_ms < next_ms) {
         next_ms = r->agent_timer_ms;
@@ -308,6 +305,7 @@ static void run_turn(struct run *r)
         r->bring != NULL ? bring_fd(r->bring) : -1,
         r->save != NULL ? save_fd(r->save) : -1,
         r->lead != NULL ? lead_fd(r->lead) : -1,
+        succession_fd(r->succession),
     };
     unsigned ready =
         net_wait(r->net != NULL ? r->net : r->listener, run_wait_ms(r), fds,
@@ -340,7 +338,8 @@ static enum status run_loop(struct run *r, struct fault *why)
 
     while (s == STATUS_OK && !r->is_over) {
         s = run_meet(r, why);
-        if (s == STATUS_OK) {
+        if (s == STATUS_OK && !r->is_over) {
+            run_meet_heed(r);
             run_turn(r);
         }
         if (r->agent == NULL && r->was_signalled) {

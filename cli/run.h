@@ -13,9 +13,10 @@
 #include "base/fault.h"
 #include "base/status.h"
 #include "cli/contract.h"
+#include "cli/host_keys.h"
 #include "cli/lead.h"
+#include "cli/succession.h"
 #include "coordinator/catalog.h"
-#include "coordinator/term.h"
 #include "proto/net.h"
 #include "proto/wire.h"
 #include "store/store.h"
@@ -44,18 +45,20 @@ struct run {
     char *state_uri;
     struct store *state;
     struct buf state_prefix;
-    char *lease_key;
+    bool has_conditions; /* The state's conditional writes. */
 
     char incarnation[WIRE_JOB_SIZE + 1];
     char run_id[WIRE_JOB_SIZE + 1]; /* Of the run that this host would lead. */
     uint64_t attempt;
     uint32_t ranks;
     char endpoint[NET_ENDPOINT_MAX];
-    struct net *listener; /* Until it leads. */
-    struct term *term;    /* The same. */
-    uint64_t term_timer_ms;
+    struct net_keys keys; /* This host's. */
+    struct net *listener; /* Lent to the lead while there is one. */
+    struct succession *succession;
+    char entered[WIRE_JOB_SIZE + 1]; /* The run that the succession knows of. */
     uint64_t started_ms;
     struct lead *lead;
+    uint64_t lead_term; /* Of the last lead. */
 
     struct net *net; /* To the coordinator. */
     struct agent *agent;
@@ -88,13 +91,21 @@ struct run {
     bool is_over;
 };
 
+/* run.c: give one event to the agent and do what it says. */
+void run_step(struct run *r, struct agent_event event);
+
+/* The coordinator's thread has ended or was told to: join it. */
+void run_take_lead(struct run *r);
+
 /* Write this host's file, listen, and get ready to meet.
  * DENIED, STORE, OS (the port is taken), … */
 MUST_USE enum status run_meet_start(struct run *r, struct fault *why);
 
-/* Look at the lease if it is time; lead, or connect to who leads, as long as
- * the agent has not joined. */
+/* Take news of who leads: lead, or connect to who does. */
 MUST_USE enum status run_meet(struct run *r, struct fault *why);
+
+/* Tell the succession what it needs to know of the agent. */
+void run_meet_heed(struct run *r);
 void run_meet_fini(struct run *r);
 
 /* Start bringing the shares that the coordinator named. */

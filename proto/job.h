@@ -86,11 +86,14 @@ struct job_channel {
     char *groups[JOB_CHANNEL_GROUPS_MAX];
     uint32_t group_count; /* 0: all hosts. */
 
-    enum job_deal deal; /* "Deal" */
-    enum job_even even; /* "Even" */
-    bool may_split;     /* "Split" */
-    bool may_be_empty;  /* "AllowEmpty" */
-    char *listing;      /* "Listing": a URI, or NULL: the source is listed. */
+    enum job_deal deal;  /* "Deal" */
+    enum job_even even;  /* "Even" */
+    bool may_split;      /* "Split" */
+    bool may_be_empty;   /* "AllowEmpty" */
+    char *listing;       /* "Listing": a URI, or NULL: the source is listed. */
+    uint64_t epochs;     /* "Epochs": how many the leases go through. */
+    uint64_t step_units; /* "StepUnits": of a step over all ranks; 0: none. */
+    uint64_t skips;      /* "Skip": units that may be skipped. */
     struct job_value values[JOB_FIELDS_COUNT]; /* Where each came from. */
 };
 

@@ -91,7 +91,9 @@ static enum status wire_check_number(const struct wire_field *f,
 
 static bool wire_is_allowed(enum wire_kind kind, unsigned char byte)
 {
-    return kind == WIRE_TEXT ? byte != 0 : byte >= 0x20 && byte != 0x7f;
+    return kind == WIRE_BYTES  ? true
+           : kind == WIRE_TEXT ? byte != 0
+                               : byte >= 0x20 && byte != 0x7f;
 }
 
 static enum status wire_check_text(const struct wire_field *f, const char *base,

@@ -4,8 +4,8 @@
  *
  * A message is a msgpack array: [magic, version, job, term, type, fields…].
  * `job` is the run's id from the lease object, so that a late word from
- * another job or an earlier launch is refused. Texts in a decoded message are
- * views into the bytes it was decoded from; lists are in the struct.
+ * another job or an earlier launch is refused. Texts and bytes in a decoded
+ * message are views into what it was decoded from; lists are in the struct.
  *
  * Peers are not trusted: decoding never CHECKs what they sent, allocates
  * nothing, and refuses what is too long, too many, out of range or left over.
@@ -28,7 +28,7 @@
 #include "proto/wire_phase.h"
 
 enum {
-    WIRE_VERSION = 2,
+    WIRE_VERSION = 3,
     WIRE_JOB_SIZE = 32,          /* Hex digits of the run's id. */
     WIRE_MESSAGE_MAX = 16 << 20, /* Bytes. */
     WIRE_TEXT_MAX = 1024,        /* Of reasons and keys. */
@@ -52,6 +52,9 @@ struct wire_share {
     uint64_t units;
     uint64_t bytes;
     struct bytes named_by; /* "the inventory of 2026-…"; empty: a listing. */
+    uint64_t number;       /* Of the channel, in WORK and GRANT. */
+    uint64_t is_dynamic;   /* 1: its units are leased while the command runs. */
+    uint64_t positions;    /* Of an epoch, when it is dynamic. */
 };
 
 /* One channel of a BEAT: how far the host has brought it. */
@@ -73,6 +76,7 @@ struct wire_hello {
     uint64_t weight;
     uint64_t wall_ms;    /* The sender's clock. */
     uint64_t host_count; /* How many hosts it believes in. */
+    uint64_t phase;      /* Where it stands: an enum wire_phase. */
 };
 
 /* Coordinator → worker: you are in. */
@@ -145,6 +149,17 @@ struct wire_report {
     struct bytes json;
 };
 
+/* Worker → coordinator, and its answer: the leases of one channel, as
+ * proto/work.h writes them. */
+struct wire_work {
+    uint64_t channel; /* Its number in the job. */
+    struct bytes body;
+};
+struct wire_grant {
+    uint64_t channel;
+    struct bytes body;
+};
+
 enum wire_type {
     WIRE_HELLO = 1,
     WIRE_WELCOME,
@@ -158,6 +173,8 @@ enum wire_type {
     WIRE_END,
     WIRE_ASK,
     WIRE_REPORT,
+    WIRE_WORK,
+    WIRE_GRANT,
     WIRE_TYPES,
 };
 
@@ -180,6 +197,8 @@ struct wire_message {
         struct wire_end end;
         struct wire_ask ask;
         struct wire_report report;
+        struct wire_work work;
+        struct wire_grant grant;
     };
 };
 

@@ -9,13 +9,15 @@
 #define PROTO_WIRE_MAP_H
 
 #include "proto/wire_shape.h"
+#include "proto/work.h"
 
 #define WIRE_FIELD(s, f, k, low, high)                                         \
     .name = #f, .kind = (k), .offset = offsetof(struct s, f), .min = (low),    \
     .max = (high), .total_offset = offsetof(struct s, f)
 
 /* A number from @low to @high; one that is also at most the number @total; a
- * text of @low to @high bytes; @high rows at most of the fields @rows. */
+ * text or body of @low to @high bytes; @high rows at most of the fields @rows.
+ */
 #define UINT(s, f, low, high)                                                  \
     {                                                                          \
         WIRE_FIELD(s, f, WIRE_UINT, low, high)                                 \
@@ -32,6 +34,10 @@
 #define TEXT(s, f, low, high)                                                  \
     {                                                                          \
         WIRE_FIELD(s, f, WIRE_TEXT, low, high)                                 \
+    }
+#define BODY(s, f, low, high)                                                  \
+    {                                                                          \
+        WIRE_FIELD(s, f, WIRE_BYTES, low, high)                                \
     }
 #define LIST(s, f, count, rows, high)                                          \
     {                                                                          \
@@ -60,6 +66,9 @@ static const struct wire_field wire_share_fields[] = {
     ANY_UINT(wire_share, units),
     ANY_UINT(wire_share, bytes),
     TEXT(wire_share, named_by, 0, WIRE_NAME_MAX),
+    UINT(wire_share, number, 0, WIRE_CHANNELS_MAX - 1),
+    UINT(wire_share, is_dynamic, 0, 1),
+    ANY_UINT(wire_share, positions),
 };
 
 static const struct wire_field wire_progress_fields[] = {
@@ -79,6 +88,7 @@ static const struct wire_field wire_hello_fields[] = {
     UINT(wire_hello, weight, 1, UINT32_MAX),
     ANY_UINT(wire_hello, wall_ms),
     UINT(wire_hello, host_count, 1, WIRE_HOSTS_MAX),
+    UINT(wire_hello, phase, 0, WIRE_PHASES - 1),
 };
 
 static const struct wire_field wire_welcome_fields[] = {
@@ -146,6 +156,16 @@ static const struct wire_field wire_report_fields[] = {
     TEXT(wire_report, json, 0, WIRE_STATUS_MAX),
 };
 
+static const struct wire_field wire_work_fields[] = {
+    UINT(wire_work, channel, 0, WIRE_CHANNELS_MAX - 1),
+    BODY(wire_work, body, 1, WORK_BODY_MAX),
+};
+
+static const struct wire_field wire_grant_fields[] = {
+    UINT(wire_grant, channel, 0, WIRE_CHANNELS_MAX - 1),
+    BODY(wire_grant, body, 1, WORK_BODY_MAX),
+};
+
 #define SHAPE(type, fields)                                                    \
     [WIRE_##type] = {#type, (fields), sizeof(fields) / sizeof((fields)[0])}
 
@@ -156,6 +176,7 @@ static const struct wire_shape wire_shapes[WIRE_TYPES] = {
     SHAPE(READY, wire_ready_fields),   SHAPE(START, wire_start_fields),
     SHAPE(DONE, wire_done_fields),     SHAPE(END, wire_end_fields),
     SHAPE(ASK, wire_ask_fields),       SHAPE(REPORT, wire_report_fields),
+    SHAPE(WORK, wire_work_fields),     SHAPE(GRANT, wire_grant_fields),
 };
 
 #endif /* PROTO_WIRE_MAP_H */

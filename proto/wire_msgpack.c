@@ -47,7 +47,7 @@ static void wire_put_text(msgpack_packer *pk, struct bytes text)
     msgpack_pack_str_body(pk, text.at, text.size);
 }
 
-/* Put a number or a text. */
+/* Put a number, a text or bytes. */
 static void wire_put_value(msgpack_packer *pk, const struct wire_field *f,
                            const char *base)
 {
@@ -60,6 +60,11 @@ static void wire_put_value(msgpack_packer *pk, const struct wire_field *f,
         return;
     }
     memcpy(&text, base + f->offset, sizeof(text));
+    if (f->kind == WIRE_BYTES) {
+        msgpack_pack_bin(pk, text.size);
+        msgpack_pack_bin_body(pk, text.at, text.size);
+        return;
+    }
     wire_put_text(pk, text);
 }
 
@@ -137,9 +142,9 @@ struct wire_reader {
 };
 
 struct wire_value {
-    bool is_text;
+    enum { WIRE_IS_NUMBER, WIRE_IS_TEXT, WIRE_IS_BYTES } is;
     uint64_t number;
-    struct bytes text;
+    struct bytes text; /* Or bytes. */
 };
 
 /* Refuse the message: end the parser with -1. */
@@ -162,7 +167,7 @@ __attribute__((format(printf, 3, 4))) static int wire_refuse(
 
 static int wire_take_version(struct wire_reader *r, struct wire_value v)
 {
-    if (v.is_text) {
+    if (v.is != WIRE_IS_NUMBER) {
         return wire_refuse(r, STATUS_MALFORMED, "the version is not a number");
     }
     if (v.number != WIRE_VERSION) {
@@ -182,7 +187,7 @@ static int wire_take_version(struct wire_reader *r, struct wire_value v)
 
 static int wire_take_job(struct wire_reader *r, struct wire_value v)
 {
-    if (!v.is_text || !wire_is_job(v.text)) {
+    if (v.is != WIRE_IS_TEXT || !wire_is_job(v.text)) {
         return wire_refuse(r, STATUS_MALFORMED,
                            "the run's id is not %d lower-case hex digits",
                            WIRE_JOB_SIZE);
@@ -198,7 +203,8 @@ static int wire_take_job(struct wire_reader *r, struct wire_value v)
 
 static int wire_take_type(struct wire_reader *r, struct wire_value v)
 {
-    const struct wire_shape *shape = v.is_text ? NULL : wire_shape(v.number);
+    const struct wire_shape *shape =
+        v.is == WIRE_IS_NUMBER ? wire_shape(v.number) : NULL;
 
     if (shape == NULL) {
         return wire_refuse(r, STATUS_MALFORMED,
@@ -219,7 +225,7 @@ static int wire_take_head(struct wire_reader *r, struct wire_value v)
 {
     switch (r->heads++) {
     case WIRE_HEAD_MAGIC:
-        return v.is_text && bytes_is_equal(v.text, WIRE_MAGIC)
+        return v.is == WIRE_IS_TEXT && bytes_is_equal(v.text, WIRE_MAGIC)
                    ? 0
                    : wire_refuse(r, STATUS_MALFORMED,
                                  "not a message of smshard");
@@ -229,9 +235,9 @@ static int wire_take_head(struct wire_reader *r, struct wire_value v)
         return wire_take_job(r, v);
     case WIRE_HEAD_TERM:
         r->out->term = v.number;
-        return !v.is_text ? 0
-                          : wire_refuse(r, STATUS_MALFORMED,
-                                        "the term is not a number");
+        return v.is == WIRE_IS_NUMBER ? 0
+                                      : wire_refuse(r, STATUS_MALFORMED,
+                                                    "the term is not a number");
     case WIRE_HEAD_TYPE:
         return wire_take_type(r, v);
     default:
@@ -247,6 +253,22 @@ static void wire_leave_row(struct wire_reader *r)
     r->depth = r->rows_left > 0 ? WIRE_IN_LIST : WIRE_IN_MESSAGE;
 }
 
+static bool wire_is_of_kind(struct wire_value v, enum wire_kind kind)
+{
+    switch (kind) {
+    case WIRE_UINT:
+        return v.is == WIRE_IS_NUMBER;
+    case WIRE_NAME:
+    case WIRE_TEXT:
+        return v.is == WIRE_IS_TEXT;
+    case WIRE_BYTES:
+        return v.is == WIRE_IS_BYTES;
+    case WIRE_LIST:
+    default:
+        return false;
+    }
+}
+
 static int wire_take(struct wire_reader *r, struct wire_value v)
 {
     struct wire_place *p = r->depth == WIRE_IN_ROW ? &r->row : &r->message;
@@ -260,11 +282,11 @@ static int wire_take(struct wire_reader *r, struct wire_value v)
     }
     CHECK(p->next < p->count);
     f = &p->fields[p->next++];
-    if (f->kind == WIRE_LIST || v.is_text != (f->kind != WIRE_UINT)) {
+    if (!wire_is_of_kind(v, f->kind)) {
         return wire_refuse(r, STATUS_MALFORMED, "%s is of the wrong kind",
                            f->name);
     }
-    if (v.is_text) {
+    if (v.is != WIRE_IS_NUMBER) {
         memcpy(p->base + f->offset, &v.text, sizeof(v.text));
     } else {
         memcpy(p->base + f->offset, &v.number, sizeof(v.number));
@@ -393,8 +415,17 @@ WIRE_ON_OTHER(_map, unsigned)
         (void)size;                                                            \
         return wire_on_other(*r, o);                                           \
     }
-WIRE_ON_BLOB(_bin)
 WIRE_ON_BLOB(_ext)
+
+static int wire_on_bin(struct wire_reader **r, const char *base, const char *at,
+                       unsigned size, wire_none *o)
+{
+    struct bytes bytes = {size > 0 ? at : base, size};
+
+    *o = 0;
+    return wire_take(*r,
+                     (struct wire_value){.is = WIRE_IS_BYTES, .text = bytes});
+}
 
 static int wire_on_str(struct wire_reader **r, const char *base, const char *at,
                        unsigned size, wire_none *o)
@@ -403,7 +434,7 @@ static int wire_on_str(struct wire_reader **r, const char *base, const char *at,
     struct bytes text = {size > 0 ? at : base, size};
 
     *o = 0;
-    return wire_take(*r, (struct wire_value){.is_text = true, .text = text});
+    return wire_take(*r, (struct wire_value){.is = WIRE_IS_TEXT, .text = text});
 }
 
 static int wire_on_array(struct wire_reader **r, unsigned count, wire_none *o)

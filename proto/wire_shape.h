@@ -12,10 +12,11 @@
 #include "proto/wire.h"
 
 enum wire_kind {
-    WIRE_UINT, /* uint64_t */
-    WIRE_NAME, /* struct bytes without control bytes. */
-    WIRE_TEXT, /* struct bytes without NUL. */
-    WIRE_LIST, /* An array in the struct, and a uint32_t that counts it. */
+    WIRE_UINT,  /* uint64_t */
+    WIRE_NAME,  /* struct bytes without control bytes. */
+    WIRE_TEXT,  /* struct bytes without NUL. */
+    WIRE_BYTES, /* struct bytes of any kind. */
+    WIRE_LIST,  /* An array in the struct, and a uint32_t that counts it. */
 };
 
 struct wire_field {

@@ -26,6 +26,7 @@ enum {
     WORK_DONE_MAX = 512,
     WORK_SKIPS_MAX = 8,
     WORK_REASON_MAX = 512,
+    GRANT_REFUSED_MAX = WORK_LEASES_MAX + WORK_DONE_MAX + WORK_SKIPS_MAX,
     WORK_BODY_MAX = 32 << 10,
 };
 
@@ -56,7 +57,9 @@ struct work_skip {
     struct bytes reason;
 };
 
-/* Worker → coordinator. Leases by number; done by number, then position. */
+/* Worker → coordinator. Wants by rank, each once; leases by number; done and
+ * skips by number, then position. What is done or skipped may be of a lease
+ * that is not listed, since it is over. */
 struct work {
     uint32_t channel; /* Its number in the job. */
     uint64_t epoch;
@@ -81,12 +84,13 @@ struct grant_lease {
     bool is_late;
 };
 
-/* Coordinator → worker, in answer to a WORK. */
+/* Coordinator → worker, in answer to a WORK. Both lists by number. */
 struct grant {
     uint32_t channel;
     uint64_t epoch;      /* The present one. */
     uint64_t seq;        /* Of the WORK that this answers: renews the leases. */
-    uint64_t acked_seq;  /* What WORKs up to here said is durable. */
+    uint64_t acked_seq;  /* What WORKs up to here said is durable, but for
+                            what is refused; never above @seq. */
     uint64_t gate;       /* Hand out no position from here on. */
     bool is_complete;    /* This epoch has nothing more for anybody; */
     bool is_over;        /* nor is there another epoch. */
@@ -94,7 +98,7 @@ struct grant {
     uint32_t lease_count;
     uint32_t refused_count;
     struct grant_lease leases[WORK_LEASES_MAX]; /* All that the host holds. */
-    uint64_t refused[WORK_LEASES_MAX]; /* Named in the WORK, but not held. */
+    uint64_t refused[GRANT_REFUSED_MAX]; /* Named in the WORK, but not held. */
 };
 
 /* Append the body. CHECKs the limits: it is ours. */

@@ -77,6 +77,7 @@ value_for() { # FLAG: one that it takes
     checkpoint-path) echo /tmp/y ;;
     on-failure) echo keep ;;
     log) echo warn ;;
+    durable) echo pair ;;
     bind) echo 127.0.0.1 ;;
     *) echo 7 ;;
     esac

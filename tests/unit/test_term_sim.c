@@ -59,6 +59,7 @@ struct sim {
     uint64_t now_ms;
     uint64_t leg_max_ms; /* Of a request's way there, or back. */
     bool is_calm;
+    bool is_slow; /* Calm, and each way takes as long as it may. */
     struct host hosts[HOSTS_MAX];
     uint32_t count;
     uint32_t processes;
@@ -180,7 +181,8 @@ static void serve(struct sim *s, struct request *r)
 static uint64_t delay(struct sim *s)
 {
     if (s->is_calm) {
-        return prng_below(&s->prng, s->leg_max_ms + 1);
+        return s->is_slow ? s->leg_max_ms
+                          : prng_below(&s->prng, s->leg_max_ms + 1);
     }
     return prng_chance(&s->prng, 1, 8) ? prng_below(&s->prng, 2000)
                                        : prng_below(&s->prng, 150);
@@ -437,6 +439,10 @@ static void sim_init(struct sim *s, uint64_t seed, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         s->hosts[i].skew_ms = prng_below(&s->prng, 100000);
         s->hosts[i].rate = EXACT - DRIFT + prng_below(&s->prng, 2 * DRIFT + 1);
+        if (prng_chance(&s->prng, 1, 2)) { /* The ends are the worst. */
+            s->hosts[i].rate =
+                prng_chance(&s->prng, 1, 2) ? EXACT - DRIFT : EXACT + DRIFT;
+        }
     }
 }
 
@@ -482,13 +488,18 @@ TEST(never_two_leaders_and_one_in_the_end)
         kept += s.kept;
         resumed += s.resumed;
     }
-    if (getenv("TEST_SAY")) fprintf(stderr,"reigns %lu kept %lu resumed %lu\n",reigns,kept,resumed);
     /* Not worth much if hardly anything ever happens. */
     if (only == NULL) {
-        EXPECT(reigns > 3 * seeds);
+        EXPECT(reigns > 2 * seeds);
         EXPECT(kept > seeds);
         EXPECT(resumed > seeds);
     }
+}
+
+static bool writes(const struct host *h)
+{
+    return h->request.is_used && !h->request.is_done &&
+           h->request.what == TERM_DO_WRITE;
 }
 
 /* Kill the leader, and the first @dead standbys, at @death_ms after all have
@@ -504,6 +515,9 @@ static uint64_t take_over_ms(struct sim *s, uint64_t death_ms, uint32_t dead)
         s->hosts[i].timer_ms += i == 0 ? 0 : 1000 + prng_below(&s->prng, 300);
     }
     run_until(s, 5000 + death_ms);
+    while (death_ms % 8 != 0 && !writes(&s->hosts[0])) {
+        run_until(s, s->now_ms + 1); /* It dies while it renews. */
+    }
     EXPECT(leads(s, &s->hosts[0]));
     snprintf(run, sizeof(run), "%s", s->lease.run);
     for (uint32_t i = 0; i <= dead; i++) {
@@ -537,18 +551,16 @@ TEST(a_standby_takes_over_within_three_heartbeats)
             for (uint32_t h = 0; i % 2 == 0 && h < s.count; h++) {
                 s.hosts[h].rate = h == 0 ? EXACT + DRIFT : EXACT - DRIFT;
             }
+            s.is_slow = i % 4 < 3;
             ms = take_over_ms(&s, i, dead);
             worst_ms = ms > worst_ms ? ms : worst_ms;
             sim_fini(&s);
         }
-    if (getenv("TEST_SAY")) fprintf(stderr,"worst %lu bound %lu\n",worst_ms,bound_ms);
         EXPECT(worst_ms <= bound_ms);
-        EXPECT(worst_ms > bound_ms - BEAT / 3); /* The bound is near. */
+        EXPECT(worst_ms > bound_ms - BEAT / 4); /* The bound is near. */
     }
 }
 
-/* The first @count standbys and the leader are gone: who is left looks rarely
- * until its owner hears nothing, which own() tells it. */
 TEST(an_outsider_does_not_come_before_the_standbys)
 {
     static struct sim s;

@@ -53,6 +53,18 @@ static void raw_text(struct buf *out, struct bytes text)
     buf_add_bytes(out, text);
 }
 
+static void raw_bytes(struct buf *out, struct bytes bytes)
+{
+    if (bytes.size <= UINT8_MAX) {
+        raw_head(out, 0xc4, bytes.size, 1);
+    } else if (bytes.size <= UINT16_MAX) {
+        raw_head(out, 0xc5, bytes.size, 2);
+    } else {
+        raw_head(out, 0xc6, bytes.size, 4);
+    }
+    buf_add_bytes(out, bytes);
+}
+
 static void raw_array(struct buf *out, uint64_t count)
 {
     if (count < 16) {
@@ -98,7 +110,11 @@ static void raw_fields(struct buf *out, const struct wire_field *f,
             raw_uint(out, n);
         } else {
             memcpy(&text, base + f[i].offset, sizeof(text));
-            raw_text(out, text);
+            if (f[i].kind == WIRE_BYTES) {
+                raw_bytes(out, text);
+            } else {
+                raw_text(out, text);
+            }
         }
     }
 }
@@ -303,6 +319,7 @@ TEST(every_type_has_a_row_and_a_name)
 {
     EXPECT_STR(wire_type_name(WIRE_HELLO), "HELLO");
     EXPECT_STR(wire_type_name(WIRE_REPORT), "REPORT");
+    EXPECT_STR(wire_type_name(WIRE_GRANT), "GRANT");
     EXPECT_STR(wire_type_name((enum wire_type)0), "UNKNOWN");
     EXPECT_STR(wire_type_name(WIRE_TYPES), "UNKNOWN");
     for (uint64_t type = WIRE_HELLO; type < WIRE_TYPES; type++) {
@@ -359,6 +376,39 @@ TEST(encoding_appends)
         wire_decode((struct bytes){out.at + 6, out.size - 6}, JOB, NULL, &back),
         STATUS_OK);
     EXPECT_EQ(back.pulse.number, 7);
+    buf_fini(&out);
+}
+
+TEST(texts_and_bytes_do_not_stand_for_each_other)
+{
+    struct buf raw = {0};
+
+    raw_start(&raw, 2, WIRE_VERSION, WIRE_WORK);
+    raw_uint(&raw, 1);
+    raw_text(&raw, BYTES("body"));
+    expect_malformed(&raw, "WORK: body is of the wrong kind");
+    raw_start(&raw, 2, WIRE_VERSION, WIRE_REPORT);
+    raw_uint(&raw, 1);
+    raw_bytes(&raw, BYTES("{}"));
+    expect_malformed(&raw, "REPORT: json is of the wrong kind");
+    raw_start(&raw, 2, WIRE_VERSION, WIRE_GRANT);
+    raw_bytes(&raw, BYTES("1"));
+    expect_malformed(&raw, "GRANT: channel is of the wrong kind");
+    buf_fini(&raw);
+}
+
+TEST(bytes_are_views_into_the_input)
+{
+    struct wire_message m = {.type = WIRE_GRANT};
+    struct wire_message back;
+    struct buf out = {0};
+
+    memcpy(m.job, JOB, sizeof(m.job));
+    m.grant = (struct wire_grant){3, BYTES("\0\n\xff")};
+    wire_encode(&m, &out);
+    EXPECT_EQ(wire_decode(buf_bytes(&out), JOB, NULL, &back), STATUS_OK);
+    EXPECT(bytes_is_equal(back.grant.body, m.grant.body));
+    EXPECT(is_inside(back.grant.body, buf_bytes(&out)));
     buf_fini(&out);
 }
 
@@ -486,7 +536,9 @@ static unsigned try_bytes(const struct wire_field *f, struct wire_message *m,
         return 0;
     }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        bool ok = f->kind == WIRE_NAME ? rows[i].is_name : rows[i].is_text;
+        bool ok = f->kind == WIRE_NAME   ? rows[i].is_name
+                  : f->kind == WIRE_TEXT ? rows[i].is_text
+                                         : true;
 
         memcpy(base + f->offset, &rows[i].text, sizeof(rows[i].text));
         EXPECT_EQ(decode_raw(m, NULL), ok ? STATUS_OK : STATUS_MALFORMED);
@@ -638,7 +690,7 @@ TEST(another_version_is_named_before_all_else)
     raw_uint(&raw, 4711);
     EXPECT_EQ(wire_decode(buf_bytes(&raw), JOB, &why, &back), STATUS_VERSION);
     EXPECT(strstr(why.text, "version 4711") != NULL);
-    EXPECT(strstr(why.text, "version 2:") != NULL);
+    EXPECT(strstr(why.text, "version 3:") != NULL);
     EXPECT_EQ(back.type, 0);
 
     /* Whatever follows. */
@@ -688,7 +740,7 @@ TEST(wrong_shapes_are_refused)
     raw_start(&raw, 1, WIRE_VERSION, 0);
     expect_malformed(&raw, "no message type 0");
     raw_start(&raw, 1, WIRE_VERSION, WIRE_TYPES);
-    expect_malformed(&raw, "no message type 13");
+    expect_malformed(&raw, "no message type 15");
     raw_start(&raw, 2, WIRE_VERSION, WIRE_PULSE);
     expect_malformed(&raw, "PULSE: it has 2 fields, not 1");
     raw_start(&raw, 0, WIRE_VERSION, WIRE_PULSE);
@@ -729,6 +781,10 @@ TEST(claimed_sizes_are_refused_at_once)
     raw_uint(&raw, 1);
     raw_head(&raw, 0xc9, UINT32_MAX, 4);
     expect_malformed(&raw, "kind that is not used");
+    raw_start(&raw, 2, WIRE_VERSION, WIRE_WORK);
+    raw_uint(&raw, 1);
+    raw_head(&raw, 0xc6, UINT32_MAX, 4);
+    expect_malformed(&raw, "ends in the middle");
     for (unsigned i = 0; i < 1000; i++) {
         raw_array(&raw, 2);
     }

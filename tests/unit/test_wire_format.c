@@ -12,7 +12,7 @@ static const char JOB[] = "0123456789abcdef0123456789abcdef";
     {                                                                          \
         "" literal, sizeof(literal) - 1                                        \
     }
-#define GOLDEN_HEAD "\xa4smsh\x02\xd9 0123456789abcdef0123456789abcdef\x09"
+#define GOLDEN_HEAD "\xa4smsh\x03\xd9 0123456789abcdef0123456789abcdef\x09"
 
 static const struct wire_message golden_messages[WIRE_TYPES] = {
     [WIRE_HELLO] = {.hello = {VIEW("algo-1"), VIEW("5eed"), VIEW("0.1.0"), 2, 8,
@@ -44,6 +44,8 @@ static const struct wire_message golden_messages[WIRE_TYPES] = {
                           VIEW("the command ended with 3")}},
     [WIRE_ASK] = {.ask = {200}},
     [WIRE_REPORT] = {.report = {200, VIEW("{\"phase\":\"running\"}")}},
+    [WIRE_WORK] = {.work = {3, VIEW("a\0b")}},
+    [WIRE_GRANT] = {.grant = {19, VIEW("\xff")}},
 };
 
 static const struct {
@@ -78,6 +80,9 @@ static const struct {
     {WIRE_ASK, VIEW("\x96" GOLDEN_HEAD "\x0b\xcc\xc8")},
     {WIRE_REPORT, VIEW("\x97" GOLDEN_HEAD
                        "\x0c\xcc\xc8\xb3{\x22phase\x22:\x22running\x22}")},
+    {WIRE_WORK, VIEW("\x97" GOLDEN_HEAD "\x0d\x03\xc4\x03"
+                     "a\0b")},
+    {WIRE_GRANT, VIEW("\x97" GOLDEN_HEAD "\x0e\x13\xc4\x01\xff")},
 };
 
 /* When this fails the format has changed, which wants a new WIRE_VERSION. */
