@@ -117,6 +117,7 @@ static void sim_draw_job(struct sim *s)
     s->acks_early = sim_below(s, 4) == 0;
     s->keeps_on_failure = sim_below(s, 8) != 0;
     s->stops_early = sim_below(s, 8) == 0;
+    s->is_stubborn = sim_below(s, 4) == 0;
     for (uint32_t i = 0; i < s->options.hosts; i++) {
         s->hosts[i].ranks = 1 + (uint32_t)sim_below(s, s->options.ranks);
         s->hosts[i].weight = 50 + (uint32_t)sim_below(s, 100);
@@ -190,7 +191,7 @@ static void sim_destroy(struct sim **s)
     for (uint32_t i = 0; i < (*s)->options.hosts; i++) {
         sim_host_free(&(*s)->hosts[i]);
     }
-    sim_model_destroy(&(*s)->model);
+    sim_truth_destroy(&(*s)->truth);
     sim_net_destroy(&(*s)->net);
     sim_store_destroy(&(*s)->store);
     sim_clock_destroy(&(*s)->clock);
@@ -230,7 +231,7 @@ static void sim_take_effect(struct sim *s, struct sim_event *e)
 
     if (c != NULL && c->op != SIM_STORE_GET) {
         if (c->op == SIM_STORE_PUT) {
-            sim_model_stored(s, c->key);
+            sim_truth_stored(s, c->key);
         }
         sim_say(s, c->node, "store: %s %s%s",
                 c->op == SIM_STORE_PUT ? "wrote" : "deleted", c->key,
@@ -257,7 +258,7 @@ static void sim_dispatch(struct sim *s, struct sim_event *e)
     }
     switch ((enum sim_kind)e->kind) {
     case SIM_START:
-        h->has_ended = h->has_ended || sim_model_is_ended(s);
+        h->has_ended = h->has_ended || sim_truth_is_ended(s);
         if (!h->is_up && !h->has_left && !h->has_ended) {
             sim_host_start(s, h);
         }
@@ -313,7 +314,7 @@ enum status sim_run(const struct sim_options *options, struct fault *why,
     enum status status = STATUS_OK;
 
     sim_play(s);
-    sim_model_audit(s);
+    sim_truth_audit(s);
     out->hash = s->trace.hash;
     out->events = s->events;
     out->end_ms = sim_now_us(s) / 1000;

@@ -93,6 +93,9 @@ static void sim_host_term_changed(struct sim *s, struct sim_host *h)
     } else if (state == TERM_LEADING && s->options.model == SIM_MODEL_JOB) {
         sim_lead_begin(s, h);
     }
+    if (state == TERM_FOLLOWING && !s->is_stubborn) {
+        sim_lead_destroy(&h->lead);
+    }
     if ((state == TERM_LEADING || state == TERM_FOLLOWING) &&
         s->options.model == SIM_MODEL_JOB) {
         sim_work_follow(s, h);

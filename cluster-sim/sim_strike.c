@@ -129,7 +129,7 @@ void sim_strike(struct sim *s, const struct sim_incident *planned)
         break;
     case SIM_FAULT_LEAVE:
         /* A job waits for hosts that never came. */
-        if (s->options.model != SIM_MODEL_JOB || sim_model_has_plan(s)) {
+        if (s->options.model != SIM_MODEL_JOB || sim_truth_has_plan(s)) {
             sim_strike_leave(s, h);
         }
         break;

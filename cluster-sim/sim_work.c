@@ -185,7 +185,7 @@ static void sim_work_outcomes(struct sim *s, struct sim_host *h,
     struct holder_outcome o;
 
     while (holder_take_outcome(c->holder, &o)) {
-        sim_model_told(s, h, c->number, &o);
+        sim_truth_told(s, h, c->number, &o);
     }
 }
 
@@ -268,7 +268,7 @@ static void sim_work_begin(struct sim *s, struct sim_host *h,
         r->last_epoch = unit->epoch;
         r->last = unit->position;
     }
-    sim_model_handed(s, h, c->number, unit);
+    sim_truth_handed(s, h, c->number, unit);
 }
 
 static uint32_t sim_work_in_hand(const struct sim_rank *r)
@@ -301,7 +301,7 @@ static void sim_work_rank(struct sim *s, struct sim_host *h,
     }
     holder_check(c->holder);
     if (r->is_over) {
-        sim_model_ended(s, h, c->number);
+        sim_truth_ended(s, h, c->number);
         sim_work_exit(s, h);
     }
 }
@@ -332,7 +332,7 @@ static void sim_work_unit(struct sim *s, struct sim_host *h, uint64_t arg)
         return;
     }
     u->is_open = false;
-    if (sim_model_is_poison(s, u->unit.position)) {
+    if (sim_truth_is_poison(s, u->unit.position)) {
         status = holder_skip(c->holder, rank, &u->unit, "it is damaged");
     } else {
         status = holder_done(c->holder, rank, &u->unit);
@@ -347,7 +347,7 @@ static void sim_work_unit(struct sim *s, struct sim_host *h, uint64_t arg)
     }
     if (s->stops_early && sim_below(s, 200) == 0) {
         sim_say(s, h->number, "rank %" PRIu32 " ends its epoch", rank);
-        sim_model_stopped(s, c->number, holder_epoch(c->holder, rank));
+        sim_truth_stopped(s, c->number, holder_epoch(c->holder, rank));
         holder_end_epoch(c->holder, rank);
     }
     sim_work_rank(s, h, c, rank);
@@ -480,7 +480,7 @@ static void sim_work_step(struct sim *s, struct sim_host *h,
         h->is_done = true;
         sim_say(s, h->number, "its work is over: %s %d %s",
                 status_name(o.status), o.exit_code, o.text);
-        sim_model_done(s, h, o.status);
+        sim_truth_done(s, h, o.status);
     }
 }
 
@@ -610,39 +610,56 @@ const char *sim_work_run(const struct sim_host *h)
     return h->work == NULL ? "" : h->work->run;
 }
 
+static bool sim_work_has_joined(const struct sim_work *w)
+{
+    return w != NULL && agent_state(w->agent) != AGENT_JOINING;
+}
+
+/* Another host of the run leads. */
+static void sim_work_turn(struct sim *s, struct sim_host *h,
+                          const struct term_lease *lease)
+{
+    struct sim_work *w = h->work;
+
+    w->term = lease->term;
+    sim_net_connect(s->net, h->number, lease->endpoint);
+    for (uint32_t i = 0; i < w->channel_count; i++) {
+        w->channels[i]->grant_seq = 0;
+        holder_new_term(w->channels[i]->holder);
+    }
+    sim_work_step(s, h,
+                  &(struct agent_event){.type = AGENT_EVENT_COORDINATOR,
+                                        .leader = lease->host,
+                                        .term = lease->term});
+    sim_work_tell_all(s, h);
+}
+
 void sim_work_follow(struct sim *s, struct sim_host *h)
 {
     const struct term_lease *lease = term_lease(h->term);
     struct sim_work *w = h->work;
 
-    if (sim_model_is_ended(s) && !sim_model_is_run(s, lease->run)) {
+    if (sim_truth_is_ended(s) && !sim_truth_is_run(s, lease->run)) {
         sim_host_exit(s, h); /* Nobody waits for another run. */
         return;
     }
-    if (w == NULL) {
-        if (!lease->is_released) {
+    if (lease->is_released) {
+        if (sim_work_has_joined(w) && strcmp(w->run, lease->run) == 0) {
+            sim_work_step(s, h,
+                          &(struct agent_event){.type = AGENT_EVENT_OVER});
+        }
+        return;
+    }
+    if (!sim_work_has_joined(w)) {
+        if (w == NULL || w->term != lease->term ||
+            strcmp(w->run, lease->run) != 0) {
+            sim_work_destroy(&h->work);
             sim_work_join(s, h, lease);
         }
-        return;
-    }
-    if (strcmp(w->run, lease->run) != 0) {
+    } else if (strcmp(w->run, lease->run) != 0) {
         sim_host_expel(s, h);
-        return;
-    }
-    if (lease->is_released) {
-        sim_work_step(s, h, &(struct agent_event){.type = AGENT_EVENT_OVER});
     } else if (lease->term > w->term) {
-        w->term = lease->term;
-        sim_net_connect(s->net, h->number, lease->endpoint);
-        for (uint32_t i = 0; i < w->channel_count; i++) {
-            w->channels[i]->grant_seq = 0;
-            holder_new_term(w->channels[i]->holder);
-        }
-        sim_work_step(s, h,
-                      &(struct agent_event){.type = AGENT_EVENT_COORDINATOR,
-                                            .leader = lease->host,
-                                            .term = lease->term});
-        sim_work_tell_all(s, h);
+        sim_work_turn(s, h, lease);
     }
 }
 

@@ -62,7 +62,7 @@ enum { SIM_TOLD_MAX = 4096, SIM_JOIN_MS = 120000, SIM_CHANNELS_MAX = 2 };
 struct sim_log;
 struct sim_lead;
 struct sim_work;
-struct sim_model;
+struct sim_truth;
 
 struct sim_alarm {
     uint64_t want_ms;  /* By the host's clock. */
@@ -119,6 +119,7 @@ struct sim {
     bool acks_early;
     bool keeps_on_failure;
     bool stops_early;
+    bool is_stubborn;    /* A reign goes on until it is deposed. */
     uint64_t kill_after; /* The leader dies after so many steps; 0: no. */
     struct sim_host hosts[SIM_NODES_MAX];
     uint64_t events;
@@ -126,7 +127,12 @@ struct sim {
     uint64_t terms;
     uint64_t told[SIM_TOLD_MAX]; /* Model journal: ids of durable records. */
     uint64_t progress_us;        /* When there was some, the last time. */
-    struct fault why;            /* What was broken; "": nothing. */
+    struct sim_truth *truth;
+    struct work work; /* Room for one at a time, as the three below. */
+    struct grant grant;
+    struct wire_message message;
+    struct agent_effects agent_fx;
+    struct fault why; /* What was broken; "": nothing. */
 };
 
 /* ---- sim.c --------------------------------------------------------------- */
@@ -206,22 +212,22 @@ bool sim_work_believes(const struct sim *s, const struct sim_host *h,
 const char *sim_work_run(const struct sim_host *h); /* "": none. */
 void sim_work_destroy(struct sim_work **w);
 
-/* ---- sim_model.c: what is true ------------------------------------------- */
+/* ---- sim_truth.c: what is true ------------------------------------------- */
 
-void sim_model_stored(struct sim *s, const char *key);
-void sim_model_handed(struct sim *s, struct sim_host *h, uint32_t channel,
+void sim_truth_stored(struct sim *s, const char *key);
+void sim_truth_handed(struct sim *s, struct sim_host *h, uint32_t channel,
                       const struct holder_unit *unit);
-void sim_model_told(struct sim *s, struct sim_host *h, uint32_t channel,
+void sim_truth_told(struct sim *s, struct sim_host *h, uint32_t channel,
                     const struct holder_outcome *o);
-void sim_model_stopped(struct sim *s, uint32_t channel, uint64_t epoch);
-void sim_model_ended(struct sim *s, struct sim_host *h, uint32_t channel);
-void sim_model_done(struct sim *s, struct sim_host *h, enum status status);
-bool sim_model_is_poison(const struct sim *s, uint64_t position);
-bool sim_model_has_plan(const struct sim *s);
-bool sim_model_is_ended(const struct sim *s);
-bool sim_model_is_run(const struct sim *s, const char *run);
-void sim_model_audit(struct sim *s);
-void sim_model_destroy(struct sim_model **m);
+void sim_truth_stopped(struct sim *s, uint32_t channel, uint64_t epoch);
+void sim_truth_ended(struct sim *s, struct sim_host *h, uint32_t channel);
+void sim_truth_done(struct sim *s, struct sim_host *h, enum status status);
+bool sim_truth_is_poison(const struct sim *s, uint64_t position);
+bool sim_truth_has_plan(const struct sim *s);
+bool sim_truth_is_ended(const struct sim *s);
+bool sim_truth_is_run(const struct sim *s, const char *run);
+void sim_truth_audit(struct sim *s);
+void sim_truth_destroy(struct sim_truth **m);
 
 /* ---- sim_strike.c: faults ------------------------------------------------ */
 

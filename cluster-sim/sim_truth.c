@@ -37,7 +37,7 @@ struct sim_stream {
     uint64_t lease_room;
 };
 
-struct sim_model {
+struct sim_truth {
     char run[TERM_RUN_SIZE + 1];
     uint64_t number; /* Of the last journal object. */
     bool is_ended;   /* The outcome is in the journal. */
@@ -55,7 +55,7 @@ static void sim_stream_fini(struct sim_stream *t)
     memset(t, 0, sizeof(*t));
 }
 
-void sim_model_destroy(struct sim_model **m)
+void sim_truth_destroy(struct sim_truth **m)
 {
     if (*m != NULL) {
         for (uint32_t i = 0; i < WIRE_CHANNELS_MAX; i++) {
@@ -67,12 +67,12 @@ void sim_model_destroy(struct sim_model **m)
 }
 
 /* The last run that wrote a journal is the one that is judged. */
-static struct sim_model *sim_model_of(struct sim *s, const char *run)
+static struct sim_truth *sim_truth_of(struct sim *s, const char *run)
 {
-    if (s->model == NULL || strcmp(s->model->run, run) != 0) {
+    if (s->truth == NULL || strcmp(s->truth->run, run) != 0) {
         return NULL;
     }
-    return s->model;
+    return s->truth;
 }
 
 static uint8_t *sim_stream_mark(const struct sim_stream *t, uint64_t epoch,
@@ -232,7 +232,7 @@ static void sim_stream_take(struct sim *s, struct sim_stream *t,
 
 /* ---- Journal objects. ---- */
 
-static void sim_model_record(struct sim *s, struct sim_model *m,
+static void sim_truth_record(struct sim *s, struct sim_truth *m,
                              struct bytes body)
 {
     struct record record;
@@ -261,7 +261,7 @@ static void sim_model_record(struct sim *s, struct sim_model *m,
     }
 }
 
-static void sim_model_object(struct sim *s, struct sim_model *m,
+static void sim_truth_object(struct sim *s, struct sim_truth *m,
                              const struct journal_object *o)
 {
     struct bytes left = o->body;
@@ -282,11 +282,11 @@ static void sim_model_object(struct sim *s, struct sim_model *m,
     m->number = o->last;
     s->progress_us = sim_now_us(s);
     while (journal_next_record(&left, &body)) {
-        sim_model_record(s, m, body);
+        sim_truth_record(s, m, body);
     }
 }
 
-void sim_model_stored(struct sim *s, const char *key)
+void sim_truth_stored(struct sim *s, const char *key)
 {
     static const char folder[] = "/journal/";
     struct journal_object o;
@@ -301,30 +301,30 @@ void sim_model_stored(struct sim *s, const char *key)
         sim_broken(s, "%s can't be read: %s", key, why.text);
         return;
     }
-    if (sim_model_of(s, o.run) == NULL) {
-        if (o.last != 1 || sim_model_is_ended(s)) {
+    if (sim_truth_of(s, o.run) == NULL) {
+        if (o.last != 1 || sim_truth_is_ended(s)) {
             return; /* Of an older run; or of one nobody asked for. */
         }
-        sim_model_destroy(&s->model);
-        s->model = mem_new(1, sizeof(*s->model));
-        memcpy(s->model->run, o.run, sizeof(o.run));
+        sim_truth_destroy(&s->truth);
+        s->truth = mem_new(1, sizeof(*s->truth));
+        memcpy(s->truth->run, o.run, sizeof(o.run));
     }
-    sim_model_object(s, s->model, &o);
+    sim_truth_object(s, s->truth, &o);
 }
 
 /* ---- What hosts do. ---- */
 
-static struct sim_stream *sim_model_stream(struct sim *s,
+static struct sim_stream *sim_truth_stream(struct sim *s,
                                            const struct sim_host *h,
                                            uint32_t channel)
 {
-    struct sim_model *m = sim_model_of(s, sim_work_run(h));
+    struct sim_truth *m = sim_truth_of(s, sim_work_run(h));
 
     return m == NULL || channel >= m->count ? NULL : &m->streams[channel];
 }
 
 /* Step by step: all before the unit's step is settled. */
-static void sim_model_gate(struct sim *s, const struct sim_stream *t,
+static void sim_truth_gate(struct sim *s, const struct sim_stream *t,
                            const struct holder_unit *unit)
 {
     uint64_t step = t->step_units == 0 ? 0 : unit->position / t->step_units;
@@ -341,10 +341,10 @@ static void sim_model_gate(struct sim *s, const struct sim_stream *t,
     }
 }
 
-void sim_model_handed(struct sim *s, struct sim_host *h, uint32_t channel,
+void sim_truth_handed(struct sim *s, struct sim_host *h, uint32_t channel,
                       const struct holder_unit *unit)
 {
-    struct sim_stream *t = sim_model_stream(s, h, channel);
+    struct sim_stream *t = sim_truth_stream(s, h, channel);
 
     if (t == NULL) {
         return; /* Of an older run. */
@@ -358,7 +358,7 @@ void sim_model_handed(struct sim *s, struct sim_host *h, uint32_t channel,
                    unit->position, unit->lease);
         return;
     }
-    sim_model_gate(s, t, unit);
+    sim_truth_gate(s, t, unit);
     for (uint32_t i = 0; i < s->options.hosts; i++) {
         const struct sim_host *other = &s->hosts[i];
 
@@ -372,10 +372,10 @@ void sim_model_handed(struct sim *s, struct sim_host *h, uint32_t channel,
     }
 }
 
-void sim_model_told(struct sim *s, struct sim_host *h, uint32_t channel,
+void sim_truth_told(struct sim *s, struct sim_host *h, uint32_t channel,
                     const struct holder_outcome *o)
 {
-    struct sim_stream *t = sim_model_stream(s, h, channel);
+    struct sim_stream *t = sim_truth_stream(s, h, channel);
     uint8_t want = o->is_skip ? SIM_SKIPPED : SIM_COMMITTED;
 
     if (t == NULL || o->is_refused) {
@@ -400,18 +400,18 @@ void sim_model_told(struct sim *s, struct sim_host *h, uint32_t channel,
     }
 }
 
-void sim_model_stopped(struct sim *s, uint32_t channel, uint64_t epoch)
+void sim_truth_stopped(struct sim *s, uint32_t channel, uint64_t epoch)
 {
-    if (s->model != NULL && channel < s->model->count &&
-        epoch < s->model->streams[channel].epochs) {
-        s->model->streams[channel].stopped[epoch] |= SIM_STOPPED;
+    if (s->truth != NULL && channel < s->truth->count &&
+        epoch < s->truth->streams[channel].epochs) {
+        s->truth->streams[channel].stopped[epoch] |= SIM_STOPPED;
     }
 }
 
 /* A rank of @h has read the end of the stream: all of it is settled. */
-void sim_model_ended(struct sim *s, struct sim_host *h, uint32_t channel)
+void sim_truth_ended(struct sim *s, struct sim_host *h, uint32_t channel)
 {
-    struct sim_stream *t = sim_model_stream(s, h, channel);
+    struct sim_stream *t = sim_truth_stream(s, h, channel);
 
     if (t != NULL && (t->epoch + 1 < t->epochs ||
                       (t->settled < t->positions && !t->stopped[t->epoch]))) {
@@ -422,9 +422,9 @@ void sim_model_ended(struct sim *s, struct sim_host *h, uint32_t channel)
     }
 }
 
-void sim_model_done(struct sim *s, struct sim_host *h, enum status status)
+void sim_truth_done(struct sim *s, struct sim_host *h, enum status status)
 {
-    struct sim_model *m = sim_model_of(s, sim_work_run(h));
+    struct sim_truth *m = sim_truth_of(s, sim_work_run(h));
 
     if (status == STATUS_OK && m != NULL && !m->is_ended) {
         sim_broken(s,
@@ -434,31 +434,31 @@ void sim_model_done(struct sim *s, struct sim_host *h, enum status status)
     }
 }
 
-bool sim_model_is_poison(const struct sim *s, uint64_t position)
+bool sim_truth_is_poison(const struct sim *s, uint64_t position)
 {
     return s->poison > 0 &&
            prng_mix(s->options.seed * 31 + position) % 1000 < s->poison;
 }
 
-bool sim_model_has_plan(const struct sim *s)
+bool sim_truth_has_plan(const struct sim *s)
 {
-    return s->model != NULL && s->model->count > 0;
+    return s->truth != NULL && s->truth->count > 0;
 }
 
-bool sim_model_is_run(const struct sim *s, const char *run)
+bool sim_truth_is_run(const struct sim *s, const char *run)
 {
-    return s->model != NULL && strcmp(s->model->run, run) == 0;
+    return s->truth != NULL && strcmp(s->truth->run, run) == 0;
 }
 
-bool sim_model_is_ended(const struct sim *s)
+bool sim_truth_is_ended(const struct sim *s)
 {
-    return s->model != NULL && s->model->is_ended;
+    return s->truth != NULL && s->truth->is_ended;
 }
 
 /* All is committed once, if the job ended well. */
-void sim_model_audit(struct sim *s)
+void sim_truth_audit(struct sim *s)
 {
-    const struct sim_model *m = s->model;
+    const struct sim_truth *m = s->truth;
 
     for (uint32_t i = 0; m != NULL && m->outcome == STATUS_OK && i < m->count;
          i++) {
