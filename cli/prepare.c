@@ -18,6 +18,7 @@
 #include "cli/dealing.h"
 #include "cli/share.h"
 #include "store/store.h"
+#include "store/store_sync.h"
 
 struct prepare {
     struct prepare_options options;

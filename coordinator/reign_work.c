@@ -183,17 +183,8 @@ static void reign_take_leases(struct reign *r, struct ledger *l, uint32_t host)
         struct ledger_word word = {
             host, said->number, {said->end, UINT64_MAX}, r->now_ms};
 
-        switch (ledger_holds(l, host, said->number)) {
-        case LEDGER_HELD:
-            if (ledger_give_back(l, &word) != STATUS_OK) {
-                r->grant.refused[r->grant.refused_count++] = said->number;
-            }
-            break;
-        case LEDGER_FINISHED:
-            break;
-        case LEDGER_GONE:
+        if (ledger_give_back(l, &word) != STATUS_OK) {
             r->grant.refused[r->grant.refused_count++] = said->number;
-            break;
         }
     }
 }
