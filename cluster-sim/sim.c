@@ -99,7 +99,7 @@ static void sim_draw_job(struct sim *s)
     s->gap_ms = 1 + sim_below(s, 50);
     s->snapshot_bytes = 200 + sim_below(s, 8000);
     s->host_timeout_ms = 3000 + sim_below(s, 6000);
-    s->run_ms = sim_below(s, 3) == 0 ? 0 : 200 + sim_below(s, 3000);
+    s->run_ms = 100 + sim_below(s, 3000);
     s->run_units = 1 + sim_below(s, 30);
     s->ahead_units = 1 + sim_below(s, 4);
     s->unit_ms = UINT64_C(8) << sim_below(s, 6);
@@ -227,15 +227,13 @@ static void sim_put_off(struct sim *s, struct sim_host *h, struct sim_event *e)
 
 static void sim_take_effect(struct sim *s, struct sim_event *e)
 {
-    const struct sim_store_call *c = sim_store_effect(s->store, e);
+    struct sim_store_call c;
 
-    if (c != NULL && c->op != SIM_STORE_GET) {
-        if (c->op == SIM_STORE_PUT) {
-            sim_truth_stored(s, c->key);
-        }
-        sim_say(s, c->node, "store: %s %s%s",
-                c->op == SIM_STORE_PUT ? "wrote" : "deleted", c->key,
-                c->status ? "?" : "");
+    sim_store_effect(s->store, e, &c);
+    if (c.took_effect && c.op == SIM_STORE_PUT) {
+        sim_truth_stored(s, c.key);
+        sim_say(s, c.node, "store: wrote %s%s", c.key,
+                c.is_lost ? ", and does not know" : "");
     }
 }
 

@@ -354,8 +354,8 @@ static enum status sim_store_do(struct sim_store *s, struct sim_store_call *c)
     UNREACHABLE("no such request");
 }
 
-const struct sim_store_call *sim_store_effect(struct sim_store *s,
-                                              struct sim_event *e)
+void sim_store_effect(struct sim_store *s, struct sim_event *e,
+                      struct sim_store_call *out)
 {
     struct sim_store_call *c = e->data;
     enum status status;
@@ -363,14 +363,14 @@ const struct sim_store_call *sim_store_effect(struct sim_store *s,
     CHECK(e->kind == s->options.effect_kind && c->takes_effect);
     e->data = NULL;
     status = sim_store_do(s, c);
+    c->took_effect = status == STATUS_OK;
+    *out = *c;
+    out->body = NULL;
     if (!c->is_lost) {
         c->status = status;
     }
-    if (--c->to_come == 0) {
-        sim_store_done(c); /* It was answered before. */
-        return NULL;
-    }
-    return c;
+    c->to_come--;
+    sim_store_done(c); /* Unless it is still to be answered. */
 }
 
 struct sim_store_call *sim_store_answer(struct sim_store *s,

@@ -61,6 +61,7 @@ struct sim_store_call {
     size_t size;
     enum status status; /* OK, NOT_FOUND, EXISTS, CHANGED; TIMEOUT, STORE. */
     bool takes_effect;
+    bool took_effect; /* With OK, whatever its asker is told. */
     bool is_lost;     /* Its effect stays untold. */
     uint32_t to_come; /* Events. */
 };
@@ -89,10 +90,10 @@ void sim_store_calm(struct sim_store *s);
 
 void sim_store_ask(struct sim_store *s, const struct sim_store_request *r);
 
-/* Let the event's request take effect. Returns the call for the trace; NULL
- * when it changed nothing. */
-const struct sim_store_call *sim_store_effect(struct sim_store *s,
-                                              struct sim_event *e);
+/* Let the event's request take effect. *@out tells what it was, without its
+ * body. */
+void sim_store_effect(struct sim_store *s, struct sim_event *e,
+                      struct sim_store_call *out);
 
 /* Return the event's call with its outcome: sim_store_done() frees it. */
 struct sim_store_call *sim_store_answer(struct sim_store *s,

@@ -20,7 +20,13 @@ struct sim_lease {
     struct range range;
 };
 
-enum { SIM_COMMITTED = 1, SIM_SKIPPED = 2, SIM_TOLD = 4, SIM_STOPPED = 1 };
+enum {
+    SIM_COMMITTED = 1,
+    SIM_SKIPPED = 2,
+    SIM_SETTLED = SIM_COMMITTED | SIM_SKIPPED,
+    SIM_TOLD = 4,
+    SIM_STOPPED = 1,
+};
 
 struct sim_stream {
     bool is_static;
@@ -111,7 +117,8 @@ static void sim_stream_grant(struct sim *s, struct sim_stream *t,
     }
     t->leases[t->lease_count++] = (struct sim_lease){true, e->rank, e->range};
     for (uint64_t p = e->range.first; p < e->range.end; p++) {
-        if (t->over[p] != 0 || *sim_stream_mark(t, t->epoch, p) != 0) {
+        if (t->over[p] != 0 ||
+            (*sim_stream_mark(t, t->epoch, p) & SIM_SETTLED) != 0) {
             sim_broken(
                 s, "lease %" PRIu64 " over unit %" PRIu64 ", which is %s",
                 e->lease, p, t->over[p] != 0 ? "another's" : "committed");
@@ -142,12 +149,13 @@ static void sim_stream_settle(struct sim *s, struct sim_stream *t,
     for (uint64_t p = e->range.first; p < e->range.end; p++) {
         uint8_t *m = sim_stream_mark(t, t->epoch, p);
 
-        if (t->over[p] != e->lease || *m != 0) {
+        if (t->over[p] != e->lease || (*m & SIM_SETTLED) != 0) {
             sim_broken(s,
                        "unit %" PRIu64 " of epoch %" PRIu64
                        " is committed by lease %" PRIu64 ", but %s",
                        p, t->epoch, e->lease,
-                       *m != 0 ? "was before" : "it is not its");
+                       (*m & SIM_SETTLED) != 0 ? "was before"
+                                               : "it is not its");
         }
         *m |= mark;
         t->over[p] = 0;
@@ -329,9 +337,8 @@ static void sim_truth_gate(struct sim *s, const struct sim_stream *t,
 {
     uint64_t step = t->step_units == 0 ? 0 : unit->position / t->step_units;
 
-    for (uint64_t p = 0; p < step * t->step_units; p++) {
-        if ((*sim_stream_mark(t, unit->epoch, p) &
-             (SIM_COMMITTED | SIM_SKIPPED)) == 0) {
+    for (uint64_t p = 0; !s->acks_early && p < step * t->step_units; p++) {
+        if ((*sim_stream_mark(t, unit->epoch, p) & SIM_SETTLED) == 0) {
             sim_broken(s,
                        "unit %" PRIu64 " is handed out, and %" PRIu64
                        " is not committed",
@@ -413,8 +420,9 @@ void sim_truth_ended(struct sim *s, struct sim_host *h, uint32_t channel)
 {
     struct sim_stream *t = sim_truth_stream(s, h, channel);
 
-    if (t != NULL && (t->epoch + 1 < t->epochs ||
-                      (t->settled < t->positions && !t->stopped[t->epoch]))) {
+    if (t != NULL && !s->acks_early &&
+        (t->epoch + 1 < t->epochs ||
+         (t->settled < t->positions && !t->stopped[t->epoch]))) {
         sim_broken(s,
                    "h%" PRIu32 " was told the end in epoch %" PRIu64
                    " with %" PRIu64 " of %" PRIu64,
@@ -467,8 +475,7 @@ void sim_truth_audit(struct sim *s)
         for (uint64_t k = 0; k < t->positions * t->epochs; k++) {
             uint64_t epoch = k / t->positions;
 
-            if ((t->marks[k] & (SIM_COMMITTED | SIM_SKIPPED)) == 0 &&
-                !t->stopped[epoch]) {
+            if ((t->marks[k] & SIM_SETTLED) == 0 && !t->stopped[epoch]) {
                 sim_broken(s,
                            "the job ended without unit %" PRIu64
                            " of epoch %" PRIu64,

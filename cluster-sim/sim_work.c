@@ -109,6 +109,17 @@ static void sim_work_send(struct sim *s, struct sim_host *h,
 
 /* ---- WORK and GRANT. ---- */
 
+/* What was given back stays so, whatever an older word says. */
+static void sim_work_shrink(struct grant_lease *leases, uint32_t count,
+                            uint64_t number, uint64_t end)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (leases[i].number == number && end < leases[i].end) {
+            leases[i].end = end;
+        }
+    }
+}
+
 static void sim_work_tell(struct sim *s, struct sim_host *h,
                           struct sim_channel *c)
 {
@@ -122,13 +133,8 @@ static void sim_work_tell(struct sim *s, struct sim_host *h,
     c->sent_ms[s->work.seq % SIM_SENT_MAX] = sim_host_ms(s, h);
     memcpy(m.job, w->run, sizeof(w->run));
     for (uint32_t i = 0; i < s->work.lease_count; i++) {
-        const struct work_lease *l = &s->work.leases[i];
-
-        for (uint32_t k = 0; k < c->lease_count; k++) {
-            if (c->leases[k].number == l->number && l->end < c->leases[k].end) {
-                c->leases[k].end = l->end;
-            }
-        }
+        sim_work_shrink(c->leases, c->lease_count, s->work.leases[i].number,
+                        s->work.leases[i].end);
     }
     work_write(&s->work, &body);
     m.work.channel = c->number;
@@ -157,6 +163,8 @@ static void sim_work_tell_all(struct sim *s, struct sim_host *h)
 static void sim_work_note_grant(struct sim_channel *c, const struct grant *g,
                                 uint64_t lease_ms)
 {
+    struct grant_lease leases[WORK_LEASES_MAX];
+
     if (g->seq <= c->grant_seq) {
         return;
     }
@@ -164,8 +172,13 @@ static void sim_work_note_grant(struct sim_channel *c, const struct grant *g,
     c->grant_epoch = g->epoch;
     c->valid_ms = c->sent_ms[g->seq % SIM_SENT_MAX] + lease_ms -
                   lease_ms / HOLDER_MARGIN_PART;
+    memcpy(leases, g->leases, g->lease_count * sizeof(leases[0]));
+    for (uint32_t i = 0; i < c->lease_count; i++) {
+        sim_work_shrink(leases, g->lease_count, c->leases[i].number,
+                        c->leases[i].end);
+    }
     c->lease_count = g->lease_count;
-    memcpy(c->leases, g->leases, g->lease_count * sizeof(g->leases[0]));
+    memcpy(c->leases, leases, c->lease_count * sizeof(leases[0]));
 }
 
 static struct sim_channel *sim_work_channel(const struct sim_work *w,
