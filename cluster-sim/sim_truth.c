@@ -45,8 +45,10 @@ struct sim_stream {
 
 struct sim_truth {
     char run[TERM_RUN_SIZE + 1];
-    uint64_t number; /* Of the last journal object. */
-    bool is_ended;   /* The outcome is in the journal. */
+    uint64_t number;  /* Of the last journal object. */
+    uint64_t *hashes; /* What each one held. */
+    uint64_t room;
+    bool is_ended; /* The outcome is in the journal. */
     enum status outcome;
     uint32_t count;
     struct sim_stream streams[WIRE_CHANNELS_MAX];
@@ -67,6 +69,9 @@ void sim_truth_destroy(struct sim_truth **m)
         for (uint32_t i = 0; i < WIRE_CHANNELS_MAX; i++) {
             sim_stream_fini(&(*m)->streams[i]);
         }
+    }
+    if (*m != NULL) {
+        free((*m)->hashes);
     }
     free(*m);
     *m = NULL;
@@ -203,6 +208,25 @@ static void sim_stream_next_epoch(struct sim *s, struct sim_stream *t)
     }
 }
 
+static void sim_stream_say(struct sim *s, const struct ledger_entry *e)
+{
+    static const char *const words[] = {"",     "grant", "commit", "cut",
+                                        "drop", "skip",  "base",   "enter",
+                                        "stop", "epoch"};
+
+    if (e->type == LEDGER_GRANT || e->type == LEDGER_ENTER) {
+        sim_say(s, SIM_NOBODY,
+                "journal: %s lease %" PRIu64 " rank %" PRIu32 " %" PRIu64
+                "-%" PRIu64,
+                words[e->type], e->lease, e->rank, e->range.first,
+                e->range.end);
+    } else {
+        sim_say(s, SIM_NOBODY,
+                "journal: %s lease %" PRIu64 " %" PRIu64 "-%" PRIu64,
+                words[e->type], e->lease, e->range.first, e->range.end);
+    }
+}
+
 static void sim_stream_take(struct sim *s, struct sim_stream *t,
                             const struct ledger_entry *e)
 {
@@ -211,6 +235,7 @@ static void sim_stream_take(struct sim *s, struct sim_stream *t,
         sim_broken(s, "an entry beyond the last unit");
         return;
     }
+    sim_stream_say(s, e);
     switch (e->type) {
     case LEDGER_GRANT:
         sim_stream_grant(s, t, e);
@@ -269,15 +294,26 @@ static void sim_truth_record(struct sim *s, struct sim_truth *m,
     }
 }
 
+static void sim_truth_note(struct sim_truth *m, uint64_t hash)
+{
+    if (m->number >= m->room) {
+        m->room = 2 * m->number + 64;
+        m->hashes = mem_grow(m->hashes, m->room, sizeof(*m->hashes));
+    }
+    m->hashes[m->number] = hash;
+}
+
 static void sim_truth_object(struct sim *s, struct sim_truth *m,
                              const struct journal_object *o)
 {
+    uint64_t hash = o->nonce ^ o->term ^ prng_mix(o->body.size);
     struct bytes left = o->body;
     struct bytes body;
 
     if (o->last <= m->number) {
-        /* A seal may come where a snapshot has swept; nobody looks there. */
-        if (o->body.size > 0) {
+        /* A late copy, or a seal, may come where a snapshot has swept; nobody
+         * looks there. */
+        if (o->body.size > 0 && m->hashes[o->last] != hash) {
             sim_broken(s, "journal object %" PRIu64 " was written twice",
                        o->last);
         }
@@ -288,6 +324,7 @@ static void sim_truth_object(struct sim *s, struct sim_truth *m,
                    o->last, m->number);
     }
     m->number = o->last;
+    sim_truth_note(m, hash);
     s->progress_us = sim_now_us(s);
     while (journal_next_record(&left, &body)) {
         sim_truth_record(s, m, body);
