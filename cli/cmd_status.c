@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/contract.h"
+#include "cli/host_keys.h"
 #include "cli/status_screen.h"
 #include "coordinator/term.h"
 #include "proto/net.h"
@@ -52,9 +53,24 @@ struct status_work {
     struct contract contract;
     char *state_uri;
     struct term_lease lease;
+    struct net_keys keys; /* The guests'. */
+    char *connected;      /* The endpoint and key that @net is for. */
     struct net *net;
     uint64_t wait_ms;
 };
+
+/* With a secret file, as a host; else with the pair that is left for guests. */
+static enum status status_read_keys(struct status_work *w, struct store *store,
+                                    const char *prefix, struct fault *why)
+{
+    const char *file =
+        settings_text(&w->contract.job->settings, SETTING_SECRET_FILE);
+
+    if (file[0] != '\0') {
+        return host_keys_own(file, why, &w->keys);
+    }
+    return host_keys_read_guest(store, prefix, why, &w->keys);
+}
 
 static enum status status_read_lease(struct status_work *w, struct fault *why)
 {
@@ -85,10 +101,32 @@ static enum status status_read_lease(struct status_work *w, struct fault *why)
                       ", last led by %s)",
                       w->state_uri, w->lease.term, w->lease.host);
     }
+    if (s == STATUS_OK) {
+        s = status_read_keys(w, store, buf_text(&prefix), why);
+    }
     store_close(&store);
     free(key);
     buf_fini(&prefix);
     buf_fini(&body);
+    return s;
+}
+
+/* Turn to who leads now. */
+static enum status status_connect(struct status_work *w, struct fault *why)
+{
+    char *to = mem_print("%s %s %s", w->lease.endpoint, w->lease.key,
+                         w->keys.public_key);
+    enum status s = STATUS_OK;
+
+    if (w->connected == NULL || strcmp(w->connected, to) != 0) {
+        net_close(&w->net, 0);
+        s = net_connect(&(struct net_connect){w->lease.endpoint,
+                                              WIRE_MESSAGE_MAX, &w->keys,
+                                              w->lease.key},
+                        why, &w->net);
+    }
+    free(w->connected);
+    w->connected = to;
     return s;
 }
 
@@ -195,7 +233,10 @@ static enum status status_show(struct status_work *w, struct fault *why)
         if (status_read_lease(w, why) != STATUS_OK) {
             break; /* Over: what was shown last is the end. */
         }
-        s = status_fetch(w, why, &json);
+        s = status_connect(w, why);
+        if (s == STATUS_OK) {
+            s = status_fetch(w, why, &json);
+        }
     }
     buf_fini(&json);
     return s;
@@ -222,9 +263,7 @@ static enum status status_do(struct status_work *w, struct fault *why)
     }
     s = status_read_lease(w, why);
     if (s == STATUS_OK) {
-        s = net_connect(&(struct net_connect){w->lease.endpoint,
-                                              WIRE_MESSAGE_MAX, NULL, NULL},
-                        why, &w->net);
+        s = status_connect(w, why);
     }
     return s == STATUS_OK ? status_show(w, why) : s;
 }
@@ -240,6 +279,8 @@ int status_main(int argc, char **argv)
         s = status_do(w, &why);
     }
     net_close(&w->net, 0);
+    net_keys_fini(&w->keys);
+    free(w->connected);
     free(w->state_uri);
     contract_fini(&w->contract);
     options_fini(&w->options);

@@ -253,23 +253,24 @@ static enum status run_connect(struct run *r, const struct term_lease *lease,
                                struct fault *why)
 {
     bool goes_on = run_has_joined(r) && strcmp(r->lease.run, lease->run) == 0;
+    enum status s;
 
     r->lease = *lease;
     log_event(LOG_INFO, "coordinator.found",
               "host=%s endpoint=%s term=%" PRIu64, lease->host, lease->endpoint,
               lease->term);
     net_close(&r->net, 0);
-    if (goes_on) {
+    s = net_connect(&(struct net_connect){lease->endpoint, WIRE_MESSAGE_MAX,
+                                          &r->keys, lease->key},
+                    why, &r->net);
+    if (s == STATUS_OK && goes_on) {
         run_step(r, (struct agent_event){.type = AGENT_EVENT_COORDINATOR,
                                          .leader = lease->host,
                                          .term = lease->term});
-    } else {
+    } else if (s == STATUS_OK) {
         run_new_agent(r);
     }
-    return net_connect(
-        &(struct net_connect){lease->endpoint, WIRE_MESSAGE_MAX, &r->keys,
-                              lease->key},
-        why, &r->net);
+    return s;
 }
 
 /* Another launch has begun a run of its own while this host was in one. */

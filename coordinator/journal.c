@@ -185,7 +185,6 @@ void journal_keep(struct journal *j, struct buf *bytes,
         journal_add_seal_number(j, o->last);
     }
     j->number = o->last;
-    j->last_term = o->term;
     j->kept_bytes += kept->bytes.size;
     j->since_bytes += kept->bytes.size;
     if (j->state == JOURNAL_OPEN) {

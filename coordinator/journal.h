@@ -17,8 +17,8 @@
  * after it, then creates the object after the last one, which holds only its
  * heading with the new term: the seal. Where that number is taken meanwhile,
  * it is read and handed out as well. After the seal the snapshot is looked at
- * again: had the old writer made one of numbers beyond the seal and deleted
- * them, all begins anew (JOURNAL_FOUND_RESET). Seals are never deleted, so
+ * again: had the old writer made a new one and deleted what it covers, all
+ * begins anew (JOURNAL_FOUND_RESET). Seals are never deleted, so
  * that a writer finds its successor's however late it wakes up; the argument
  * is at the top of journal_recover.c.
  *

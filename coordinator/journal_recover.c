@@ -28,14 +28,17 @@
  *    snapshot is read after it was found missing.
  *
  * 3. A recovery finds all that was durable before its seal. It reads the
- *    snapshot (number s), then s + 1 and on to the first absent number n, and
- *    creates n. If n was never taken, the seal is of the log and all before it
- *    was read. If n had been taken and deleted, then by (2) a snapshot of at
- *    least n was stored before the seal: the second look, after the seal, sees
- *    it and all begins anew. The object left at n is below the snapshot; no
- *    reader looks there, and no snapshot lists it as a seal. Reading ahead is
- *    harmless as the objects never change and nothing beyond the first absent
- *    one is used.
+ *    snapshot (number s), then s + 1 and on to the first absent number n,
+ *    creates n, and looks at the snapshot again. If that is still of s, then by
+ *    (2) nothing above s had been deleted: each number read was of the log, n
+ *    was the first absent one, and the seal is of the log. If it is of more, a
+ *    number may have been found absent, or taken again by another recovery's
+ *    seal or by a late copy, after it was deleted; all that was read is
+ *    forgotten and all begins anew behind the new snapshot. What was created at
+ *    n is then either of the log, and read as any other object, or below the
+ *    snapshot, where nobody looks and no list of seals has it. Reading ahead is
+ *    harmless: objects of the log never change, and nothing beyond the first
+ *    absent one is used.
  *
  * 4. An old writer's late snapshot is right. It is of a number below the seal
  *    and covers nothing but the log. The new one finds CHANGED at its first
@@ -134,7 +137,6 @@ static void journal_take_snapshot(struct journal *j, struct bytes body,
     journal_take_seals(j, o.seals);
     journal_set_etag(j, etag);
     j->number = o.last;
-    j->last_term = o.term;
     j->snap.sweep_next = o.first;
     j->snap.sweep_end = o.first;
     journal_begin_reads(j);
@@ -182,7 +184,7 @@ void journal_take_look(struct journal *j, struct journal_slot *slot,
         journal_fence(j, &o);
     } else if (is_first) {
         journal_take_snapshot(j, event->body, event->etag);
-    } else if (o.last >= j->number) {
+    } else if (o.last != j->found.last) {
         journal_reset(j);
         journal_take_snapshot(j, event->body, event->etag);
     } else {
@@ -233,15 +235,12 @@ static void journal_take_log(struct journal *j, struct buf *bytes,
         journal_fence(j, o);
         return;
     }
-    if ((j->has_conditions && o->term < j->last_term) ||
-        !journal_count_records(j, o)) {
+    if (!journal_count_records(j, o)) {
         fault_set(&j->fault, STATUS_MALFORMED,
-                  "journal object %llu of run %s can't be used: %s. The run "
-                  "can't go on from here; start a new one from a cursor",
-                  (unsigned long long)o->last, j->run,
-                  o->term < j->last_term ? "it is of an older term than the "
-                                           "one before it"
-                                         : "its records are damaged");
+                  "journal object %llu of run %s can't be used: its records "
+                  "are damaged. The run can't go on from here; start a new "
+                  "one from a cursor",
+                  (unsigned long long)o->last, j->run);
         journal_fail(j, JOURNAL_BROKEN);
         return;
     }

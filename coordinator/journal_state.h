@@ -77,7 +77,6 @@ struct journal {
     uint32_t tag; /* The last one given. */
 
     uint64_t number;              /* The last journal object known. */
-    uint64_t last_term;           /* Of it. */
     struct journal_numbers seals; /* Up to it. */
     struct journal_kept *kept;    /* From the first that is in no audit. */
     size_t kept_count;

@@ -9,26 +9,22 @@
  * again, so that a late word of its holder is told from a new one's.
  *
  * Who deals:
- *   dynamic    a rank that asks gets the next run that is free, above all it
- *              had before while there is one; the length follows its host's
- *              weight and the rate at which it commits
- *   stepped    (step_units) as dynamic, but of step k, the positions from
- *              k·step_units, each active rank gets an equal part, and nobody
- *              may deliver beyond ledger_gate(): the first step that is not
- *              all committed. So a step is the same set with any number of
- *              ranks
- *   static     (shares) rank r may only have positions [shares[r],
- *              shares[r+1]), all of them in one lease
+ *   dynamic  a rank that asks gets the next free run, above all it had before
+ *            while there is one; as long as fits its host's weight and the
+ *            rate at which it commits
+ *   stepped  (step_units) of step k, the positions from k·step_units, each
+ *            live rank gets an equal part, and nobody may deliver beyond
+ *            ledger_gate(): the first step that is not all committed. So a
+ *            step is the same set with any number of ranks
+ *   static   (shares) rank r may only have [shares[r], shares[r+1])
  *
  * When a host is lost, what its leases had left is free again. When nothing
  * is free, a straggler is asked for the tail that it has not begun
- * (want_end); it is dealt anew only once the holder has given it back.
+ * (want_end); that is dealt anew only once the holder has given it back.
  *
  * Each change is an entry. The functions decide, apply and note entries;
- * ledger_apply() makes the same change elsewhere. So a ledger is what its
- * entries say, and who has replayed them goes on where the last one stopped.
- * Expiry and rates are not entries: after a replay each host with leases
- * counts as heard of at ledger_resume().
+ * ledger_apply() makes the same change elsewhere: who has replayed them goes
+ * on where the last one stopped. Expiry and rates are not entries.
  *
  * Pure; memory follows the leases and the holes between committed ranges, not
  * the positions. Threads: none. */
@@ -37,6 +33,7 @@
 #define COORDINATOR_LEDGER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -44,9 +41,11 @@
 #include "base/fault.h"
 #include "base/ranges.h"
 #include "base/status.h"
+#include "coordinator/ledger_entry.h"
 
 enum {
     LEDGER_RANK_LEASES_MAX = 4, /* Of one rank at a time. */
+    LEDGER_WEIGHT_MAX = 1000000,
     LEDGER_SKIPS_MAX = 10000,
     LEDGER_HOLES_MAX = 16 << 20, /* Of a snapshot that is read. */
 };
@@ -54,40 +53,20 @@ enum {
 struct ledger;
 
 struct ledger_options {
-    uint64_t positions;  /* Of each epoch; may be 0. */
-    uint64_t epochs;     /* How many there are; at least 1. */
-    uint64_t step_units; /* 0: no steps. */
+    uint64_t positions;   /* Of each epoch; may be 0. */
+    uint64_t epochs;      /* How many there are; at least 1. */
+    uint64_t first_epoch; /* The one to begin with (a cursor's); < epochs. */
+    uint64_t step_units;  /* 0: no steps. */
     uint32_t host_count;
-    const uint32_t *host_ranks;   /* By host; copied. Ranks are numbered over
-                                     all hosts, host after host. 0 for a host
-                                     that does not take part. */
-    const uint32_t *host_weights; /* Copied; 100 is usual. */
-    const uint64_t *shares;       /* Static: rank count + 1 bounds; copied. Else
-                                     NULL. */
+    /* By host, copied. Ranks are numbered over all hosts, host after host. */
+    const uint32_t *host_ranks;   /* 0: takes no part. */
+    const uint32_t *host_weights; /* 100 is usual; at least 1. */
+    const uint64_t
+        *shares; /* Static: rank count + 1 bounds, copied; or NULL. */
     uint64_t lease_ms;
     uint64_t run_ms;    /* Aim at leases that last so long; */
     uint64_t run_units; /* and no longer than this. 0: no limit. */
     uint64_t skips;     /* Units that may be skipped over all epochs. */
-};
-
-enum ledger_entry_type {
-    LEDGER_GRANT = 1, /* lease, rank, range */
-    LEDGER_COMMIT,    /* lease, range: all of it new */
-    LEDGER_CUT,       /* lease, range: given back from its tail */
-    LEDGER_DROP,      /* lease: over, what it had left is free */
-    LEDGER_SKIP,      /* lease, range of one: will not be delivered */
-    LEDGER_BASE,      /* range: committed before this run */
-    LEDGER_ENTER,     /* rank = host: its ranks start from nothing again */
-    LEDGER_STOP,      /* this epoch ends early: nothing more is dealt */
-    LEDGER_EPOCH,     /* the next epoch begins */
-    LEDGER_ENTRY_TYPES,
-};
-
-struct ledger_entry {
-    enum ledger_entry_type type;
-    uint64_t lease; /* From 1. */
-    uint32_t rank;  /* Of the whole job. */
-    struct range range;
 };
 
 struct ledger_lease {
@@ -95,19 +74,18 @@ struct ledger_lease {
     uint32_t host;
     uint32_t rank;
     struct range range;
-    uint64_t left;     /* Positions of it that are neither committed nor
-                          skipped. Never 0. */
+    uint64_t left;     /* Neither committed nor skipped. Never 0. */
     uint64_t want_end; /* < range.end: the holder is asked for the tail. */
     bool is_late;      /* Below what the rank had before (dynamic). */
 };
 
 struct ledger_counts {
     uint64_t grants;
-    uint64_t commits;    /* Positions, over all epochs. */
+    uint64_t commits;    /* Positions of this run, over all epochs. */
     uint64_t drops;      /* Leases that ended with something left. */
-    uint64_t cuts;       /* Tails taken from stragglers. */
-    uint64_t refused;    /* Words of a holder without that lease. */
-    uint64_t duplicates; /* Positions that were committed twice by word. */
+    uint64_t cuts;       /* Tails given back. */
+    uint64_t refused;    /* Words without a lease; not replayed. */
+    uint64_t duplicates; /* Positions committed by word again; likewise. */
     uint64_t late;       /* Leases out of a rank's order. */
 };
 
@@ -151,67 +129,66 @@ MUST_USE enum status ledger_give_back(struct ledger *l,
 MUST_USE enum status ledger_skip(struct ledger *l,
                                  const struct ledger_word *word);
 
-/* @host was heard of: its leases run from now. A host that was lost lives
- * again, without leases. */
+/* @host was heard of: its leases run from now. One that was lost lives again.
+ */
 void ledger_hear(struct ledger *l, uint32_t host, uint64_t now_ms);
 
-/* Another process is @host now: its leases are over, its ranks new. */
+/* @host's leases are over: another process, with new ranks, is @host now; or
+ * it is gone. */
 void ledger_enter(struct ledger *l, uint32_t host, uint64_t now_ms);
-
-/* @host is gone: its leases are over. */
 void ledger_lose(struct ledger *l, uint32_t host, uint64_t now_ms);
 
-/* Let time pass: end the leases of silent hosts, ask stragglers, begin the
- * next epoch. Call when ledger_timer_ms() has come, and after what may have
- * completed an epoch. */
+/* Let time pass: lose silent hosts, ask stragglers, begin the next epoch where
+ * ledger_base() or a replay has completed one (what else completes an epoch
+ * begins the next one itself). Call when ledger_timer_ms() has come. */
 void ledger_tick(struct ledger *l, uint64_t now_ms);
 uint64_t ledger_timer_ms(const struct ledger *l); /* UINT64_MAX: never. */
 
 /* Committed before this run began (a cursor). Only before the first grant. */
 void ledger_base(struct ledger *l, struct range range);
 
-/* End this epoch early: nothing more is dealt, what is held may be finished;
- * then the next one begins. */
+/* End this epoch early: nothing more is dealt; once nothing is held, go on. */
 void ledger_stop(struct ledger *l);
 
 /* ---- Entries ------------------------------------------------------------ */
 
-/* The entries since the last ledger_take_entries(), in order; they live until
- * the next change. */
+/* The entries since the last such call; they live until the next change. */
 const struct ledger_entry *ledger_take_entries(struct ledger *l, size_t *count);
 
-/* Make the change that @entry tells. MALFORMED: it does not follow from what
- * was before. Notes no entry. */
+/* Make the change that @entry tells, noting nothing. Only before any host
+ * lives. MALFORMED: it does not follow from what was before; nothing done. */
 MUST_USE enum status ledger_apply(struct ledger *l,
                                   const struct ledger_entry *entry,
                                   struct fault *why);
 
-/* All is replayed: hosts with leases count as heard of now. */
+/* All is replayed: hosts with leases or part of the gate's step live now. */
 void ledger_resume(struct ledger *l, uint64_t now_ms);
 
 /* The whole state, for a snapshot (ledger_state.c). Read into a new ledger of
- * the same options. MALFORMED. */
+ * the same options. MALFORMED: destroy it. */
 void ledger_write(const struct ledger *l, struct buf *out);
 MUST_USE enum status ledger_read(struct ledger *l, struct bytes *in,
                                  struct fault *why);
-
-void ledger_entry_write(const struct ledger_entry *entry, struct buf *out);
-MUST_USE enum status ledger_entry_read(struct bytes *in, struct fault *why,
-                                       struct ledger_entry *out);
 
 /* ---- Looking ------------------------------------------------------------ */
 
 uint64_t ledger_epoch(const struct ledger *l);   /* From 0. */
 bool ledger_is_complete(const struct ledger *l); /* This epoch is done. */
-bool ledger_is_over(const struct ledger *l);     /* So is the last one. */
+bool ledger_is_over(const struct ledger *l);     /* And the last one. */
 bool ledger_is_stopping(const struct ledger *l);
-uint64_t ledger_gate(const struct ledger *l); /* First position that nobody
-                                                 may deliver yet. */
+uint64_t ledger_gate(const struct ledger *l); /* Deliver only below. */
 const struct ranges *ledger_committed(const struct ledger *l);
 const struct ranges *ledger_skipped(const struct ledger *l);
-uint64_t ledger_leased(const struct ledger *l); /* Positions under lease. */
+uint64_t ledger_leased(const struct ledger *l); /* The sum of `left`. */
 uint64_t ledger_lease_count(const struct ledger *l);
 struct ledger_counts ledger_counts(const struct ledger *l);
+
+/* Whether @host was heard of and not lost since. */
+bool ledger_is_live(const struct ledger *l, uint32_t host);
+
+/* Find the lease @number, if it is held. */
+bool ledger_find_lease(const struct ledger *l, uint64_t number,
+                       struct ledger_lease *out);
 
 /* The leases of @host by number: the first one above *@after (0 at first). */
 bool ledger_next_lease(const struct ledger *l, uint32_t host, uint64_t after,
