@@ -34,6 +34,7 @@ struct sim_stream {
     uint64_t epochs;
     uint64_t step_units;
     uint64_t epoch;
+    uint64_t skips;
     uint64_t settled; /* Of this epoch: committed or skipped. */
     uint8_t *marks;   /* Of each position in each epoch. */
     uint8_t *stopped; /* Of each epoch. */
@@ -163,6 +164,7 @@ static void sim_stream_settle(struct sim *s, struct sim_stream *t,
                                                : "it is not its");
         }
         *m |= mark;
+        t->skips += mark == SIM_SKIPPED;
         t->over[p] = 0;
         t->settled++;
     }
@@ -422,8 +424,8 @@ void sim_truth_told(struct sim *s, struct sim_host *h, uint32_t channel,
     struct sim_stream *t = sim_truth_stream(s, h, channel);
     uint8_t want = o->is_skip ? SIM_SKIPPED : SIM_COMMITTED;
 
-    if (t == NULL || o->is_refused) {
-        return;
+    if (t == NULL || o->is_refused || (o->is_skip && t->skips >= s->skips)) {
+        return; /* One skip too many fails the job. */
     }
     for (uint64_t p = o->first; p < o->end; p++) {
         uint8_t *m = sim_stream_mark(t, o->epoch, p);

@@ -136,6 +136,11 @@ static void sim_work_tell(struct sim *s, struct sim_host *h,
         sim_work_shrink(c->leases, c->lease_count, s->work.leases[i].number,
                         s->work.leases[i].end);
     }
+    sim_say(s, h->number,
+            "WORK %" PRIu64 ": %" PRIu32 " wanted, %" PRIu32 " leases, %" PRIu32
+            " done, %" PRIu32 " skipped",
+            s->work.seq, s->work.want_count, s->work.lease_count,
+            s->work.done_count, s->work.skip_count);
     work_write(&s->work, &body);
     m.work.channel = c->number;
     m.work.body = buf_bytes(&body);
@@ -217,6 +222,11 @@ static void sim_work_take_grant(struct sim *s, struct sim_host *h,
         sim_broken(s, "h%" PRIu32 " was sent a bad GRANT: %s", h->number,
                    why.text);
     } else if (c != NULL) {
+        sim_say(s, h->number,
+                "GRANT for %" PRIu64 ", acks %" PRIu64 ": %" PRIu32
+                " leases, %" PRIu32 " refused",
+                s->grant.seq, s->grant.acked_seq, s->grant.lease_count,
+                s->grant.refused_count);
         sim_work_note_grant(c, &s->grant, s->host_timeout_ms);
         holder_take(c->holder, &s->grant);
         holder_check(c->holder);
