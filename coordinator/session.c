@@ -201,6 +201,9 @@ static void session_advance_bringing(struct session *s, uint64_t wall_ms)
                       s->in_phase[WIRE_PHASE_JOINED] +
                       s->in_phase[WIRE_PHASE_BRINGING];
 
+    if (!s->is_resumed) {
+        behind += s->in_phase[WIRE_PHASE_STOPPING]; /* It never had it. */
+    }
     if (behind > 0) {
         return;
     }

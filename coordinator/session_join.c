@@ -99,20 +99,26 @@ bool session_may_return(const struct session *s, uint32_t host)
            s->phase < SESSION_ENDING && h->phase == WIRE_PHASE_LOST;
 }
 
-/* Another host may be lost still. */
-static void session_blame_lost(struct session *s)
+/* What speaks against @host, if it is out. */
+static bool session_blame(struct session *s, uint32_t host)
 {
-    for (uint32_t i = 0; i < s->host_count; i++) {
-        if (s->hosts[i].phase == WIRE_PHASE_LOST) {
-            s->outcome.status = STATUS_LOST;
-            s->outcome.exit_code = status_exit_code(STATUS_LOST);
-            s->outcome.host = i;
-            s->outcome.reason =
-                mem_copy(s->hosts[i].reason != NULL ? s->hosts[i].reason
-                                                    : status_text(STATUS_LOST));
-            return;
-        }
+    const struct session_member *h = &s->hosts[host];
+    bool is_lost = h->phase == WIRE_PHASE_LOST;
+
+    if (!is_lost && (h->phase != WIRE_PHASE_DONE || h->exit_code == 0)) {
+        return false;
     }
+    s->outcome.status = STATUS_LOST;
+    if (!is_lost) {
+        s->outcome.status =
+            h->status == STATUS_OK ? STATUS_PEER_FAILED : h->status;
+    }
+    s->outcome.exit_code =
+        is_lost ? status_exit_code(STATUS_LOST) : h->exit_code;
+    s->outcome.host = host;
+    s->outcome.reason = mem_copy(
+        h->reason != NULL ? h->reason : status_text(s->outcome.status));
+    return true;
 }
 
 /* A host that was lost is back: that is no failure any more. */
@@ -124,7 +130,8 @@ static void session_forgive(struct session *s, uint32_t host)
         s->outcome.status = STATUS_OK;
         s->outcome.exit_code = 0;
         s->outcome.host = SESSION_NO_HOST;
-        session_blame_lost(s);
+        for (uint32_t i = 0; i < s->host_count && !session_blame(s, i); i++) {
+        }
     }
 }
 
