@@ -102,6 +102,7 @@ static uint32_t sim_plan_most(enum sim_fault f)
     case SIM_FAULT_LATE:
     case SIM_FAULT_POISON:
     case SIM_FAULT_STOP:
+    case SIM_FAULT_PAIR:
     case SIM_FAULTS:
         return 0;
     }

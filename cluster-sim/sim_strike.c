@@ -152,6 +152,7 @@ void sim_strike(struct sim *s, const struct sim_incident *planned)
     case SIM_FAULT_LATE:
     case SIM_FAULT_POISON:
     case SIM_FAULT_STOP:
+    case SIM_FAULT_PAIR:
     case SIM_FAULTS:
         UNREACHABLE("not of a moment");
     }

@@ -137,9 +137,10 @@ static void sim_work_tell(struct sim *s, struct sim_host *h,
                         s->work.leases[i].end);
     }
     sim_say(s, h->number,
-            "WORK %" PRIu64 ": %" PRIu32 " wanted, %" PRIu32 " leases, %" PRIu32
-            " done, %" PRIu32 " skipped",
-            s->work.seq, s->work.want_count, s->work.lease_count,
+            "WORK %" PRIu64 ", channel %" PRIu32 ": %" PRIu32
+            " wanted, %" PRIu32 " leases, %" PRIu32 " done, %" PRIu32
+            " skipped",
+            s->work.seq, c->number, s->work.want_count, s->work.lease_count,
             s->work.done_count, s->work.skip_count);
     work_write(&s->work, &body);
     m.work.channel = c->number;
@@ -223,10 +224,10 @@ static void sim_work_take_grant(struct sim *s, struct sim_host *h,
                    why.text);
     } else if (c != NULL) {
         sim_say(s, h->number,
-                "GRANT for %" PRIu64 ", acks %" PRIu64 ": %" PRIu32
-                " leases, %" PRIu32 " refused",
-                s->grant.seq, s->grant.acked_seq, s->grant.lease_count,
-                s->grant.refused_count);
+                "GRANT for %" PRIu64 ", channel %" PRIu32 ", acks %" PRIu64
+                ": %" PRIu32 " leases, %" PRIu32 " refused",
+                s->grant.seq, c->number, s->grant.acked_seq,
+                s->grant.lease_count, s->grant.refused_count);
         sim_work_note_grant(c, &s->grant, s->host_timeout_ms);
         holder_take(c->holder, &s->grant);
         holder_check(c->holder);
