@@ -129,6 +129,7 @@ static void main_take(struct main_options *o, int word)
         break;
     case 't':
         o->sim.trace = stdout;
+        setvbuf(stdout, NULL, _IOLBF, 0); /* Also when a CHECK ends it. */
         break;
     case 'x':
         o->has_hash = true;

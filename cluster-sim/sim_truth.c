@@ -507,7 +507,8 @@ void sim_truth_audit(struct sim *s)
 {
     const struct sim_truth *m = s->truth;
 
-    for (uint32_t i = 0; m != NULL && m->outcome == STATUS_OK && i < m->count;
+    for (uint32_t i = 0;
+         m != NULL && m->is_ended && m->outcome == STATUS_OK && i < m->count;
          i++) {
         const struct sim_stream *t = &m->streams[i];
 

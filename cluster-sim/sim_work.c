@@ -54,6 +54,7 @@ struct sim_work {
     struct agent *agent;
     struct sim_channel *channels[WIRE_CHANNELS_MAX];
     uint32_t channel_count;
+    bool is_bringing;
     bool is_running; /* The command. */
     bool has_exited;
     uint64_t next_unit;
@@ -429,6 +430,7 @@ static void sim_work_bring(struct sim *s, struct sim_host *h,
             sim_work_add_channel(s, h, &shares->shares[i]);
         }
     }
+    h->work->is_bringing = true;
     sim_work_later(s, h, SIM_DEED_BROUGHT, sim_below(s, SIM_BRING_MS), 0);
 }
 
@@ -508,6 +510,19 @@ static void sim_work_step(struct sim *s, struct sim_host *h,
     }
 }
 
+/* Once, also when it was to be given up. */
+static void sim_work_brought(struct sim *s, struct sim_host *h,
+                             enum status status)
+{
+    if (h->work->is_bringing) {
+        h->work->is_bringing = false;
+        sim_work_step(s, h,
+                      &(struct agent_event){.type = AGENT_EVENT_BROUGHT,
+                                            .status = status,
+                                            .text = "asked to stop"});
+    }
+}
+
 static void sim_work_started(struct sim *s, struct sim_host *h)
 {
     struct sim_work *w = h->work;
@@ -540,10 +555,7 @@ void sim_work_deed(struct sim *s, struct sim_host *h, uint64_t arg)
         sim_work_unit(s, h, low);
         break;
     case SIM_DEED_BROUGHT:
-        sim_work_step(s, h,
-                      &(struct agent_event){.type = AGENT_EVENT_BROUGHT,
-                                            .status = (enum status)low,
-                                            .text = "asked to stop"});
+        sim_work_brought(s, h, (enum status)low);
         break;
     case SIM_DEED_STARTED:
         sim_work_started(s, h);
