@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cluster-sim/sim.h"
+#include "cluster-sim/sim_seeds.h"
 
 /* What the child leaves behind, whatever happens to it. */
 struct tally {
@@ -32,6 +33,7 @@ struct main_options {
     uint64_t seeds;
     const char *faults;
     bool has_hash;
+    bool plays_all;
 };
 
 static const struct option main_words[] = {
@@ -44,6 +46,7 @@ static const struct option main_words[] = {
     {"faults", required_argument, NULL, 'f'},
     {"mode", required_argument, NULL, 'd'},
     {"model", required_argument, NULL, 'o'},
+    {"all", required_argument, NULL, 'a'},
     {"trace", no_argument, NULL, 't'},
     {"hash", no_argument, NULL, 'x'},
     {"help", no_argument, NULL, '?'},
@@ -52,12 +55,12 @@ static const struct option main_words[] = {
 
 static void main_usage(void)
 {
-    puts(
-        "usage: cluster-sim [--seed S] [--seeds N] [--hosts N] [--ranks N]\n"
-        "                   [--units N] [--storm MS] [--faults LIST]\n"
-        "                   [--model NAME] [--mode NAME] [--trace] [--hash]\n\n"
-        "Plays a cluster on simulated time, once for each seed. What is not\n"
-        "given is drawn from the seed.\n\nfaults: all, none, or some of");
+    puts("usage: cluster-sim [--seed S] [--seeds N] [--hosts N] [--ranks N]\n"
+         "                   [--units N] [--storm MS] [--faults LIST]\n"
+         "                   [--model NAME] [--mode NAME] [--trace] [--hash]\n"
+         "       cluster-sim --all N\n\n"
+         "Plays a cluster on simulated time, once for each seed. What is not\n"
+         "given is drawn from the seed.\n\nfaults: all, none, or some of");
     for (uint32_t f = 0; f < SIM_FAULTS; f++) {
         printf("  %-14s %s\n", sim_fault_word(f), sim_fault_text(f));
     }
@@ -130,6 +133,10 @@ static void main_take(struct main_options *o, int word)
     case 't':
         o->sim.trace = stdout;
         setvbuf(stdout, NULL, _IOLBF, 0); /* Also when a CHECK ends it. */
+        break;
+    case 'a':
+        o->plays_all = true;
+        o->seeds = main_number(optarg);
         break;
     case 'x':
         o->has_hash = true;
@@ -221,39 +228,80 @@ static bool main_fork(const struct main_options *o, struct tally *t)
     return false;
 }
 
-static void main_report(const struct main_options *o, const struct tally *t,
-                        uint64_t wall_ms, uint64_t failed)
-{
-    uint64_t seeds = t->passed + failed;
+/* What all parts together came to. */
+struct main_sum {
+    uint64_t passed;
+    uint64_t failed;
+};
 
-    printf("%" PRIu64 " seeds in %" PRIu64 ".%03" PRIu64 " s, %" PRIu64
+static void main_report(const struct main_options *o, const struct tally *t,
+                        uint64_t wall_ms)
+{
+    printf("%-8s %" PRIu64 " seeds in %" PRIu64 ".%03" PRIu64 " s, %" PRIu64
            " seeds/s; %" PRIu64 " h simulated, %" PRIu64 " events, %" PRIu64
            " coordinators\n",
-           seeds, wall_ms / 1000, wall_ms % 1000,
-           seeds * 1000 / (wall_ms == 0 ? 1 : wall_ms),
+           sim_model_word(o->sim.model), o->seeds, wall_ms / 1000,
+           wall_ms % 1000, o->seeds * 1000 / (wall_ms == 0 ? 1 : wall_ms),
            t->simulated_ms / 3600000, t->events, t->terms);
     if (o->has_hash) {
         printf("hash %016" PRIx64 "\n", t->hash);
     }
-    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t->passed, failed);
+}
+
+/* Play a model's seeds, however many of them fail. */
+static void main_seeds(const struct main_options *o, struct tally *t,
+                       struct main_sum *sum)
+{
+    uint64_t start_ms = clock_now_ms(&clock_os);
+    uint64_t failed = 0;
+
+    memset(t, 0, sizeof(*t));
+    t->seed = o->sim.seed;
+    while (t->seed < o->sim.seed + o->seeds && !main_fork(o, t)) {
+        failed++;
+        t->seed++;
+    }
+    main_report(o, t, clock_now_ms(&clock_os) - start_ms);
+    sum->passed += t->passed;
+    sum->failed += failed;
+}
+
+/* The seeds with a name, then all models: most seeds for whole jobs. */
+static void main_all(const struct main_options *o, struct tally *t,
+                     struct main_sum *sum)
+{
+    struct main_options part = *o;
+
+    for (size_t i = 0; i < sizeof(sim_seeds) / sizeof(sim_seeds[0]); i++) {
+        part.sim = sim_seeds[i].options;
+        part.faults = "all";
+        printf("%-40s ", sim_seeds[i].name);
+        part.seeds = 1;
+        main_seeds(&part, t, sum);
+    }
+    for (uint32_t m = SIM_MODELS; m-- > 0;) {
+        part = *o;
+        part.sim.model = m;
+        part.seeds = m == SIM_MODEL_JOB ? o->seeds : (o->seeds + 3) / 4;
+        main_seeds(&part, t, sum);
+    }
 }
 
 int main(int argc, char **argv)
 {
     struct main_options o;
-    uint64_t failed = 0;
-    uint64_t start_ms = clock_now_ms(&clock_os);
+    struct main_sum sum = {0, 0};
     struct tally *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     CHECK(t != MAP_FAILED);
     main_read(argc, argv, &o);
-    t->seed = o.sim.seed;
-    while (t->seed < o.sim.seed + o.seeds && !main_fork(&o, t)) {
-        failed++;
-        t->seed++;
+    if (o.plays_all) {
+        main_all(&o, t, &sum);
+    } else {
+        main_seeds(&o, t, &sum);
     }
-    main_report(&o, t, clock_now_ms(&clock_os) - start_ms, failed);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", sum.passed, sum.failed);
     munmap(t, sizeof(*t));
-    return failed == 0 ? 0 : 1;
+    return sum.failed == 0 ? 0 : 1;
 }
