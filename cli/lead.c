@@ -211,9 +211,9 @@ static void lead_take_message(struct lead *l, uint64_t peer,
         event.status == STATUS_OK ? REIGN_EVENT_MESSAGE : REIGN_EVENT_BAD;
     event.text = why.text;
     if (event.status == STATUS_OK &&
-        !host_keys_may_say(net_sender_tag(l->options.net), &message,
-                           (const char *const *)
-                               l->options.contract->hosts.names)) {
+        !host_keys_may_say(
+            net_sender_tag(l->options.net), &message,
+            (const char *const *)l->options.contract->hosts.names)) {
         event.type = REIGN_EVENT_BAD;
         event.status = STATUS_REFUSED;
     }
@@ -327,6 +327,9 @@ static void *lead_main(void *self)
     if (l->status == STATUS_OK && !l->is_over) {
         l->status = fault_set(&l->why, STATUS_STOPPED, "another host leads");
     }
+    host_keys_watch_stop(&l->watch);
+    prepare_destroy(&l->prepare); /* May wait for the store, as this may. */
+    store_queue_end(&l->queue);
     CHECK(write(l->end_fd, &one, sizeof(one)) == sizeof(one));
     return NULL;
 }

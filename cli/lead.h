@@ -28,7 +28,7 @@ struct lead_options {
 MUST_USE enum status lead_start(const struct lead_options *options,
                                 struct fault *why, struct lead **out);
 
-/* Readable once the thread has ended. */
+/* Readable once the thread has ended: lead_finish() waits for nothing then. */
 int lead_fd(const struct lead *l);
 
 /* End it, as another host leads. lead_fd() becomes readable soon. */

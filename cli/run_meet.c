@@ -21,6 +21,8 @@ enum {
     RUN_PATIENCE = 10,     /* How many host timeouts of silence a host outlives
                               that may come back. */
     RUN_LINGER_MS = 3000,  /* For END to leave. */
+    RUN_MESSAGE_MAX = 256 << 10, /* That a host may say. */
+    RUN_RATE_MAX = 2000,         /* Messages of one host in a second. */
 };
 
 static void run_random_hex(char out[WIRE_JOB_SIZE + 1])
@@ -110,7 +112,8 @@ static enum status run_listen(struct run *r, struct fault *why)
     struct net_listen options = {
         .address = bind,
         .port = (uint16_t)run_setting(r, SETTING_PORT),
-        .message_max = WIRE_MESSAGE_MAX,
+        .message_max = RUN_MESSAGE_MAX,
+        .rate_max = RUN_RATE_MAX,
         .keys = &r->keys,
     };
 
@@ -267,6 +270,7 @@ static enum status run_connect(struct run *r, const struct term_lease *lease,
         run_step(r, (struct agent_event){.type = AGENT_EVENT_COORDINATOR,
                                          .leader = lease->host,
                                          .term = lease->term});
+        run_feed_new_term(r);
     } else if (s == STATUS_OK) {
         run_new_agent(r);
     }
@@ -310,6 +314,17 @@ static enum status run_follow(struct run *r, const struct succession_news *news,
     return run_connect(r, lease, why);
 }
 
+/* Start to lead once the listener is free. */
+static enum status run_meet_lead(struct run *r, struct fault *why)
+{
+    if (!r->wants_lead || r->lead != NULL) {
+        return STATUS_OK;
+    }
+    r->wants_lead = false;
+    r->lead_term = r->lease.term;
+    return run_lead(r, why);
+}
+
 enum status run_meet(struct run *r, struct fault *why)
 {
     struct succession_news news;
@@ -317,7 +332,7 @@ enum status run_meet(struct run *r, struct fault *why)
     enum status s;
 
     if (!succession_take(r->succession, &news)) {
-        return STATUS_OK;
+        return run_meet_lead(r, why);
     }
     if (news.state == TERM_SUSPENDED) {
         log_event(LOG_WARN, "lease.suspended",
@@ -333,17 +348,13 @@ enum status run_meet(struct run *r, struct fault *why)
         return STATUS_OK;
     }
     is_other = news.state == TERM_FOLLOWING || news.lease.term != r->lead_term;
-    if (r->lead != NULL && is_other && !r->is_over) {
-        lead_stop(r->lead);
-        run_take_lead(r);
+    if (r->lead != NULL && is_other) {
+        lead_stop(r->lead); /* It lets go of the listener in its time. */
     }
     s = run_follow(r, &news, why);
-    if (s == STATUS_OK && news.state == TERM_LEADING && r->lead == NULL &&
-        !r->is_over && news.lease.term != r->lead_term) {
-        r->lead_term = news.lease.term;
-        s = run_lead(r, why);
-    }
-    return s;
+    r->wants_lead = s == STATUS_OK && news.state == TERM_LEADING &&
+                    !r->is_over && news.lease.term != r->lead_term;
+    return s == STATUS_OK ? run_meet_lead(r, why) : s;
 }
 
 void run_meet_heed(struct run *r)

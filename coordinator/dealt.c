@@ -10,6 +10,7 @@
 #include "base/crc.h"
 #include "base/mem.h"
 #include "base/varint.h"
+#include "coordinator/ledger.h"
 
 enum { DEALT_VERSION = 1, DEALT_SUM_SIZE = 8, DEALT_TEXT_MAX = 64 << 20 };
 
@@ -189,6 +190,20 @@ static bool dealt_read_bounds(struct bytes *in, uint64_t ranks,
     return bounds[ranks] == positions;
 }
 
+/* What a ledger and a cursor will take it for. */
+static bool dealt_base_is_good(struct bytes base)
+{
+    struct ranges *r = ranges_new();
+    struct fault why;
+    bool is_good =
+        base.size == 0 || (ranges_read(r, UINT64_MAX / 2, LEDGER_HOLES_MAX,
+                                       &base, &why) == STATUS_OK &&
+                           base.size == 0);
+
+    ranges_destroy(&r);
+    return is_good;
+}
+
 static bool dealt_read_channel(struct bytes *in, struct dealt_copy *copy,
                                uint32_t number)
 {
@@ -204,7 +219,8 @@ static bool dealt_read_channel(struct bytes *in, struct dealt_copy *copy,
         !varint_read(in, &c->epochs) || c->epochs == 0 ||
         !varint_read(in, &c->first_epoch) || c->first_epoch >= UINT64_MAX / 2 ||
         !varint_read(in, &c->step_units) || !varint_read(in, &c->skips) ||
-        !varint_read_text(in, DEALT_TEXT_MAX, &c->base)) {
+        !varint_read_text(in, DEALT_TEXT_MAX, &c->base) ||
+        !dealt_base_is_good(c->base)) {
         return false;
     }
     c->is_dynamic = is_dynamic == 1;

@@ -68,6 +68,8 @@ struct session_options {
     bool keeps_end;        /* END is held back until SESSION_EVENT_END_KEPT. */
     const struct wire_share_all *resumed; /* Not NULL: the job has been dealt,
                                  by host number; borrowed like PREPARED's. */
+    const char *const *incarnations;      /* With resumed, by host: the process
+                                      that was in; each NULL or "" for none. */
     const struct session_outcome *ended;  /* Not NULL: it has ended so, and
                                              hosts may have been told. */
 };

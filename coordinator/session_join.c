@@ -62,8 +62,10 @@ static enum status session_judge_new(struct session *s, uint32_t host,
 {
     const struct session_member *h = &s->hosts[host];
     uint64_t silent_ms = s->now_ms - h->heard_ms;
-    bool is_here = h->phase != WIRE_PHASE_ABSENT &&
-                   h->phase != WIRE_PHASE_DONE && h->phase != WIRE_PHASE_LOST;
+    bool is_awaited = h->phase == WIRE_PHASE_ABSENT && h->incarnation != NULL;
+    bool is_here = is_awaited ||
+                   (h->phase != WIRE_PHASE_ABSENT &&
+                    h->phase != WIRE_PHASE_DONE && h->phase != WIRE_PHASE_LOST);
 
     buf_clear(&s->reason);
     if (is_here && silent_ms < s->host_timeout_ms) {
@@ -215,6 +217,16 @@ static void session_greet_again(struct session *s, uint32_t host,
     session_send_welcome(s, host);
 }
 
+/* The very process that an earlier coordinator has let in. */
+static bool session_is_awaited(const struct session *s, uint32_t host,
+                               const struct wire_hello *hello)
+{
+    const struct session_member *h = &s->hosts[host];
+
+    return h->phase == WIRE_PHASE_ABSENT && h->incarnation != NULL &&
+           bytes_is(hello->incarnation, h->incarnation);
+}
+
 void session_take_hello(struct session *s, const struct session_event *event)
 {
     const struct wire_hello *hello = &event->message->hello;
@@ -229,11 +241,14 @@ void session_take_hello(struct session *s, const struct session_event *event)
         return;
     }
     if (s->hosts[host].incarnation != NULL &&
+        s->hosts[host].phase != WIRE_PHASE_ABSENT &&
         bytes_is(hello->incarnation, s->hosts[host].incarnation)) {
         session_greet_again(s, host, event);
         return;
     }
-    status = session_judge_new(s, host, event);
+    status = session_is_awaited(s, host, hello)
+                 ? STATUS_OK
+                 : session_judge_new(s, host, event);
     if (status != STATUS_OK) {
         session_refuse_host(s, host, event, status);
     } else {

@@ -130,8 +130,8 @@ void net_strangers_clear(struct net *n);
     X(accepted, "connections that came")                                       \
     X(admitted, "connections that proved a key that is admitted")              \
     X(refused, "connections with a key that is not admitted")                  \
-    X(failed, "connections that never proved a key: no ZeroMQ, no security, "  \
-              "another server's key, or too slow")                             \
+    X(unproved, "of those accepted, how many proved no key: no ZeroMQ, no "    \
+                "security, another server's key, too slow, or still about to") \
     X(ended, "connections that ended, whoever ended them")                     \
     X(malformed, "messages that no net_send() makes")                          \
     X(flooded, "messages above a peer's rate, dropped")                        \

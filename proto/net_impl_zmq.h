@@ -39,7 +39,8 @@ struct net {
 
     /* A client's. */
     char endpoint[NET_ENDPOINT_MAX];
-    void *monitor;
+    zsock_t *monitor_sock;
+    void *monitor;    /* The same, for ZeroMQ itself. */
     uint64_t down_ms; /* Since when nothing is being tried; 0: it is. */
     uint64_t revive_ms;
 };

@@ -32,8 +32,10 @@ void net_revive_start(struct net *n)
     n->revive_ms = NET_REVIVE_MIN_MS + spread % NET_REVIVE_SPREAD_MS;
     snprintf(where, sizeof(where), "inproc://revive-%p", (void *)n);
     CHECK(zmq_socket_monitor(n->raw, where, events) == 0);
-    n->monitor = zmq_socket(zsys_init(), ZMQ_PAIR);
-    CHECK(n->monitor != NULL);
+    /* One of czmq's, which closes it when the process exits with it open. */
+    n->monitor_sock = zsock_new(ZMQ_PAIR);
+    CHECK(n->monitor_sock != NULL);
+    n->monitor = zsock_resolve(n->monitor_sock);
     CHECK(zmq_setsockopt(n->monitor, ZMQ_RCVHWM, &zero, sizeof(zero)) == 0);
     CHECK(zmq_setsockopt(n->monitor, ZMQ_LINGER, &zero, sizeof(zero)) == 0);
     CHECK(zmq_connect(n->monitor, where) == 0);
@@ -43,7 +45,7 @@ void net_revive_fini(struct net *n)
 {
     if (n->monitor != NULL) {
         CHECK(zmq_socket_monitor(n->raw, NULL, 0) == 0);
-        zmq_close(n->monitor);
+        zsock_destroy(&n->monitor_sock);
         n->monitor = NULL;
     }
 }
