@@ -34,6 +34,7 @@ struct main_options {
     const char *faults;
     bool has_hash;
     bool plays_all;
+    bool stops_first;
 };
 
 static const struct option main_words[] = {
@@ -47,6 +48,7 @@ static const struct option main_words[] = {
     {"mode", required_argument, NULL, 'd'},
     {"model", required_argument, NULL, 'o'},
     {"all", required_argument, NULL, 'a'},
+    {"first", no_argument, NULL, '1'},
     {"trace", no_argument, NULL, 't'},
     {"hash", no_argument, NULL, 'x'},
     {"help", no_argument, NULL, '?'},
@@ -57,7 +59,8 @@ static void main_usage(void)
 {
     puts("usage: cluster-sim [--seed S] [--seeds N] [--hosts N] [--ranks N]\n"
          "                   [--units N] [--storm MS] [--faults LIST]\n"
-         "                   [--model NAME] [--mode NAME] [--trace] [--hash]\n"
+         "                   [--model NAME] [--mode NAME] [--trace] [--hash] "
+         "[--first]\n"
          "       cluster-sim --all N\n\n"
          "Plays a cluster on simulated time, once for each seed. What is not\n"
          "given is drawn from the seed.\n\nfaults: all, none, or some of");
@@ -137,6 +140,9 @@ static void main_take(struct main_options *o, int word)
     case 'a':
         o->plays_all = true;
         o->seeds = main_number(optarg);
+        break;
+    case '1':
+        o->stops_first = true;
         break;
     case 'x':
         o->has_hash = true;
@@ -260,6 +266,9 @@ static void main_seeds(const struct main_options *o, struct tally *t,
     while (t->seed < o->sim.seed + o->seeds && !main_fork(o, t)) {
         failed++;
         t->seed++;
+        if (o->stops_first) {
+            break;
+        }
     }
     main_report(o, t, clock_now_ms(&clock_os) - start_ms);
     sum->passed += t->passed;

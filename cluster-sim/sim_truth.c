@@ -404,6 +404,12 @@ void sim_truth_handed(struct sim *s, struct sim_host *h, uint32_t channel,
                    unit->position, unit->lease);
         return;
     }
+    if (t->over[unit->position] != unit->lease) {
+        sim_broken(s,
+                   "unit %" PRIu64 " is handed out under lease %" PRIu64
+                   ", and is %" PRIu64 "'s",
+                   unit->position, unit->lease, t->over[unit->position]);
+    }
     sim_truth_gate(s, t, unit);
     for (uint32_t i = 0; i < s->options.hosts; i++) {
         const struct sim_host *other = &s->hosts[i];
