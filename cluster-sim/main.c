@@ -49,6 +49,7 @@ static const struct option main_words[] = {
     {"model", required_argument, NULL, 'o'},
     {"all", required_argument, NULL, 'a'},
     {"first", no_argument, NULL, '1'},
+    {"story", required_argument, NULL, 'y'},
     {"trace", no_argument, NULL, 't'},
     {"hash", no_argument, NULL, 'x'},
     {"help", no_argument, NULL, '?'},
@@ -61,7 +62,8 @@ static void main_usage(void)
          "                   [--units N] [--storm MS] [--faults LIST]\n"
          "                   [--model NAME] [--mode NAME] [--trace] [--hash] "
          "[--first]\n"
-         "       cluster-sim --all N\n\n"
+         "       cluster-sim --all N\n"
+         "       cluster-sim --story NAME (or list)\n\n"
          "Plays a cluster on simulated time, once for each seed. What is not\n"
          "given is drawn from the seed.\n\nfaults: all, none, or some of");
     for (uint32_t f = 0; f < SIM_FAULTS; f++) {
@@ -103,6 +105,27 @@ static uint64_t main_number(const char *text)
     return number;
 }
 
+/* Play the story; without one of that name, list them all. */
+static void main_story(struct sim_options *o, const char *name)
+{
+    const struct sim_story *story = sim_story_find(name);
+
+    for (uint32_t i = 0; story == NULL; i++) {
+        if (sim_story_at(i) == NULL) {
+            exit(strcmp(name, "list") == 0 ? 0 : 64);
+        }
+        printf("%s\n", sim_story_at(i)->name);
+    }
+    o->story = story;
+    o->seed = 1;
+    o->hosts = story->hosts;
+    o->ranks = 1;
+    o->units = story->units;
+    o->model = SIM_MODEL_JOB;
+    o->trace = stdout;
+    printf("%s: %s\n\n", story->name, story->about);
+}
+
 static void main_take(struct main_options *o, int word)
 {
     switch (word) {
@@ -140,6 +163,9 @@ static void main_take(struct main_options *o, int word)
     case 'a':
         o->plays_all = true;
         o->seeds = main_number(optarg);
+        break;
+    case 'y':
+        main_story(&o->sim, optarg);
         break;
     case '1':
         o->stops_first = true;
@@ -305,8 +331,11 @@ int main(int argc, char **argv)
 
     CHECK(t != MAP_FAILED);
     main_read(argc, argv, &o);
+    t->seed = o.sim.seed;
     if (o.plays_all) {
         main_all(&o, t, &sum);
+    } else if (o.sim.story != NULL) {
+        return main_play(&o, t);
     } else {
         main_seeds(&o, t, &sum);
     }

@@ -124,6 +124,40 @@ static void sim_draw_job(struct sim *s)
     }
 }
 
+/* What a story wants otherwise. */
+static void sim_tell_story(struct sim *s, const struct sim_story *story)
+{
+    memset(&s->plan, 0, sizeof(s->plan));
+    memset(&s->weather, 0, sizeof(s->weather));
+    s->plan.storm_us = story->storm_ms * 1000 + 1;
+    s->plan.count = story->count;
+    for (uint32_t i = 0; i < story->count; i++) {
+        s->plan.incidents[i] = story->incidents[i];
+    }
+    for (uint32_t i = 0; i < story->hosts; i++) {
+        s->plan.late_us[i] = 1000 + 100000 * i;
+        s->hosts[i].ranks = 1;
+        s->hosts[i].weight = 100;
+    }
+    s->trace.is_brief = true;
+    s->hides_units = !story->shows_units;
+    s->gap_ms = 20;
+    s->snapshot_bytes = 1 << 20;
+    s->host_timeout_ms = 4000;
+    s->run_ms = 1000;
+    s->run_units = 10;
+    s->ahead_units = 2;
+    s->channels = 1;
+    s->modes[0] = story->step_units > 0 ? SIM_MODE_STEPPED : SIM_MODE_DYNAMIC;
+    s->epochs = story->epochs > 0 ? story->epochs : 1;
+    s->step_units = story->step_units;
+    s->skips = 3;
+    s->acks_early = false;
+    s->keeps_on_failure = true;
+    s->stops_early = false;
+    s->is_stubborn = true;
+}
+
 static bool sim_uses(const struct sim *s, enum sim_fault f)
 {
     return (s->plan.faults & SIM_FAULT_BIT(f)) != 0;
@@ -168,6 +202,9 @@ static struct sim *sim_new(const struct sim_options *options)
     s->stops_early = s->stops_early && sim_uses(s, SIM_FAULT_STOP);
     has_fixed_ports = prng_chance(&s->prng, 1, 2);
     sim_trace_init(&s->trace, options->trace);
+    if (options->story != NULL) {
+        sim_tell_story(s, options->story);
+    }
     s->clock = sim_clock_new();
     s->store = sim_store_new(&(struct sim_store_options){
         s->clock, &s->prng, &s->weather, SIM_EFFECT, SIM_ANSWER});
@@ -208,11 +245,24 @@ static bool sim_is_for_process(enum sim_kind kind)
            kind == SIM_DEED || kind == SIM_EXPEL || kind == SIM_EXIT;
 }
 
-/* A process that stands still takes nothing: what comes waits for its end.
- * What came first is first then, but not over all kinds. */
+/* When a process wakes, what has come is taken in the order of its loop:
+ * messages, outcomes, then the time. The lease has a thread of its own. */
+static uint64_t sim_wake_turn(const struct sim_host *h,
+                              const struct sim_event *e)
+{
+    if (e->kind == SIM_PACKET) {
+        return 0;
+    }
+    if (e->kind == SIM_TIMER && (e->arg & 0xff) != SIM_TIMER_TERM) {
+        return 2;
+    }
+    return e->kind == SIM_TIMER ? h->process % 3 : 1;
+}
+
+/* A process that stands still takes nothing: what comes waits for its end. */
 static void sim_put_off(struct sim *s, struct sim_host *h, struct sim_event *e)
 {
-    uint64_t at_us = h->paused_until_us + (e->kind + h->process) % 3;
+    uint64_t at_us = h->paused_until_us + sim_wake_turn(h, e);
     struct sim_alarm *alarm;
 
     if (e->kind == SIM_TIMER) {
@@ -233,8 +283,8 @@ static void sim_take_effect(struct sim *s, struct sim_event *e)
     sim_store_effect(s->store, e, &c);
     if (c.took_effect && c.op == SIM_STORE_PUT) {
         sim_truth_stored(s, c.key);
-        sim_say(s, c.node, "store: wrote %s%s", c.key,
-                c.is_lost ? ", and does not know" : "");
+        sim_note(s, c.node, "store: wrote %s%s", c.key,
+                 c.is_lost ? ", and does not know" : "");
     }
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/fault.h"
 #include "cluster-sim/sim_fault.h"
+#include "cluster-sim/sim_story.h"
 
 #define SIM_MODEL_MAP(X)                                                       \
     X(TERM, "term", "only who leads")                                          \
@@ -56,7 +57,8 @@ struct sim_options {
     enum sim_mode mode;
     uint64_t units;
     uint64_t storm_ms;
-    FILE *trace; /* NULL: not shown. */
+    FILE *trace;                   /* NULL: not shown. */
+    const struct sim_story *story; /* NULL: all is drawn. */
 };
 
 struct sim_result {

@@ -263,7 +263,7 @@ void sim_host_free(struct sim_host *h)
 void sim_host_die(struct sim *s, struct sim_host *h)
 {
     CHECK(h->is_up);
-    sim_say(s, h->number, "dies");
+    sim_say(s, h->number, "%s", h->has_ended ? "ends" : "dies");
     sim_net_down(s->net, h->number);
     sim_host_free(h);
     h->is_up = false;

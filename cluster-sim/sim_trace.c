@@ -41,12 +41,13 @@ static size_t sim_trace_time(char *line, uint64_t at_us)
     return 11;
 }
 
-void sim_trace(struct sim_trace *t, uint64_t at_us, uint32_t node,
-               const char *format, ...)
+/* Put the line together and fold it in; return it. */
+__attribute__((format(printf, 4, 0))) static const char *sim_trace_add(
+    struct sim_trace *t, uint64_t at_us, uint32_t node, const char *format,
+    va_list args)
 {
     char *line = t->kept[t->count % SIM_TRACE_KEPT];
     size_t size = sim_trace_time(line, at_us);
-    va_list args;
 
     if (node == UINT32_MAX) {
         memcpy(line + size, "-      ", 8);
@@ -55,12 +56,36 @@ void sim_trace(struct sim_trace *t, uint64_t at_us, uint32_t node,
         size += (size_t)snprintf(line + size, SIM_TRACE_LINE_MAX - size,
                                  "h%-5" PRIu32 " ", node);
     }
-    va_start(args, format);
     vsnprintf(line + size, SIM_TRACE_LINE_MAX - size, format, args);
-    va_end(args);
     t->count++;
     t->hash = sim_trace_fold(t->hash, line);
+    return line;
+}
+
+void sim_trace(struct sim_trace *t, uint64_t at_us, uint32_t node,
+               const char *format, ...)
+{
+    const char *line;
+    va_list args;
+
+    va_start(args, format);
+    line = sim_trace_add(t, at_us, node, format, args);
+    va_end(args);
     if (t->to != NULL) {
+        fprintf(t->to, "%s\n", line);
+    }
+}
+
+void sim_trace_detail(struct sim_trace *t, uint64_t at_us, uint32_t node,
+                      const char *format, ...)
+{
+    const char *line;
+    va_list args;
+
+    va_start(args, format);
+    line = sim_trace_add(t, at_us, node, format, args);
+    va_end(args);
+    if (t->to != NULL && !t->is_brief) {
         fprintf(t->to, "%s\n", line);
     }
 }

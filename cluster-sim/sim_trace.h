@@ -16,6 +16,7 @@ struct sim_trace {
     uint64_t hash;
     uint64_t count; /* Lines. */
     FILE *to;       /* NULL: they are not shown. */
+    bool is_brief;  /* Details are not shown. */
     char kept[SIM_TRACE_KEPT][SIM_TRACE_LINE_MAX];
 };
 
@@ -26,6 +27,13 @@ __attribute__((format(printf, 4, 5))) void sim_trace(struct sim_trace *t,
                                                      uint64_t at_us,
                                                      uint32_t node,
                                                      const char *format, ...);
+
+/* The same for what is seldom of interest. */
+__attribute__((format(printf, 4, 5))) void sim_trace_detail(struct sim_trace *t,
+                                                            uint64_t at_us,
+                                                            uint32_t node,
+                                                            const char *format,
+                                                            ...);
 
 /* Write the lines that were kept. */
 void sim_trace_tail(const struct sim_trace *t, FILE *to);

@@ -210,6 +210,22 @@ static void sim_stream_next_epoch(struct sim *s, struct sim_stream *t)
     }
 }
 
+static void sim_stream_say_units(struct sim *s, const struct ledger_entry *e,
+                                 const char *word)
+{
+    if (e->type == LEDGER_COMMIT) {
+        sim_unit_say(s, SIM_NOBODY,
+                     "journal: %s lease %" PRIu64 " %" PRIu64 "-%" PRIu64, word,
+                     e->lease, e->range.first, e->range.end);
+    } else if (e->lease == 0) {
+        sim_say(s, SIM_NOBODY, "journal: %s", word);
+    } else {
+        sim_say(s, SIM_NOBODY,
+                "journal: %s lease %" PRIu64 " %" PRIu64 "-%" PRIu64, word,
+                e->lease, e->range.first, e->range.end);
+    }
+}
+
 static void sim_stream_say(struct sim *s, const struct ledger_entry *e)
 {
     static const char *const words[] = {"",     "grant", "commit", "cut",
@@ -223,9 +239,7 @@ static void sim_stream_say(struct sim *s, const struct ledger_entry *e)
                 words[e->type], e->lease, e->rank, e->range.first,
                 e->range.end);
     } else {
-        sim_say(s, SIM_NOBODY,
-                "journal: %s lease %" PRIu64 " %" PRIu64 "-%" PRIu64,
-                words[e->type], e->lease, e->range.first, e->range.end);
+        sim_stream_say_units(s, e, words[e->type]);
     }
 }
 
@@ -489,6 +503,9 @@ void sim_truth_done(struct sim *s, struct sim_host *h, enum status status)
 
 bool sim_truth_is_poison(const struct sim *s, uint64_t position)
 {
+    if (s->options.story != NULL) {
+        return position > 0 && position == s->options.story->poison;
+    }
     return s->poison > 0 &&
            prng_mix(s->options.seed * 31 + position) % 1000 < s->poison;
 }

@@ -18,6 +18,7 @@ enum {
     SIM_BRING_MS = 1500,
     SIM_SAVE_MS = 300,
     SIM_STOP_MS = 400,
+    SIM_STORY_UNIT_MS = 200,
 };
 
 /* A unit that a rank works on. */
@@ -137,12 +138,12 @@ static void sim_work_tell(struct sim *s, struct sim_host *h,
         sim_work_shrink(c->leases, c->lease_count, s->work.leases[i].number,
                         s->work.leases[i].end);
     }
-    sim_say(s, h->number,
-            "WORK %" PRIu64 ", channel %" PRIu32 ": %" PRIu32
-            " wanted, %" PRIu32 " leases, %" PRIu32 " done, %" PRIu32
-            " skipped",
-            s->work.seq, c->number, s->work.want_count, s->work.lease_count,
-            s->work.done_count, s->work.skip_count);
+    sim_note(s, h->number,
+             "WORK %" PRIu64 ", channel %" PRIu32 ": %" PRIu32
+             " wanted, %" PRIu32 " leases, %" PRIu32 " done, %" PRIu32
+             " skipped",
+             s->work.seq, c->number, s->work.want_count, s->work.lease_count,
+             s->work.done_count, s->work.skip_count);
     work_write(&s->work, &body);
     m.work.channel = c->number;
     m.work.body = buf_bytes(&body);
@@ -156,6 +157,9 @@ static void sim_work_tell_all(struct sim *s, struct sim_host *h)
     struct sim_work *w = h->work;
     uint64_t next_ms = UINT64_MAX;
 
+    if (h->is_done) {
+        return;
+    }
     for (uint32_t i = 0; i < w->channel_count; i++) {
         uint64_t timer_ms;
 
@@ -224,11 +228,11 @@ static void sim_work_take_grant(struct sim *s, struct sim_host *h,
         sim_broken(s, "h%" PRIu32 " was sent a bad GRANT: %s", h->number,
                    why.text);
     } else if (c != NULL) {
-        sim_say(s, h->number,
-                "GRANT for %" PRIu64 ", channel %" PRIu32 ", acks %" PRIu64
-                ": %" PRIu32 " leases, %" PRIu32 " refused",
-                s->grant.seq, c->number, s->grant.acked_seq,
-                s->grant.lease_count, s->grant.refused_count);
+        sim_note(s, h->number,
+                 "GRANT for %" PRIu64 ", channel %" PRIu32 ", acks %" PRIu64
+                 ": %" PRIu32 " leases, %" PRIu32 " refused",
+                 s->grant.seq, c->number, s->grant.acked_seq,
+                 s->grant.lease_count, s->grant.refused_count);
         sim_work_note_grant(c, &s->grant, s->host_timeout_ms);
         holder_take(c->holder, &s->grant);
         holder_check(c->holder);
@@ -259,6 +263,13 @@ static void sim_work_exit(struct sim *s, struct sim_host *h)
     sim_work_later(s, h, SIM_DEED_EXITED, 1 + sim_below(s, SIM_STOP_MS), 0);
 }
 
+/* How long a unit takes: in a story always the same. */
+static uint64_t sim_work_unit_ms(struct sim *s, const struct sim_host *h)
+{
+    return s->options.story != NULL ? h->work->unit_ms
+                                    : 1 + sim_below(s, h->work->unit_ms);
+}
+
 /* Hand the rank @unit to work on. */
 static void sim_work_begin(struct sim *s, struct sim_host *h,
                            struct sim_channel *c, uint32_t rank,
@@ -273,14 +284,14 @@ static void sim_work_begin(struct sim *s, struct sim_host *h,
     CHECK(slot < SIM_UNITS_MAX);
     r->units[slot] =
         (struct sim_unit){true, ++h->work->next_unit & 0xffff, *unit};
-    sim_work_later(s, h, SIM_DEED_UNIT, 1 + sim_below(s, h->work->unit_ms),
+    sim_work_later(s, h, SIM_DEED_UNIT, sim_work_unit_ms(s, h),
                    r->units[slot].number << 16 | c->number << 8 | rank << 2 |
                        slot);
-    sim_say(s, h->number,
-            "rank %" PRIu32 " reads unit %" PRIu64 " of epoch %" PRIu64
-            ", lease %" PRIu64 "%s",
-            rank, unit->position, unit->epoch, unit->lease,
-            unit->is_late ? ", late" : "");
+    sim_unit_say(s, h->number,
+                 "rank %" PRIu32 " reads unit %" PRIu64 " of epoch %" PRIu64
+                 ", lease %" PRIu64 "%s",
+                 rank, unit->position, unit->epoch, unit->lease,
+                 unit->is_late ? ", late" : "");
     if (!unit->is_late && r->has_last && r->last_epoch == unit->epoch &&
         unit->position <= r->last) {
         sim_broken(s,
@@ -617,6 +628,12 @@ static void sim_work_join(struct sim *s, struct sim_host *h,
     w->unit_ms = 1 + sim_below(s, s->unit_ms);
     w->unit_ms *= sim_below(s, 8) == 0 ? 10 : 1; /* A straggler. */
     w->depth = 1 + (uint32_t)sim_below(s, SIM_UNITS_MAX);
+    if (s->options.story != NULL) {
+        w->unit_ms = h->number > 0 && h->number == s->options.story->slow
+                         ? 10 * SIM_STORY_UNIT_MS
+                         : SIM_STORY_UNIT_MS;
+        w->depth = 1;
+    }
     snprintf(name, sizeof(name), "h%" PRIu32, h->number);
     snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, luck);
     w->agent = agent_new(&(struct agent_options){

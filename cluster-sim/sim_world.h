@@ -119,6 +119,7 @@ struct sim {
     bool acks_early;
     bool keeps_on_failure;
     bool stops_early;
+    bool hides_units;    /* In the trace of a story. */
     bool is_stubborn;    /* A reign goes on until it is deposed. */
     uint64_t kill_after; /* The leader dies after so many steps; 0: no. */
     struct sim_host hosts[SIM_NODES_MAX];
@@ -143,6 +144,19 @@ uint64_t sim_below(struct sim *s, uint64_t bound);
 #define SIM_NOBODY UINT32_MAX
 #define sim_say(s, node, ...)                                                  \
     sim_trace(&(s)->trace, sim_now_us(s), node, __VA_ARGS__)
+
+#define sim_note(s, node, ...)                                                 \
+    sim_trace_detail(&(s)->trace, sim_now_us(s), node, __VA_ARGS__)
+
+/* Who reads and commits: too much for most stories. */
+#define sim_unit_say(s, node, ...)                                             \
+    do {                                                                       \
+        if ((s)->hides_units) {                                                \
+            sim_note(s, node, __VA_ARGS__);                                    \
+        } else {                                                               \
+            sim_say(s, node, __VA_ARGS__);                                     \
+        }                                                                      \
+    } while (0)
 
 /* A promise is broken: the run ends. The first one counts. */
 __attribute__((format(printf, 2, 3))) void sim_broken(struct sim *s,
