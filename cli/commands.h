@@ -11,6 +11,7 @@
 extern const struct command command_run;
 extern const struct command command_plan;
 extern const struct command command_status;
+extern const struct command command_take;
 extern const struct command command_env;
 extern const struct command command_doctor;
 extern const struct command command_version;
@@ -18,6 +19,7 @@ extern const struct command command_version;
 int run_main(int argc, char **argv);
 int plan_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int take_main(int argc, char **argv);
 int env_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int version_main(int argc, char **argv);

@@ -6,19 +6,11 @@
 #include "cli/version.h"
 
 static const struct command *const main_commands[] = {
-    &command_run, &command_plan,   &command_status,
+    &command_run, &command_plan,   &command_status,  &command_take,
     &command_env, &command_doctor, &command_version,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
-
-int command_fail(enum status s, const struct fault *why)
-{
-    const char *text = why->text[0] != '\0' ? why->text : status_text(s);
-
-    fprintf(stderr, "smshard: %s\n", text);
-    return status_exit_code(s);
-}
 
 static void main_help(FILE *out)
 {

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "cli/claims.h"
 #include "cli/dealing.h"
+#include "cli/resume.h"
 #include "cli/share.h"
 #include "store/store.h"
 #include "store/store_sync.h"
@@ -33,7 +34,8 @@ struct prepare {
     struct wire_share_all *shares;
     struct dealt dealt;
     struct dealt_copy *copy; /* Loaded: then it counts. */
-    uint64_t *bounds[JOB_CHANNELS_MAX];
+    struct dealing_options dealing;
+    struct cursor *resume;
     char **texts; /* What the shares' views point to. */
     size_t text_count;
     uint64_t rank_count;
@@ -65,62 +67,16 @@ static char *prepare_join_uri(const char *uri, const char *rest)
     return mem_print("%s%s%s", uri, slash, rest);
 }
 
-/* Where the share of each of the job's ranks begins. */
-static uint64_t *prepare_bounds(struct prepare *p, const struct dealing *d)
-{
-    uint32_t hosts = p->options.contract->hosts.count;
-    uint64_t *bounds = mem_new(p->rank_count + 1, sizeof(*bounds));
-    uint32_t rank = 0;
-    uint32_t part = 0;
-
-    for (uint32_t i = 0; i < hosts; i++) {
-        bool has_part = part < d->host_count && d->numbers[part] == i;
-
-        for (uint32_t k = 0; k < p->options.ranks[i]; k++, rank++) {
-            bounds[rank + 1] = bounds[rank];
-            if (has_part) {
-                bounds[rank + 1] +=
-                    deal_rank_sum(d->deal, deal_host_rank(d->deal, part) + k)
-                        .units;
-            }
-        }
-        part += has_part;
-    }
-    return bounds;
-}
-
-/* The channel as the ledgers are made from it. */
-static void prepare_describe(struct prepare *p, const struct dealing *d)
-{
-    uint32_t number = p->dealt.channel_count;
-    struct dealt_channel *c = &p->dealt.channels[number];
-
-    *c = (struct dealt_channel){
-        .name = bytes_of(d->channel->name),
-        .catalog = bytes_of(catalog_name(d->listing.catalog)),
-        .how = bytes_of("{}"),
-        .is_dynamic = d->deal == NULL,
-        .positions = catalog_count(d->listing.catalog),
-        .epochs = 1,
-    };
-    if (!c->is_dynamic) {
-        p->bounds[number] = prepare_bounds(p, d);
-        c->bounds = p->bounds[number];
-        c->positions = c->bounds[p->rank_count];
-    }
-}
-
 /* The share of the deal's host @i, written to the store and described. */
 static enum status prepare_share(struct prepare *p, struct store *state,
                                  const struct dealing *d, uint32_t i,
                                  struct wire_share *out)
 {
-    bool is_dynamic = job_channel_deal(d->channel) == JOB_DEAL_DYNAMIC;
     struct deal_sum sum = {0, 0};
     struct catalog *share = NULL;
     enum status s;
 
-    if (!is_dynamic) {
+    if (!d->is_dynamic) {
         sum = deal_host_sum(d->deal, i);
     }
     *out = (struct wire_share){
@@ -132,24 +88,22 @@ static enum status prepare_share(struct prepare *p, struct store *state,
         .units = sum.units,
         .bytes = sum.bytes,
         .number = p->dealt.channel_count,
-        .is_dynamic = is_dynamic,
-        .positions = is_dynamic
-                         ? p->dealt.channels[p->dealt.channel_count].positions
-                         : 0,
+        .is_dynamic = d->is_dynamic,
+        .positions = d->is_dynamic ? d->positions : 0,
     };
     out->catalog =
         prepare_keep(p, mem_print("%scatalog/%s", buf_text(&p->state_prefix),
                                   catalog_name(d->listing.catalog)));
-    if (is_dynamic) {
+    if (d->is_dynamic) {
         out->share = out->catalog;
         return STATUS_OK;
     }
-    if (sum.units == catalog_count(d->listing.catalog) &&
+    if (d->left == NULL && sum.units == catalog_count(d->listing.catalog) &&
         sum.bytes == catalog_bytes(d->listing.catalog)) {
         out->share = out->catalog;
         return STATUS_OK;
     }
-    s = share_of_host(d->listing.catalog, d->deal, i, &p->why, &share);
+    s = share_of_host(dealing_catalog(d), d->deal, i, &p->why, &share);
     if (s == STATUS_OK) {
         out->share =
             prepare_keep(p, mem_print("%sshares/%s", buf_text(&p->state_prefix),
@@ -164,6 +118,13 @@ static void prepare_log_dealt(const struct dealing *d)
 {
     const struct catalog *catalog = d->listing.catalog;
 
+    if (d->base != NULL) {
+        log_event(LOG_INFO, "channel.resumed",
+                  "channel=%s epoch=%" PRIu64 " committed=%" PRIu64
+                  " tried-again=%" PRIu64 " is-done=%s",
+                  d->channel->name, d->first_epoch, ranges_size(d->base),
+                  d->tried_again, dealing_is_done(d) ? "yes" : "no");
+    }
     if (d->deal == NULL) {
         log_event(LOG_INFO, "channel.dealt",
                   "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
@@ -181,7 +142,7 @@ static void prepare_log_dealt(const struct dealing *d)
 }
 
 static enum status prepare_channel(struct prepare *p, struct store *state,
-                                   const struct dealing *d)
+                                   struct dealing *d)
 {
     const struct catalog *catalog = d->listing.catalog;
     char *key = mem_print("%scatalog/%s", buf_text(&p->state_prefix),
@@ -190,7 +151,7 @@ static enum status prepare_channel(struct prepare *p, struct store *state,
 
     free(key);
     prepare_log_dealt(d);
-    prepare_describe(p, d);
+    dealing_fill(d, &p->dealing, &p->dealt.channels[p->dealt.channel_count]);
     for (uint32_t i = 0; s == STATUS_OK && i < d->host_count; i++) {
         struct wire_share_all *all = &p->shares[d->numbers[i]];
 
@@ -218,15 +179,21 @@ static enum status prepare_channels(struct prepare *p)
 
 static enum status prepare_deal(struct prepare *p)
 {
-    return dealings_make(
-        &(struct dealing_options){
-            .job = p->options.contract->job,
-            .hosts = &p->options.contract->hosts,
-            .ranks = p->options.ranks,
-            .weights = p->options.weights,
-            .progress = prepare_log_progress,
-        },
-        &p->why, &p->dealings);
+    const struct job *job = p->options.contract->job;
+    enum status s = resume_load(job, &p->why, &p->resume);
+
+    p->dealing = (struct dealing_options){
+        .job = job,
+        .hosts = &p->options.contract->hosts,
+        .ranks = p->options.ranks,
+        .weights = p->options.weights,
+        .resume = p->resume,
+        .resume_name = settings_text(&job->settings, SETTING_RESUME),
+        .state_uri = p->options.state_uri,
+        .progress = prepare_log_progress,
+    };
+    return s == STATUS_OK ? dealings_make(&p->dealing, &p->why, &p->dealings)
+                          : s;
 }
 
 /* One kind of write prefix: a folder for each host below @uri. */
@@ -478,9 +445,7 @@ void prepare_destroy(struct prepare **p)
     }
     dealings_fini(&old->dealings);
     dealt_destroy(&old->copy);
-    for (uint32_t i = 0; i < JOB_CHANNELS_MAX; i++) {
-        free(old->bounds[i]);
-    }
+    cursor_destroy(&old->resume);
     for (size_t i = 0; i < old->text_count; i++) {
         free(old->texts[i]);
     }

@@ -110,15 +110,19 @@ enum status resume_list(const struct resume_options *options, struct fault *why,
                         struct listing *out)
 {
     struct catalog *catalog = NULL;
+    struct fault not_kept;
     enum status s = STATUS_NOT_FOUND;
 
     *out = (struct listing){0};
     if (options->state_uri != NULL &&
         resume_knows_place(options->listing.channel)) {
-        s = resume_find_catalog(options, why, &catalog);
+        s = resume_find_catalog(options, &not_kept, &catalog);
     }
     if (s == STATUS_NOT_FOUND) {
         return resume_list_again(options, why, out);
+    }
+    if (s != STATUS_OK) {
+        *why = not_kept;
     }
     if (s == STATUS_OK) {
         s = listing_take(options->listing.channel, &catalog, why, out);

@@ -45,7 +45,7 @@ uint64_t run_setting(const struct run *r, enum setting id)
     return settings_number(&r->contract.job->settings, id);
 }
 
-static void run_send(struct run *r, const struct wire_message *message)
+void run_send(struct run *r, const struct wire_message *message)
 {
     enum status s;
 
@@ -80,6 +80,9 @@ static void run_do_start(struct run *r)
     struct fault why = {.text = ""};
     enum status s = environment_write_files(&r->contract, &why);
 
+    if (s == STATUS_OK) {
+        s = run_feed_start(r, &why);
+    }
     if (s == STATUS_OK) {
         s = run_child_start(r, &why);
     }
@@ -167,7 +170,11 @@ static void run_take_messages(struct run *r)
         }
         s = wire_decode(buf_bytes(&bytes), r->lease.run, &why, &message);
         r->was_answered = true;
-        if (s == STATUS_OK) {
+        if (s == STATUS_OK && message.type == WIRE_GRANT) {
+            if (message.term == r->lease.term) {
+                run_feed_take_grant(r, &message.grant);
+            }
+        } else if (s == STATUS_OK) {
             run_note_refusal(r, &message);
             run_step(r, (struct agent_event){.type = AGENT_EVENT_MESSAGE,
                                              .message = &message});
@@ -294,6 +301,9 @@ static int run_wait_ms(const struct run *r)
         r->agent_timer_ms < next_ms) {
         next_ms = r->agent_timer_ms;
     }
+    if (r->feed != NULL && feed_timer_ms(r->feed) < next_ms) {
+        next_ms = feed_timer_ms(r->feed);
+    }
     return next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
 }
 
@@ -306,6 +316,7 @@ static void run_turn(struct run *r)
         r->save != NULL ? save_fd(r->save) : -1,
         r->lead != NULL ? lead_fd(r->lead) : -1,
         succession_fd(r->succession),
+        r->feed != NULL ? feed_fd(r->feed) : -1,
     };
     unsigned ready =
         net_wait(r->net != NULL ? r->net : r->listener, run_wait_ms(r), fds,
@@ -315,6 +326,10 @@ static void run_turn(struct run *r)
         run_take_messages(r);
     }
     run_take_child(r);
+    if (!r->is_over && r->feed != NULL &&
+        ((ready & 64U) || clock_now_ms(&clock_os) >= feed_timer_ms(r->feed))) {
+        run_feed_step(r);
+    }
     if (!r->is_over && r->bring != NULL && (ready & 4U)) {
         run_take_bring(r);
     }
@@ -374,6 +389,7 @@ static void run_fini(struct run *r)
         log_event(LOG_ERROR, "coordinator.failed", "why=%s", why.text);
     }
     run_meet_fini(r);
+    run_feed_fini(r);
     run_bring_fini(r);
     run_save_fini(r);
     child_destroy(&r->child);

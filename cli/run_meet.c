@@ -267,6 +267,7 @@ static enum status run_connect(struct run *r, const struct term_lease *lease,
         run_step(r, (struct agent_event){.type = AGENT_EVENT_COORDINATOR,
                                          .leader = lease->host,
                                          .term = lease->term});
+        run_feed_new_term(r);
     } else if (s == STATUS_OK) {
         run_new_agent(r);
     }

@@ -97,7 +97,8 @@ static struct ranges *cursor_base_of(const struct dealt_channel *c,
     struct bytes text = c->base;
     struct fault why;
 
-    if (epoch == 0 && text.size > 0) {
+    CHECK(epoch >= c->first_epoch);
+    if (epoch == c->first_epoch && text.size > 0) {
         CHECK(ranges_read(base, UINT64_MAX / 2, LEDGER_HOLES_MAX, &text,
                           &why) == STATUS_OK);
     }
@@ -119,7 +120,7 @@ static void cursor_write_channel(const struct dealt *d, uint32_t number,
     buf_add_text(out, ",\"how\":");
     buf_add_bytes(out, c->how);
     buf_print(out, ",\"epoch\":%" PRIu64 ",\"positions\":%" PRIu64,
-              c->first_epoch + progress->epoch, c->positions);
+              progress->epoch, c->positions);
     buf_add_text(out, ",\"base\":");
     cursor_write_ranges(base, none, out);
     buf_add_text(out, ",\"committed\":");

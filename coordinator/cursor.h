@@ -53,7 +53,7 @@ void cursor_how_write(const struct cursor_how *how, struct buf *out);
 
 /* Where a channel's ledger stands. */
 struct cursor_progress {
-    uint64_t epoch; /* The ledger's: from 0 in every run. */
+    uint64_t epoch; /* From the channel's first_epoch on. */
     const struct ranges *committed;
     const struct ranges *skipped;
 };

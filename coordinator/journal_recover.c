@@ -55,7 +55,9 @@
  * 6. Terms only tell an older recovery early that it is late; order is made by
  *    (1) alone.
  *
- * Without conditional writes none of it holds: then nobody may lead twice. */
+ * All of it wants a store whose reads see what was written before them: an old
+ * snapshot in the second look would hide what was deleted. Without conditional
+ * writes none of it holds; then nobody may lead twice. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,11 @@
 #include "base/check.h"
 #include "base/varint.h"
 
-enum { RECORD_NAME_MAX = 1024, RECORD_REASON_MAX = 4096 };
+enum {
+    RECORD_NAME_MAX = 1024,
+    RECORD_REASON_MAX = 4096,
+    RECORD_RANKS_MAX = 32 << 10,
+};
 
 static void record_write_body(const struct record *r, struct buf *out)
 {
@@ -16,8 +20,10 @@ static void record_write_body(const struct record *r, struct buf *out)
         varint_write(r->plan.is_dynamic, out);
         varint_write(r->plan.positions, out);
         varint_write(r->plan.epochs, out);
+        varint_write(r->plan.first_epoch, out);
         varint_write(r->plan.step_units, out);
         varint_write(r->plan.skips, out);
+        varint_write_text(r->plan.ranks, out);
         break;
     case RECORD_LEDGER:
         varint_write(r->ledger.channel, out);
@@ -64,6 +70,21 @@ static bool record_read_32(struct bytes *in, uint32_t *out)
     return true;
 }
 
+/* So many numbers are well formed. */
+static bool record_read_ranks(struct bytes *in, struct bytes *out)
+{
+    struct bytes left;
+    uint64_t ranks;
+
+    if (!varint_read_text(in, RECORD_RANKS_MAX, out)) {
+        return false;
+    }
+    left = *out;
+    while (varint_read(&left, &ranks)) {
+    }
+    return left.size == 0;
+}
+
 static bool record_read_plan(struct bytes *in, struct record_plan *out)
 {
     uint64_t is_dynamic;
@@ -75,9 +96,10 @@ static bool record_read_plan(struct bytes *in, struct record_plan *out)
         return false;
     }
     out->is_dynamic = is_dynamic == 1;
-    return varint_read(in, &out->positions) &&
-           varint_read(in, &out->epochs) &&
-           varint_read(in, &out->step_units) && varint_read(in, &out->skips);
+    return varint_read(in, &out->positions) && varint_read(in, &out->epochs) &&
+           varint_read(in, &out->first_epoch) &&
+           varint_read(in, &out->step_units) && varint_read(in, &out->skips) &&
+           record_read_ranks(in, &out->ranks);
 }
 
 static bool record_read_body(struct bytes *in, struct record *r,

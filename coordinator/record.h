@@ -32,8 +32,11 @@ struct record_plan {
     bool is_dynamic;
     uint64_t positions;
     uint64_t epochs;
+    uint64_t first_epoch;
     uint64_t step_units;
     uint64_t skips;
+    struct bytes ranks; /* How many each host has in this channel, one varint
+                           after the other; "" when that is not said. */
 };
 
 struct record_ledger {

@@ -45,6 +45,8 @@ struct reign *reign_new(const struct reign_options *options)
     reign_copy_session(&r->options.session);
     r->now_ms = options->session.now_ms;
     r->session_timer_ms = REIGN_NEVER;
+    r->incarnations =
+        mem_new(options->session.host_count, sizeof(*r->incarnations));
     r->journal = journal_new(&(struct journal_options){
         .run = options->session.run,
         .term = options->session.term,
@@ -78,7 +80,14 @@ void reign_destroy(struct reign **r)
     for (uint32_t i = 0; i < old->sent_room; i++) {
         buf_fini(&old->sent[i]);
     }
+    for (uint32_t i = 0; i < old->options.session.host_count; i++) {
+        free(old->incarnations[i]);
+    }
+    free(old->incarnations);
     reign_free_session(&old->options.session);
+    for (uint32_t i = 0; i < REIGN_ASKS_MAX; i++) {
+        buf_fini(&old->asks[i].text);
+    }
     buf_fini(&old->found);
     buf_fini(&old->snapshot);
     buf_fini(&old->record);
@@ -216,24 +225,13 @@ static void reign_take_timer(struct reign *r)
     reign_tick_ledgers(r);
 }
 
-static void reign_answer_ask(struct reign *r, const struct reign_event *event)
-{
-    struct wire_message *m = reign_say(r, event->peer, WIRE_REPORT);
-
-    buf_clear(&r->report);
-    reign_report(r, &r->report);
-    m->term = event->message->term;
-    m->report.number = event->message->ask.number;
-    m->report.json = buf_bytes(&r->report);
-}
-
 static void reign_take_message(struct reign *r, const struct reign_event *event)
 {
     const struct wire_message *m = event->message;
     uint32_t host;
 
     if (m->type == WIRE_ASK) {
-        reign_answer_ask(r, event);
+        reign_take_ask(r, event);
         return;
     }
     if (m->type == WIRE_WORK && m->term == r->options.session.term &&
@@ -377,6 +375,7 @@ static void reign_settle(struct reign *r)
     }
     if (r->state == REIGN_SERVING) {
         reign_release(r);
+        reign_answer_asks(r);
         reign_tell_end(r);
     }
 }

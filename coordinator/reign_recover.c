@@ -87,7 +87,8 @@ static void reign_make_ledger(struct reign *r, const struct dealt *d,
     }
     r->ledgers[number] = ledger_new(&(struct ledger_options){
         .positions = c->positions,
-        .epochs = c->epochs,
+        .epochs = c->first_epoch + c->epochs,
+        .first_epoch = c->first_epoch,
         .step_units = c->step_units,
         .host_count = d->host_count,
         .host_ranks = ranks,
@@ -114,15 +115,28 @@ void reign_make_ledgers(struct reign *r, const struct dealt *dealt)
     r->dealt = dealt;
 }
 
+/* How many ranks each host has in the channel, as its ledger numbers them. */
+static void reign_write_ranks(const struct reign *r, uint32_t number,
+                              struct buf *out)
+{
+    const struct dealt *d = r->dealt;
+
+    for (uint32_t i = 0; i < d->host_count; i++) {
+        varint_write(dealt_has_part(d, number, i) ? d->ranks[i] : 0, out);
+    }
+}
+
 /* The plan is new: tell the journal, with what was committed before. */
 static void reign_note_plan(struct reign *r, uint32_t number)
 {
     const struct dealt_channel *c = &r->dealt->channels[number];
     struct ranges *base = ranges_new();
+    struct buf ranks = {0};
     struct bytes text = c->base;
     struct fault why;
     struct range range = {0, 0};
 
+    reign_write_ranks(r, number, &ranks);
     reign_append(r, &(struct record){
                         .type = RECORD_PLAN,
                         .plan = {.channel = number,
@@ -132,10 +146,13 @@ static void reign_note_plan(struct reign *r, uint32_t number)
                                  .epochs = c->epochs,
                                  .step_units = c->step_units,
                                  .is_dynamic = c->is_dynamic,
-                                 .skips = c->skips},
+                                 .skips = c->skips,
+                                 .ranks = buf_bytes(&ranks)},
                     });
-    if (text.size > 0 && ranges_read(base, c->positions, LEDGER_HOLES_MAX,
-                                     &text, &why) == STATUS_OK) {
+    buf_fini(&ranks);
+    if (c->is_dynamic && text.size > 0 &&
+        ranges_read(base, c->positions, LEDGER_HOLES_MAX, &text, &why) ==
+            STATUS_OK) {
         while (ranges_next(base, range.end, &range)) {
             ledger_base(r->ledgers[number], range);
         }
@@ -143,10 +160,19 @@ static void reign_note_plan(struct reign *r, uint32_t number)
     ranges_destroy(&base);
 }
 
+static void reign_set_incarnation(struct reign *r, uint32_t host,
+                                  struct bytes text)
+{
+    free(r->incarnations[host]);
+    r->incarnations[host] = mem_copy_text(text.at, text.size);
+}
+
 void reign_note_host(struct reign *r, uint32_t host)
 {
     struct session_host h = session_host(r->session, host);
 
+    reign_set_incarnation(r, host,
+                          bytes_of(h.incarnation != NULL ? h.incarnation : ""));
     reign_append(r,
                  &(struct record){
                      .type = RECORD_HOST,
@@ -186,6 +212,11 @@ void reign_write_state(const struct reign *r, struct buf *out)
     struct buf ledger = {0};
 
     varint_write(REIGN_STATE_VERSION, out);
+    for (uint32_t i = 0; i < r->options.session.host_count; i++) {
+        varint_write_text(
+            bytes_of(r->incarnations[i] != NULL ? r->incarnations[i] : ""),
+            out);
+    }
     varint_write(count, out);
     for (uint32_t i = 0; i < count; i++) {
         buf_clear(&ledger);
@@ -193,6 +224,19 @@ void reign_write_state(const struct reign *r, struct buf *out)
         varint_write_text(buf_bytes(&ledger), out);
     }
     buf_fini(&ledger);
+}
+
+static bool reign_read_hosts(struct reign *r, struct bytes *in)
+{
+    struct bytes text;
+
+    for (uint32_t i = 0; i < r->options.session.host_count; i++) {
+        if (!varint_read_text(in, WIRE_NAME_MAX, &text)) {
+            return false;
+        }
+        reign_set_incarnation(r, i, text);
+    }
+    return true;
 }
 
 static enum status reign_read_state(struct reign *r, struct bytes in)
@@ -203,7 +247,7 @@ static enum status reign_read_state(struct reign *r, struct bytes in)
     enum status s = STATUS_OK;
 
     if (!varint_read(&in, &version) || version != REIGN_STATE_VERSION ||
-        !varint_read(&in, &count) ||
+        !reign_read_hosts(r, &in) || !varint_read(&in, &count) ||
         count != (r->dealt != NULL ? r->dealt->channel_count : 0)) {
         return fault_set(&r->fault, STATUS_MALFORMED,
                          "the snapshot is not one of this job");
@@ -241,6 +285,9 @@ static enum status reign_apply(struct reign *r, const struct record *record,
 
     if (record->type == RECORD_PLAN) {
         *has_plan = true;
+    } else if (record->type == RECORD_HOST &&
+               record->host.number < r->options.session.host_count) {
+        reign_set_incarnation(r, record->host.number, record->host.incarnation);
     } else if (record->type == RECORD_OVER) {
         reign_find_end(r, record);
     } else if (record->type == RECORD_LEDGER) {

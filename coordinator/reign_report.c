@@ -38,8 +38,7 @@ static void reign_report_stragglers(const struct reign *r, uint32_t channel,
             after = lease.number;
             if (lease.want_end < lease.range.end) {
                 buf_add_text(out, found++ == 0 ? "{" : ",{");
-                field_write_text(out, "host",
-                                 session_host(r->session, i).name);
+                field_write_text(out, "host", session_host(r->session, i).name);
                 field_write_number(out, "rank",
                                    lease.rank - r->first_ranks[channel][i]);
                 field_write_number(out, "left", lease.left);
@@ -61,7 +60,7 @@ static void reign_report_ledger(const struct reign *r, uint32_t channel,
     json_write_string(c->name, out);
     field_write_text(out, "deal", c->is_dynamic ? "dynamic" : "static");
     field_write_number(out, "epoch", ledger_epoch(l));
-    field_write_number(out, "epochs", c->epochs);
+    field_write_number(out, "epochs", c->first_epoch + c->epochs);
     field_write_number(out, "positions", c->positions);
     field_write_number(out, "committed", ranges_size(ledger_committed(l)));
     field_write_number(out, "holes", ranges_count(ledger_committed(l)));

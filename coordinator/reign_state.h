@@ -32,6 +32,16 @@ struct reign_wait {
     uint32_t post;
 };
 
+/* A question for the cursor, answered once that is durable. */
+enum { REIGN_ASKS_MAX = 8 };
+struct reign_ask {
+    uint64_t peer;
+    uint64_t term;
+    uint64_t number;
+    uint64_t mark; /* 0: this place is free. */
+    struct buf text;
+};
+
 struct reign {
     struct reign_options options; /* Its texts are copies. */
     enum reign_state state;
@@ -56,6 +66,7 @@ struct reign {
     struct session *session;
     uint64_t session_timer_ms;
     const struct dealt *dealt; /* Borrowed; NULL until it is known. */
+    char **incarnations;       /* By host: the process that was last let in. */
     struct ledger *ledgers[WIRE_CHANNELS_MAX];
     uint32_t *first_ranks[WIRE_CHANNELS_MAX]; /* By host: its first rank among
                                             those that have a part in it. */
@@ -65,6 +76,8 @@ struct reign {
     uint32_t wait_first;
     uint32_t wait_count;
     uint32_t wait_room;
+
+    struct reign_ask asks[REIGN_ASKS_MAX];
 
     bool has_ended;    /* The outcome is in the journal; */
     uint64_t end_mark; /* durable with this mark; 0: it was found there. */
@@ -99,6 +112,10 @@ void reign_step_session(struct reign *r, struct session_event *event);
 void reign_step_journal(struct reign *r, struct journal_event *event);
 struct wire_message *reign_say(struct reign *r, uint64_t peer,
                                enum wire_type type);
+
+/* reign_ask.c: who asks for the state or the cursor. */
+void reign_take_ask(struct reign *r, const struct reign_event *event);
+void reign_answer_asks(struct reign *r);
 
 /* reign_recover.c: what the journal holds, and what becomes of it. */
 void reign_take_found(struct reign *r);

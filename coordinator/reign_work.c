@@ -135,6 +135,27 @@ static void reign_commit_shares(struct reign *r, uint32_t host)
     }
 }
 
+/* A process has come in: another one than was here, or, after a change of
+ * coordinators, the very same. */
+static void reign_take_entry(struct reign *r, uint32_t host)
+{
+    const char *incarnation = session_host(r->session, host).incarnation;
+    bool is_same = r->incarnations[host] != NULL &&
+                   strcmp(r->incarnations[host], incarnation) == 0;
+
+    reign_forget_host(r, host);
+    if (!is_same) {
+        reign_note_host(r, host);
+    }
+    for (uint32_t i = 0; i < r->dealt->channel_count; i++) {
+        if (is_same) {
+            ledger_hear(r->ledgers[i], host, r->now_ms);
+        } else {
+            ledger_enter(r->ledgers[i], host, r->now_ms);
+        }
+    }
+}
+
 static void reign_take_notice(struct reign *r,
                               const struct session_notice *notice)
 {
@@ -142,37 +163,49 @@ static void reign_take_notice(struct reign *r,
     bool is_gone =
         notice->news == SESSION_NEWS_GONE || notice->news == SESSION_NEWS_DONE;
 
-    if (notice->news == SESSION_NEWS_START) {
+    if (notice->news == SESSION_NEWS_ENTER) {
+        reign_take_entry(r, host);
+    } else if (notice->news == SESSION_NEWS_START) {
         reign_grant_shares(r, host);
     } else if (notice->news == SESSION_NEWS_DONE) {
         reign_grant_shares(r, host); /* START may have been another's word. */
         reign_commit_shares(r, host);
     }
-    for (uint32_t i = 0; i < r->dealt->channel_count; i++) {
-        if (notice->news == SESSION_NEWS_ENTER) {
-            ledger_enter(r->ledgers[i], host, r->now_ms);
-        } else if (is_gone) {
-            ledger_lose(r->ledgers[i], host, r->now_ms);
-        }
+    for (uint32_t i = 0; is_gone && i < r->dealt->channel_count; i++) {
+        ledger_lose(r->ledgers[i], host, r->now_ms);
     }
 }
 
 void reign_take_notices(struct reign *r, const struct session_effects *fx)
 {
     for (uint32_t i = 0; i < fx->notice_count; i++) {
-        if (r->dealt == NULL) {
-            continue;
+        if (r->dealt != NULL) {
+            reign_take_notice(r, &fx->notices[i]);
         }
-        if (fx->notices[i].news == SESSION_NEWS_ENTER) {
-            reign_forget_host(r, fx->notices[i].host);
-            reign_note_host(r, fx->notices[i].host);
-        }
-        reign_take_notice(r, &fx->notices[i]);
     }
 }
 
 /* ---- WORK ------------------------------------------------------------------
  */
+
+/* Name @lease among the refused: by number, once. */
+static void reign_refuse(struct reign *r, uint64_t lease)
+{
+    struct grant *g = &r->grant;
+    uint32_t at = g->refused_count;
+
+    while (at > 0 && g->refused[at - 1] > lease) {
+        at--;
+    }
+    if ((at > 0 && g->refused[at - 1] == lease) ||
+        g->refused_count == WORK_LEASES_MAX) {
+        return;
+    }
+    memmove(&g->refused[at + 1], &g->refused[at],
+            (g->refused_count - at) * sizeof(g->refused[0]));
+    g->refused[at] = lease;
+    g->refused_count++;
+}
 
 static void reign_take_leases(struct reign *r, struct ledger *l, uint32_t host)
 {
@@ -184,7 +217,7 @@ static void reign_take_leases(struct reign *r, struct ledger *l, uint32_t host)
             host, said->number, {said->end, UINT64_MAX}, r->now_ms};
 
         if (ledger_give_back(l, &word) != STATUS_OK) {
-            r->grant.refused[r->grant.refused_count++] = said->number;
+            reign_refuse(r, said->number);
         }
     }
 }
@@ -197,12 +230,9 @@ static void reign_take_done(struct reign *r, struct ledger *l, uint32_t host)
         const struct work_done *done = &w->done[i];
         struct ledger_word word = {
             host, done->number, {done->first, done->end}, r->now_ms};
-        bool is_known = ledger_commit(l, &word) == STATUS_OK;
-        uint32_t *count = &r->grant.refused_count;
 
-        if (!is_known && *count < WORK_LEASES_MAX &&
-            (*count == 0 || r->grant.refused[*count - 1] != done->number)) {
-            r->grant.refused[(*count)++] = done->number;
+        if (ledger_commit(l, &word) != STATUS_OK) {
+            reign_refuse(r, done->number);
         }
     }
 }

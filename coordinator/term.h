@@ -12,20 +12,21 @@
  *
  * Standbys. A host that was let into run R (term_enter_run) and sees R's lease
  * go stale takes it and keeps the run: the next host after the leader in the
- * order of numbers first, each further one a sixteenth of a heartbeat later. A
- * host that is not in R waits two ttls more and begins a run of its own; so it
- * does at once where there is no lease or a released one. The term grows with
- * each change. A host in R doesn't take R's lease once that is released: R is
- * over, and it goes on FOLLOWING with is_released set.
+ * order of numbers (then from 0 on) first, each further one a sixteenth of a
+ * heartbeat later, up to two heartbeats. A host that is not in R waits two
+ * ttls more and begins a run of its own; so it does at once where there is no
+ * lease or a released one. The term grows with each change. A host in R
+ * doesn't take R's lease once that is released: R is over, and it goes on
+ * FOLLOWING with is_released set.
  *
  * Bound. From its leader's death until the first standby of the run leads, at
  * most 2.5 heartbeats / 0.95 and three requests pass: the leader's last write,
  * the read that sees it, the write that takes. That is less than 3 heartbeats
  * while a request takes no more than a tenth of one. Where the first has died
- * too, the n-th after it follows n sixteenths and a request later. Only
- * the three next to the leader read the lease every half heartbeat; the others
- * do once in 6 to 8 heartbeats unless their owner says that the coordinator is
- * silent (term_set_eager), so the store serves about 7 + N/7 reads a heartbeat.
+ * too, the n-th after it follows n sixteenths and a request later. Only the
+ * three next to the leader read the lease every half heartbeat; the others do
+ * once in 6 to 8 heartbeats unless their owner says that the coordinator is
+ * silent (term_set_eager): about 6 + N/7 reads a heartbeat.
  *
  * Every outcome that may have happened or not (an error, a lost answer, a
  * failed condition) is settled by reading the lease and comparing the nonce. A
@@ -142,7 +143,8 @@ void term_step(struct term *t, const struct term_event *event,
                struct term_effects *fx);
 
 /* This host has been let into @run (hex, not empty): it succeeds whoever leads
- * that run. Who leads is in the run without being told. Send a TIMER next. */
+ * that run. Ignored while LEADING or SUSPENDED: who leads is in its run anyway.
+ * Send a TIMER next. */
 void term_enter_run(struct term *t, const char *run);
 
 /* The coordinator is silent (or, false, no longer so): read the lease as often

@@ -140,9 +140,12 @@ struct wire_end {
     struct bytes reason;
 };
 
-/* Anybody → coordinator, and its answer: the state of the job as JSON. */
+/* Anybody → coordinator, and its answer: as JSON the state of the job, or the
+ * cursor, once all that it tells is durable. */
+enum wire_what { WIRE_ASK_STATE, WIRE_ASK_CURSOR };
 struct wire_ask {
     uint64_t number;
+    uint64_t what; /* An enum wire_what. */
 };
 struct wire_report {
     uint64_t number;

@@ -149,6 +149,7 @@ static const struct wire_field wire_end_fields[] = {
 
 static const struct wire_field wire_ask_fields[] = {
     ANY_UINT(wire_ask, number),
+    UINT(wire_ask, what, WIRE_ASK_STATE, WIRE_ASK_CURSOR),
 };
 
 static const struct wire_field wire_report_fields[] = {

@@ -7,11 +7,24 @@
 #define TESTS_NET_KIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/clock.h"
 #include "proto/net.h"
 #include "tests/harness.h"
 
 enum { KIT_MAX = 64 << 10, KIT_WAIT_MS = 20000, KIT_STEP_MS = 10 };
+
+/* Return when to give up. */
+static inline uint64_t kit_deadline(void)
+{
+    return clock_now_ms(&clock_os) + KIT_WAIT_MS;
+}
+
+static inline bool kit_is_past(uint64_t deadline_ms)
+{
+    return clock_now_ms(&clock_os) > deadline_ms;
+}
 
 /* A server with keys of its own. */
 struct kit_server {
@@ -67,8 +80,9 @@ static inline uint64_t kit_hear(struct net *n, const char *text)
     struct buf got = {0};
     uint64_t peer = 0;
     enum status s = STATUS_NOT_FOUND;
+    uint64_t deadline_ms = kit_deadline();
 
-    for (int i = 0; s != STATUS_OK && i < KIT_WAIT_MS / KIT_STEP_MS; i++) {
+    while (s != STATUS_OK && !kit_is_past(deadline_ms)) {
         s = net_receive(n, &peer, &got);
         if (s != STATUS_OK) {
             net_wait(n, KIT_STEP_MS, NULL, 0);
@@ -88,8 +102,9 @@ static inline uint64_t kit_insist(struct net *client, const char *text,
     struct buf got = {0};
     uint64_t peer = 0;
     enum status s = STATUS_NOT_FOUND;
+    uint64_t deadline_ms = kit_deadline();
 
-    for (int i = 0; s != STATUS_OK && i < KIT_WAIT_MS / KIT_STEP_MS; i++) {
+    while (s != STATUS_OK && !kit_is_past(deadline_ms)) {
         (void)!net_send(client, 0, bytes_of(text));
         net_wait(client, KIT_STEP_MS, NULL, 0);
         s = net_receive(server, &peer, &got);
@@ -118,7 +133,9 @@ static inline uint64_t kit_count(struct net *server, size_t at)
 static inline void kit_wait_count(struct net *server, size_t at, uint64_t least,
                                   struct net *client)
 {
-    for (int i = 0; i < KIT_WAIT_MS / KIT_STEP_MS; i++) {
+    uint64_t deadline_ms = kit_deadline();
+
+    while (!kit_is_past(deadline_ms)) {
         if (kit_count(server, at) >= least) {
             return;
         }

@@ -78,6 +78,7 @@ value_for() { # FLAG: one that it takes
     on-failure) echo keep ;;
     log) echo warn ;;
     durable) echo pair ;;
+    secret-file) echo /tmp/secret ;;
     bind) echo 127.0.0.1 ;;
     *) echo 7 ;;
     esac

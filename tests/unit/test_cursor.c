@@ -270,14 +270,12 @@ static struct ranges *world_run(struct world *w,
                                 struct ranges *base, uint64_t num)
 {
     struct run *r = mem_new(1, sizeof(*r));
-    uint64_t ahead = 0;
     struct cursor *cursor;
     struct ranges *done;
 
     run_begin(r, w->catalog, &w->prng, seeded, w->epoch, base);
     if (r->how.is_dynamic && prng_chance(&w->prng, 1, 4)) {
-        ahead = 1; /* It finished this epoch and stands in the next. */
-        w->epoch++;
+        w->epoch++; /* It finished this one and stands in the next. */
         memset(w->is_done, 0, sizeof(w->is_done));
         ranges_clear(r->base);
         cursor_order(&r->how, BYTES("c"), w->epoch, w->count, &r->order);
@@ -287,7 +285,7 @@ static struct ranges *world_run(struct world *w,
     } else {
         world_commit_static(w, r, num);
     }
-    cursor = world_export(r, ahead);
+    cursor = world_export(r, w->epoch);
     done = world_import(w, cursor);
     cursor_destroy(&cursor);
     run_fini(r);
@@ -398,7 +396,7 @@ TEST(the_text_is_as_documented)
              catalog_name(fixed));
     ranges_clear(sets[0]);
     {
-        struct cursor_progress progress[] = {{0, sets[1], sets[2]},
+        struct cursor_progress progress[] = {{3, sets[1], sets[2]},
                                              {0, sets[3], sets[0]}};
         struct buf out = {0};
 

@@ -5,6 +5,62 @@
 
 #define NO_SNAPSHOTS (UINT64_C(1) << 40)
 
+/* ---- The audit ---------------------------------------------------------- */
+
+static int kit_compare(const void *a, const void *b)
+{
+    const struct kit_object *x = a;
+    const struct kit_object *y = b;
+
+    return strcmp(x->key, y->key);
+}
+
+static void kit_audit_records(struct bytes records, struct kit_list *out)
+{
+    struct bytes record;
+
+    while (journal_next_record(&records, &record)) {
+        kit_list_add(out, kit_number(record));
+    }
+    EXPECT_EQ(records.size, 0);
+}
+
+/* All audit objects, and the journal objects after them, are the history,
+ * without a hole. */
+static void kit_audit(struct kit *k)
+{
+    struct kit_list *got = mem_new(1, sizeof(*got));
+    uint64_t next = 1;
+
+    qsort(k->objects, k->object_count, sizeof(k->objects[0]), kit_compare);
+    for (size_t i = 0; i < k->object_count; i++) {
+        struct journal_object o;
+        struct journal_walk walk;
+        struct journal_log log;
+
+        if (k->objects[i].etag == 0 ||
+            strcmp(k->objects[i].key, "snapshot") == 0) {
+            continue;
+        }
+        EXPECT_EQ(journal_object_read(buf_bytes(&k->objects[i].body), NULL, &o),
+                  STATUS_OK);
+        journal_walk_init(&walk, &o);
+        while (journal_next_log(&walk, &log)) {
+            EXPECT(log.number <= next);
+            if (log.number == next) {
+                kit_audit_records(log.records, got);
+                next++;
+            }
+        }
+        EXPECT(!walk.is_damaged);
+    }
+    EXPECT_EQ(got->count, k->history.count);
+    EXPECT(memcmp(got->at, k->history.at, got->count * sizeof(uint64_t)) == 0);
+    free(got);
+}
+
+/* ---- One case each ------------------------------------------------------ */
+
 static struct kit_object *stored(struct kit *k, enum journal_kind kind,
                                  uint64_t first, uint64_t last)
 {

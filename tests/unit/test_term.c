@@ -522,10 +522,13 @@ TEST(without_conditions_only_the_first_host_leads)
         {440, 't', 0, NULL, NULL, "u", 1010, K},
         {450, 'w', STATUS_OK, "e2", NULL, "-", 620, K},
         {620, 't', 0, NULL, NULL, "r", 1320, K},
-        {630, 'r', STATUS_OK, "e0", "first", "u", 1320, K},
+        {630, 'r', STATUS_OK, "e2", "mine", "u", 1320, K},
         {640, 'w', STATUS_OK, "e3", NULL, "-", 930, K},
         {930, 't', 0, NULL, NULL, "r", 1630, K},
-        {940, 'r', STATUS_OK, "g1", GOLD, "-", 1230, F}, /* Another launch. */
+        {940, 'r', STATUS_OK, "e0", "first", "u", 1630, K}, /* Again. */
+        {950, 'w', STATUS_OK, "e4", NULL, "-", 1240, K},
+        {1240, 't', 0, NULL, NULL, "r", 1940, K},
+        {1250, 'r', STATUS_OK, "g1", GOLD, "-", 1540, F}, /* Another launch. */
     };
     static const struct row second[] = {
         {0, 't', 0, NULL, NULL, "r", NEVER, L},

@@ -185,7 +185,7 @@ static uint64_t delay(struct sim *s)
                           : prng_below(&s->prng, s->leg_max_ms + 1);
     }
     return prng_chance(&s->prng, 1, 8) ? prng_below(&s->prng, 2000)
-                                       : prng_below(&s->prng, 150);
+                                       : prng_below(&s->prng, s->leg_max_ms);
 }
 
 /* What is on its way stays so, though nobody waits for it any more. */
@@ -456,12 +456,14 @@ static void sim_fini(struct sim *s)
 static void run_wild(struct sim *s, uint64_t seed)
 {
     sim_init(s, seed, 2 + (uint32_t)(seed % (HOSTS_MAX - 1)));
+    s->leg_max_ms = prng_chance(&s->prng, 1, 2) ? 10 : 150;
     for (uint32_t i = 0; i < s->count; i++) {
         start(s, i);
         s->hosts[i].timer_ms += prng_below(&s->prng, 500);
     }
     run_until(s, WILD_MS);
     s->is_calm = true;
+    s->leg_max_ms = 10;
     for (uint32_t i = 0; i < s->count; i++) {
         s->hosts[i].is_stopped = false;
         if (s->hosts[i].is_down) {

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which units are here as files, and which are to come. All lists are short:
+ * a few units for each rank. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "worker/feed_state.h"
+
+struct feed_unit *feed_unit_handed(const struct feed *f, uint32_t channel,
+                                   uint32_t rank, uint64_t position)
+{
+    struct feed_unit *found = NULL;
+
+    for (uint32_t i = 0; i < f->unit_count; i++) {
+        struct feed_unit *u = f->units[i];
+
+        /* A position comes again under a newer lease. */
+        if (u->is_handed && u->channel == channel && u->rank == rank &&
+            u->unit.position == position &&
+            (found == NULL || u->unit.lease > found->unit.lease)) {
+            found = u;
+        }
+    }
+    return found;
+}
+
+static struct feed_unit *feed_unit_find(const struct feed *f, uint32_t channel,
+                                        const struct holder_unit *unit)
+{
+    for (uint32_t i = 0; i < f->unit_count; i++) {
+        struct feed_unit *u = f->units[i];
+
+        if (u->channel == channel && u->unit.lease == unit->lease &&
+            u->unit.position == unit->position) {
+            return u;
+        }
+    }
+    return NULL;
+}
+
+/* It can't be read: skip it if that is allowed, else tell the owner. */
+static void feed_unit_fail(struct feed *f, struct feed_unit *u, enum status s)
+{
+    u->state = FEED_UNIT_FAILED;
+    f->stats.failed++;
+    if (!f->options.channels[u->channel].skips && f->failed == STATUS_OK) {
+        f->failed = s;
+        f->failed_why = u->why;
+    }
+}
+
+/* Start to fetch @u. */
+static void feed_unit_fetch(struct feed *f, struct feed_unit *u)
+{
+    const struct feed_channel *c = &f->options.channels[u->channel];
+    struct bring_object object;
+    enum status s = f->options.object(f->options.object_self, u->channel,
+                                      u->unit.position, u->unit.epoch, &object);
+
+    u->state = FEED_UNIT_COMING;
+    if (s == STATUS_OK) {
+        u->size = object.size;
+        u->ticket = feed_fetch_want(f->fetch, u->channel, &object);
+        if (u->ticket == 0) {
+            s = STATUS_FULL;
+        }
+    }
+    if (s != STATUS_OK) {
+        feed_unit_fail(f, u,
+                       fault_set(&u->why, s,
+                                 "%s: there is no object for position %llu: %s",
+                                 c->source.name,
+                                 (unsigned long long)u->unit.position,
+                                 status_text(s)));
+    }
+}
+
+struct feed_unit *feed_unit_need(struct feed *f, uint32_t channel,
+                                 uint32_t rank, const struct holder_unit *unit)
+{
+    struct feed_unit *u = feed_unit_find(f, channel, unit);
+
+    if (u != NULL || f->unit_count == FEED_UNITS_MAX ||
+        feed_fetch_count(f->fetch) == FEED_TICKETS_MAX) {
+        return u;
+    }
+    u = mem_new(1, sizeof(*u));
+    u->unit = *unit;
+    u->channel = channel;
+    u->rank = rank;
+    f->units[f->unit_count++] = u;
+    feed_unit_fetch(f, u);
+    return u;
+}
+
+void feed_unit_drop(struct feed *f, struct feed_unit *u)
+{
+    uint32_t at = 0;
+
+    while (at < f->unit_count && f->units[at] != u) {
+        at++;
+    }
+    CHECK(at < f->unit_count);
+    f->units[at] = f->units[--f->unit_count];
+    if (u->ticket > 0) {
+        feed_fetch_drop(f->fetch, u->ticket);
+    }
+    free(u);
+}
+
+static struct feed_unit *feed_unit_of(const struct feed *f, uint64_t ticket)
+{
+    for (uint32_t i = 0; i < f->unit_count; i++) {
+        if (f->units[i]->ticket == ticket) {
+            return f->units[i];
+        }
+    }
+    return NULL;
+}
+
+void feed_unit_take(struct feed *f)
+{
+    struct feed_fetched got;
+
+    while (feed_fetch_take(f->fetch, &got)) {
+        struct feed_unit *u = feed_unit_of(f, got.ticket);
+
+        CHECK(u != NULL);
+        if (got.status == STATUS_OK) {
+            u->state = FEED_UNIT_HERE;
+            u->path = got.path;
+            f->stats.fetched++;
+            f->stats.bytes += u->size;
+            continue;
+        }
+        feed_fetch_drop(f->fetch, u->ticket);
+        u->ticket = 0;
+        u->why = got.why;
+        feed_unit_fail(f, u, got.status);
+    }
+}
+
+static uint64_t feed_unit_bytes(const struct feed *f, uint32_t channel)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < f->unit_count; i++) {
+        const struct feed_unit *u = f->units[i];
+
+        bytes += u->channel == channel && !u->is_handed ? u->size : 0;
+    }
+    return bytes;
+}
+
+/* Look at the @ahead-th next unit of each rank. */
+static void feed_unit_look(struct feed *f, uint32_t channel, uint32_t ahead)
+{
+    const struct feed_channel *c = &f->options.channels[channel];
+
+    for (uint32_t rank = 0; rank < f->options.rank_count; rank++) {
+        struct holder_unit unit;
+        struct feed_unit *u;
+
+        if (!holder_peek(c->holder, rank, ahead, &unit)) {
+            continue;
+        }
+        u = feed_unit_find(f, channel, &unit);
+        /* The next one of a rank is fetched in any case. */
+        if (u == NULL &&
+            (ahead == 0 || feed_unit_bytes(f, channel) < c->ahead_bytes)) {
+            u = feed_unit_need(f, channel, rank, &unit);
+        }
+        if (u != NULL) {
+            u->is_seen = true;
+        }
+    }
+}
+
+/* Whether nobody will say anything of @u any more: its epoch has long ended. */
+static bool feed_unit_is_forgotten(const struct feed *f,
+                                   const struct feed_unit *u)
+{
+    uint64_t epoch =
+        holder_epoch(f->options.channels[u->channel].holder, u->rank);
+    uint64_t behind = u->owner == 0 ? 0 : 1;
+
+    return u->is_handed && u->unit.epoch + behind < epoch;
+}
+
+void feed_unit_look_ahead(struct feed *f)
+{
+    for (uint32_t i = 0; i < f->unit_count; i++) {
+        f->units[i]->is_seen = false;
+    }
+    for (uint32_t i = 0; i < f->options.channel_count; i++) {
+        for (uint32_t k = 0; k < f->options.channels[i].ahead_units; k++) {
+            feed_unit_look(f, i, k);
+        }
+    }
+    for (uint32_t i = f->unit_count; i > 0; i--) {
+        struct feed_unit *u = f->units[i - 1];
+
+        if ((!u->is_handed && !u->is_seen) || feed_unit_is_forgotten(f, u)) {
+            feed_unit_drop(f, u);
+        }
+    }
+}
