@@ -45,7 +45,10 @@ trap 'exit 129' HUP
 
 # ---- What befalls a host. ------------------------------------------------------
 
-hurt_kill() { kill -9 "${pids[$1]}"; }
+hurt_kill() {
+    kills=$((kills + 1))
+    kill -9 "${pids[$1]}"
+}
 hurt_stop() { kill -STOP "${pids[$1]}"; }
 heal_stop() { kill -CONT "${pids[$1]}"; }
 
@@ -193,6 +196,7 @@ round_draw() {
     policy=keep
     [ "$story" != end ] || policy=end
     gone=''
+    kills=0
 }
 
 round_judge() {
@@ -208,11 +212,13 @@ round_judge() {
             judge "$n" 0 0
         fi
     done
+    judge_units "$kills"
     judge_audit
 }
 
 round_run() {
-    local n before=$failed
+    local n before=$failed since_ms
+    since_ms=$(now_ms)
     seed=$1
     round_draw
     title="seed $seed, $story"
@@ -240,6 +246,7 @@ round_run() {
     fi
     hosts_end
     round_judge
+    say "$(($(now_ms) - since_ms)) ms"
     [ "$failed" = "$before" ] || round_show
 }
 
@@ -263,6 +270,7 @@ prepare() {
         echo "object $i" >"$T/objects/$(printf %08d $i)"
         echo "object $i"
     done >"$T/objects.txt"
+    sort "$T/objects.txt" >"$T/units.txt"
     (net_exec server "$(dirname "$SMSHARD")/tests/tools/s3_server" \
         --address "$NET_SERVER" --objects "$OBJECTS") >"$T/server.out" &
     server=$!
@@ -281,6 +289,8 @@ if ! prepare; then
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
+# Who was killed is told by us, not by the shell.
+exec 2> >(grep -v ' Killed  ' >&2)
 for ((round = 1; round <= ROUNDS; round++)); do
     round_run $((SEED + round - 1))
 done
