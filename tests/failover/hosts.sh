@@ -103,6 +103,14 @@ all_run() { # N...
     for n in "$@"; do is_running "$n" || return 1; done
 }
 
+# What a host that is told to end now would miss: the job ends without those
+# that are lost.
+none_is_lost() {
+    (net_exec 1 "$SMSHARD" status --json --wait 1 "${flags[@]}") \
+        >"$R/status.json" 2>"$R/status.err" &&
+        grep -q '"lost": *0[,}]' "$R/status.json"
+}
+
 others() { # N: all but that one
     local n
     for ((n = 1; n <= count; n++)); do [ "$n" = "$1" ] || echo "$n"; done

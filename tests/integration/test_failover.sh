@@ -35,6 +35,7 @@ unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_pro
 # shellcheck disable=SC2317,SC2086 # called by the trap; ids are words
 all_down() {
     trap '' INT TERM HUP
+    exec 2>/dev/null # Its filter shall end; clean_up waits for it.
     kill -CONT $PIDS 2>/dev/null
     [ -z "${server:-}" ] || kill -9 "$server" 2>/dev/null
     clean_up
@@ -235,6 +236,8 @@ round_run() {
     if [ "$policy" = keep ]; then
         check "$title: all hosts run at last" until_true $LIMIT all_run \
             $(others "${gone:-0}")
+        [ -n "$gone" ] || check "$title: none is taken for lost any more" \
+            until_true $LIMIT none_is_lost
         touch "$R/go"
     else
         for n in $(others "$gone"); do
