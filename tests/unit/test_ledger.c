@@ -331,6 +331,23 @@ TEST(silent_hosts_are_lost)
     kit_end(&l);
 }
 
+TEST(what_was_slept_through_is_nobodys_silence)
+{
+    struct ledger *l =
+        kit_new(&(struct kit){.positions = 50, .hosts = 2, .ranks = 1});
+    const uint64_t woke_ms = 10 * KIT_LEASE_MS;
+
+    kit_grant(l, 0, 1, 0);
+    ledger_woke(l, woke_ms);
+    ledger_tick(l, woke_ms);
+    EXPECT_EQ(ledger_lease_count(l), 1);
+    ledger_tick(l, woke_ms + KIT_LEASE_MS - 1);
+    EXPECT(ledger_is_live(l, 0));
+    ledger_tick(l, woke_ms + KIT_LEASE_MS);
+    EXPECT_EQ(ledger_lease_count(l), 0);
+    kit_end(&l);
+}
+
 /* Two have nothing: the one that holds much is asked for half of the rest, and
  * that is dealt once it has come back. */
 TEST(stragglers_are_asked)
