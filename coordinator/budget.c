@@ -17,7 +17,9 @@ enum {
     BUDGET_SETTLE_WINDOWS = 2, /* After a cut, until it shows. */
     BUDGET_MANY_PART = 50,     /* Throttled: more than one of so many. */
     BUDGET_KEEP_PERCENT = 90,  /* Of what is served. */
-    BUDGET_GROW_PART = 50,     /* Of the best rate, in a window. */
+    BUDGET_QUICK_PART = 4,
+    BUDGET_FADE_PART = 16,
+    BUDGET_SLOW_PART = 50, /* Of the best rate, in a window. */
     BUDGET_FORGET_MS = 180000,
     BUDGET_HOST_MIN = 100,     /* For each live host, in 1000 s. */
     BUDGET_LEVELS = 4,         /* Rounds to find the level. */
@@ -45,8 +47,9 @@ struct budget {
     uint64_t since_ms;
     struct budget_word window;
     struct budget_word last;
-    uint64_t limit;        /* 0: none. */
-    uint64_t best;         /* The most that was served under a limit. */
+    uint64_t limit; /* 0: none. */
+    uint64_t
+        best; /* What is served when the limit is too high; 0: not known. */
     uint64_t settled_ms;   /* No cut before. */
     uint64_t throttled_ms; /* When last. */
     uint64_t live;
@@ -88,7 +91,12 @@ static uint64_t budget_max(uint64_t a, uint64_t b)
 /* ---- The limit ------------------------------------------------------------
  */
 
-static void budget_cut(struct budget *b, uint64_t served)
+static bool budget_is_used(const struct budget *b, uint64_t used)
+{
+    return used >= b->limit / 4 * 3;
+}
+
+static void budget_cut(struct budget *b, uint64_t used, uint64_t served)
 {
     uint64_t kept = served / 100 * BUDGET_KEEP_PERCENT;
 
@@ -96,21 +104,34 @@ static void budget_cut(struct budget *b, uint64_t served)
     if (b->now_ms < b->settled_ms) {
         return; /* Of what was asked before the last cut had come to all. */
     }
-    b->best = budget_max(b->best - b->best / 4, served);
+    if (b->limit > 0 && budget_is_used(b, used)) {
+        b->best = budget_max(b->best - b->best / BUDGET_FADE_PART, served);
+    }
+    /* Little may be served because little was asked: halve it, no more. */
+    kept = budget_max(kept, b->limit / 2);
     b->limit = b->limit == 0 ? kept : budget_min(b->limit, kept);
     b->limit = budget_max(b->limit, b->live * BUDGET_HOST_MIN);
     b->settled_ms = b->now_ms + BUDGET_SETTLE_WINDOWS * b->window_ms;
 }
 
-/* Quickly up to where it was good before, as after an outage; then slowly. */
+/* The nearer to where it was too high, the slower; quickly after an outage. */
+static uint64_t budget_step(const struct budget *b)
+{
+    if (b->limit < b->best / 2) {
+        return b->limit;
+    }
+    return b->limit < b->best / 4 * 3 || b->best == 0
+               ? b->limit / BUDGET_QUICK_PART + 1
+               : b->best / BUDGET_SLOW_PART + 1;
+}
+
 static void budget_grow(struct budget *b, uint64_t used)
 {
     if (b->now_ms - b->throttled_ms >= BUDGET_FORGET_MS) {
         b->limit = 0;
         b->best = 0;
-    } else if (used >= b->limit / 4 * 3) {
-        b->limit +=
-            b->limit < b->best / 2 ? b->limit : b->best / BUDGET_GROW_PART + 1;
+    } else if (budget_is_used(b, used)) {
+        b->limit += budget_step(b);
     }
 }
 
@@ -121,7 +142,7 @@ static void budget_move(struct budget *b, uint64_t elapsed_ms)
     uint64_t served = (w->requests - w->throttled) * BUDGET_MS / elapsed_ms;
 
     if (w->throttled * BUDGET_MANY_PART > w->requests) {
-        budget_cut(b, served);
+        budget_cut(b, used, served);
     } else if (b->limit > 0) {
         budget_grow(b, used);
     }
