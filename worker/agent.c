@@ -501,6 +501,7 @@ void agent_step(struct agent *a, const struct agent_event *event,
     fx->do_start = false;
     fx->signal_count = 0;
     fx->do_save = false;
+    fx->has_rate = false;
     fx->is_over = a->state == AGENT_OVER;
     if (a->state != AGENT_OVER) {
         agent_take(a, event, fx);
