@@ -12,6 +12,7 @@ BUILD   ?= build
 OUT     := $(BUILD)/$(MODE)-$(notdir $(CC))
 PREFIX  ?= /usr/local
 SECONDS ?= 10
+SEEDS   ?= 1000
 STORE   ?= dir
 
 # ---- Flags -----------------------------------------------------------------
@@ -58,7 +59,8 @@ CORE     := $(sort $(foreach d,base proto store coordinator worker, \
               $(wildcard $d/*.c)))
 CLI      := $(sort $(wildcard cli/*.c))
 SIM      := $(sort $(wildcard cluster-sim/*.c))
-TESTLIB  := $(sort $(wildcard tests/conformance/*.c tests/s3server/*.c))
+TESTLIB  := $(sort $(wildcard tests/conformance/*.c tests/s3server/*.c) \
+              $(filter-out cluster-sim/main.c,$(SIM)))
 PROGRAMS := $(sort $(wildcard tests/unit/test_*.c tests/tools/*.c \
               tests/bench/bench_*.c))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -112,13 +114,16 @@ $(sort $(ALL)):
 # ---- Tests and checks ------------------------------------------------------
 check: setup $(ALL) ## Build, then unit, conformance, corpus, integration tests
 	$(Q)$(ENV) tests/run.sh check $(UNITS) $(if $(REPLAY),$(FUZZ)) $(SCRIPTS)
-
 unit: $(UNITS) ## Unit and conformance tests only
 	$(Q)$(ENV) tests/run.sh unit $^
-
+sim: $(SIM_BIN) ## Play SEEDS=1000 seeds of the simulated cluster
+	$(Q)$(SIM_BIN) --all $(SEEDS)
+sim-long: $(SIM_BIN) ## The same with 20,000
+	$(Q)$(SIM_BIN) --all 20000
+sim-mutants: $(SIM_BIN) ## Plant known mistakes: each has to be found
+	$(Q)$(ENV) tests/mutants/run.sh
 replay: $(FUZZ) ## Replay the fuzz corpus only
 	$(Q)$(ENV) tests/run.sh replay $^
-
 fuzz: $(FUZZ) ## Fuzz each target for SECONDS=10 with clang
 	$(Q)$(ENV) tests/fuzz/run.sh $(SECONDS) $^
 
@@ -129,22 +134,16 @@ cover: setup $(ALL) ## Run the tests and print the coverage of each folder
 
 bench: $(SMSHARD) $(BENCHES) ## Build and run every benchmark
 	$(Q)set -e; for b in $(BENCHES); do echo "== $${b##*/}"; $(ENV) $$b; done
-
 check-s3: setup $(SMSHARD) $(TOOLS) ## S3 against a real server, SeaweedFS
 	$(Q)$(ENV) tests/s3/check.sh
-
 bench-store: setup $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
 	$(Q)$(ENV) tests/bench/store.sh
-
 lint: setup ## Format, clang-tidy, cppcheck, shellcheck, the rules of the house
 	$(Q)OUT=$(OUT) tests/lint/run.sh
-
 fmt: setup ## Format every C file
 	$(Q)tests/lint/run.sh fmt
-
 demo: setup $(SMSHARD) $(BINS) ## A job of three hosts here; STORE=s3: on S3
 	$(Q)$(ENV) tests/demo/run.sh
-
 cluster: setup ## A job of three hosts in Docker Compose
 	$(Q)$(ENV) cluster-sim/run.sh
 

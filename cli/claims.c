@@ -47,8 +47,8 @@ static enum claim_lease claims_judge(struct claims_watch *w, const char *etag,
     if (strcmp(w->etag, etag) != 0) {
         return CLAIM_LEASE_RENEWED;
     }
-    return now_ms - w->since_ms > lease->ttl_ms ? CLAIM_LEASE_STALE
-                                                : CLAIM_LEASE_HELD;
+    return now_ms - w->since_ms > 3 * lease->ttl_ms ? CLAIM_LEASE_STALE
+                                                    : CLAIM_LEASE_HELD;
 }
 
 /* Read the lease of the job at @state_uri once more. */

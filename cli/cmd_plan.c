@@ -9,6 +9,7 @@
 #include "cli/contract.h"
 #include "cli/dealing.h"
 #include "cli/plan.h"
+#include "cli/resume.h"
 #include "coordinator/synth.h"
 
 static const struct option_row plan_rows[] = {
@@ -48,6 +49,8 @@ struct plan_work {
     uint32_t *ranks;
     uint32_t *weights;
     struct dealings dealings;
+    struct cursor *resume;
+    char *state_uri;
     struct job_channel channel; /* With --synthetic. */
 };
 
@@ -161,6 +164,11 @@ static enum status plan_synthesize(struct plan_work *w, struct fault *why)
     if (s == STATUS_OK) {
         s = plan_synth_word(&w->options, "even", evens, &even, why);
     }
+    if (s == STATUS_OK && deal == JOB_DEAL_DYNAMIC && even != JOB_EVEN_NONE) {
+        s = fault_set(why, STATUS_USAGE,
+                      "--even: made-up objects of --deal dynamic are read once "
+                      "each; use none");
+    }
     if (s == STATUS_OK) {
         s = synth_make(&synth, why, &d->listing.catalog);
     }
@@ -172,10 +180,10 @@ static enum status plan_synthesize(struct plan_work *w, struct fault *why)
         .uri = uri,
         .mode = JOB_RING,
         .distribution = JOB_SHARDED,
-        .deal =
-            deal == JOB_DEAL_DYNAMIC ? JOB_DEAL_BALANCED : (enum job_deal)deal,
+        .deal = (enum job_deal)deal,
         .even = (enum job_even)even,
-        .may_split = true,
+        .may_split = deal != JOB_DEAL_DYNAMIC,
+        .epochs = 1,
     };
     d->listing.root_uri = mem_copy(uri);
     d->channel = &w->channel;
@@ -195,6 +203,13 @@ static void plan_tell_progress(void *self, const struct job_channel *c,
             objects);
 }
 
+static const char *plan_resume(const struct plan_work *w)
+{
+    return w->resume != NULL
+               ? settings_text(&w->contract.job->settings, SETTING_RESUME)
+               : NULL;
+}
+
 static enum status plan_work_do(struct plan_work *w, struct fault *why)
 {
     enum status s = contract_load(&w->options, why, &w->contract);
@@ -206,10 +221,14 @@ static enum status plan_work_do(struct plan_work *w, struct fault *why)
         return s;
     }
     plan_make_ranks(w);
+    w->state_uri = contract_state_uri(&w->contract);
     if (options_get(&w->options, "synthetic") != NULL) {
         return plan_synthesize(w, why);
     }
     s = job_check_served(w->contract.job, why);
+    if (s == STATUS_OK) {
+        s = resume_load(w->contract.job, why, &w->resume);
+    }
     if (s != STATUS_OK) {
         return s;
     }
@@ -218,6 +237,9 @@ static enum status plan_work_do(struct plan_work *w, struct fault *why)
                                   .hosts = w->hosts,
                                   .ranks = w->ranks,
                                   .weights = w->weights,
+                                  .resume = w->resume,
+                                  .resume_name = plan_resume(w),
+                                  .state_uri = w->state_uri,
                                   .progress = plan_tell_progress},
         why, &w->dealings);
 }
@@ -225,13 +247,13 @@ static enum status plan_work_do(struct plan_work *w, struct fault *why)
 static void plan_print(struct plan_work *w)
 {
     struct buf text = {0};
-    char *state_uri = contract_state_uri(&w->contract);
     struct plan plan = {
         .contract = &w->contract,
         .hosts = w->hosts,
         .ranks = w->ranks,
         .dealings = &w->dealings,
-        .state_uri = state_uri,
+        .state_uri = w->state_uri,
+        .resume = plan_resume(w),
         .with_objects = options_get(&w->options, "objects") != NULL,
     };
 
@@ -241,7 +263,6 @@ static void plan_print(struct plan_work *w)
         plan_write_text(&plan, &text);
     }
     fwrite(text.at, 1, text.size, stdout);
-    free(state_uri);
     buf_fini(&text);
 }
 
@@ -260,6 +281,8 @@ int plan_main(int argc, char **argv)
     }
     dealings_fini(&w->dealings);
     hosts_fini(&w->made);
+    cursor_destroy(&w->resume);
+    free(w->state_uri);
     free(w->ranks);
     free(w->weights);
     contract_fini(&w->contract);

@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/contract.h"
+#include "cli/host_keys.h"
+#include "cli/status_audit.h"
 #include "cli/status_screen.h"
 #include "coordinator/term.h"
 #include "proto/net.h"
@@ -29,6 +31,8 @@ enum {
 
 static const struct option_row status_rows[] = {
     {"json", NULL, "print the coordinator's JSON, one line"},
+    {"audit", NULL, "prove from the journal that each unit was committed once"},
+    {"cursor", NULL, "print the cursor, to save with a checkpoint"},
     {"watch", NULL, "show it again every second until the job is over"},
     {"wait", "SECONDS", "wait so long for the coordinator to answer [5]"},
     {NULL, NULL, NULL},
@@ -37,13 +41,14 @@ static const struct option_row status_rows[] = {
 const struct command command_status = {
     .name = "status",
     .usage = "[FLAGS]",
-    .summary = "show where a running job stands",
+    .summary = "show where a job stands, and prove what it has done",
     .rows = status_rows,
     .takes_job = true,
     .more = "The job is found by its state: --state, or --output with "
             "--job-name, or the\njob's document. Exit code: 0 when the "
-            "coordinator answered, 66 when no job is\nthere, 75 when it does "
-            "not answer.\n",
+            "coordinator answered, or the job has ended\nwell; else the "
+            "job's own code; 66 when no job is there, 75 when nobody "
+            "answers.\nWith --audit: 0 when it is exact, else 65.\n",
     .run = status_main,
 };
 
@@ -52,9 +57,26 @@ struct status_work {
     struct contract contract;
     char *state_uri;
     struct term_lease lease;
+    struct net_keys keys; /* The guests'. */
+    char *connected;      /* The endpoint and key that @net is for. */
     struct net *net;
     uint64_t wait_ms;
+    bool is_audit;
+    int exit_code; /* Of a job that has ended, or of the audit. */
 };
+
+/* With a secret file, as a host; else with the pair that is left for guests. */
+static enum status status_read_keys(struct status_work *w, struct store *store,
+                                    const char *prefix, struct fault *why)
+{
+    const char *file =
+        settings_text(&w->contract.job->settings, SETTING_SECRET_FILE);
+
+    if (file[0] != '\0') {
+        return host_keys_own(file, why, &w->keys);
+    }
+    return host_keys_read_guest(store, prefix, why, &w->keys);
+}
 
 static enum status status_read_lease(struct status_work *w, struct fault *why)
 {
@@ -79,11 +101,8 @@ static enum status status_read_lease(struct status_work *w, struct fault *why)
     if (s == STATUS_OK) {
         s = term_lease_read(buf_bytes(&body), why, &w->lease);
     }
-    if (s == STATUS_OK && w->lease.is_released) {
-        s = fault_set(why, STATUS_NOT_FOUND,
-                      "the job at %s is over (term %" PRIu64
-                      ", last led by %s)",
-                      w->state_uri, w->lease.term, w->lease.host);
+    if (s == STATUS_OK && !w->lease.is_released && !w->is_audit) {
+        s = status_read_keys(w, store, buf_text(&prefix), why);
     }
     store_close(&store);
     free(key);
@@ -92,11 +111,33 @@ static enum status status_read_lease(struct status_work *w, struct fault *why)
     return s;
 }
 
+/* Turn to who leads now. */
+static enum status status_connect(struct status_work *w, struct fault *why)
+{
+    char *to = mem_print("%s %s %s", w->lease.endpoint, w->lease.key,
+                         w->keys.public_key);
+    enum status s = STATUS_OK;
+
+    if (w->connected == NULL || strcmp(w->connected, to) != 0) {
+        net_close(&w->net, 0);
+        s = net_connect(&(struct net_connect){w->lease.endpoint,
+                                              WIRE_MESSAGE_MAX, &w->keys,
+                                              w->lease.key},
+                        why, &w->net);
+    }
+    free(w->connected);
+    w->connected = to;
+    return s;
+}
+
 static void status_ask(struct status_work *w)
 {
     struct wire_message ask = {.term = w->lease.term, .type = WIRE_ASK};
     struct buf bytes = {0};
 
+    if (options_get(&w->options, "cursor") != NULL) {
+        ask.ask.what = WIRE_ASK_CURSOR;
+    }
     snprintf(ask.job, sizeof(ask.job), "%s", w->lease.run);
     wire_encode(&ask, &bytes);
     /* FULL means that an earlier question still waits to be sent. */
@@ -162,7 +203,8 @@ static enum status status_print(struct status_work *w, const struct buf *json,
     struct buf text = {0};
     enum status s;
 
-    if (options_get(&w->options, "json") != NULL) {
+    if (options_get(&w->options, "json") != NULL ||
+        options_get(&w->options, "cursor") != NULL) {
         printf("%s\n", buf_text(json));
         return STATUS_OK;
     }
@@ -179,25 +221,77 @@ static enum status status_print(struct status_work *w, const struct buf *json,
     return s;
 }
 
+/* The job is over: say how it ended, as the journal tells it. */
+static enum status status_show_end(struct status_work *w, struct fault *why)
+{
+    struct status_ended end;
+    enum status s = status_audit_end(w->state_uri, w->lease.run, why, &end);
+
+    if (s == STATUS_OK && !end.is_known) {
+        printf("the job is over (term %" PRIu64 ", last led by %s); how it "
+               "ended was not kept\n",
+               w->lease.term, w->lease.host);
+    } else if (s == STATUS_OK) {
+        w->exit_code = end.exit_code;
+        printf("the job is over (term %" PRIu64 ", last led by %s): %s%s%s%s%s"
+               "\n",
+               w->lease.term, w->lease.host, status_text(end.status),
+               end.host.size > 0 ? ": " : "", buf_text(&end.host),
+               end.reason.size > 0 ? ": " : "", buf_text(&end.reason));
+    }
+    status_ended_fini(&end);
+    return s;
+}
+
 static enum status status_show(struct status_work *w, struct fault *why)
 {
     bool is_watch = options_get(&w->options, "watch") != NULL;
     struct timespec pause = {STATUS_WATCH_S, 0};
     struct buf json = {0};
-    enum status s = status_fetch(w, why, &json);
+    enum status s = STATUS_OK;
 
-    while (s == STATUS_OK) {
-        s = status_print(w, &json, is_watch, why);
-        if (s != STATUS_OK || !is_watch || fflush(stdout) != 0) {
+    while (s == STATUS_OK && !w->lease.is_released) {
+        s = status_connect(w, why);
+        if (s == STATUS_OK) {
+            s = status_fetch(w, why, &json);
+        }
+        if (s == STATUS_OK) {
+            s = status_print(w, &json, is_watch, why);
+        }
+        if (s == STATUS_OK && (!is_watch || fflush(stdout) != 0)) {
             break;
         }
         nanosleep(&pause, NULL);
-        if (status_read_lease(w, why) != STATUS_OK) {
-            break; /* Over: what was shown last is the end. */
+        if (is_watch && (s == STATUS_OK || s == STATUS_TIMEOUT)) {
+            s = status_read_lease(w, why); /* Another may lead by now. */
         }
-        s = status_fetch(w, why, &json);
+    }
+    if (s == STATUS_OK && w->lease.is_released) {
+        s = status_show_end(w, why);
     }
     buf_fini(&json);
+    return s;
+}
+
+static enum status status_audit(struct status_work *w, struct fault *why)
+{
+    struct audit *audit = NULL;
+    struct buf text = {0};
+    enum status s = status_audit_read(w->state_uri, w->lease.run, why, &audit);
+
+    if (s == STATUS_OK) {
+        if (options_get(&w->options, "json") != NULL) {
+            audit_json(audit, &text);
+            buf_add_char(&text, '\n');
+        } else {
+            audit_print(audit, &text);
+        }
+        fputs(buf_text(&text), stdout);
+        w->exit_code =
+            audit_is_exact(audit) ? 0 : status_exit_code(STATUS_CONFLICT);
+    }
+    audit_destroy(&audit);
+    buf_fini(&text);
     return s;
 }
 
@@ -220,11 +314,12 @@ static enum status status_do(struct status_work *w, struct fault *why)
                          "which job? give --output with --job-name, or "
                          "--state, or --job");
     }
+    w->is_audit = options_get(&w->options, "audit") != NULL;
     s = status_read_lease(w, why);
-    if (s == STATUS_OK) {
-        s = net_connect(w->lease.endpoint, WIRE_MESSAGE_MAX, why, &w->net);
+    if (s != STATUS_OK) {
+        return s;
     }
-    return s == STATUS_OK ? status_show(w, why) : s;
+    return w->is_audit ? status_audit(w, why) : status_show(w, why);
 }
 
 int status_main(int argc, char **argv)
@@ -233,14 +328,19 @@ int status_main(int argc, char **argv)
     struct fault why = {.text = ""};
     enum status s = options_parse(&command_status, argv + 1, &why, &w->options);
 
+    int code;
+
     (void)argc;
     if (s == STATUS_OK) {
         s = status_do(w, &why);
     }
     net_close(&w->net, 0);
+    net_keys_fini(&w->keys);
+    free(w->connected);
     free(w->state_uri);
     contract_fini(&w->contract);
     options_fini(&w->options);
+    code = s == STATUS_OK ? w->exit_code : command_fail(s, &why);
     free(w);
-    return s == STATUS_OK ? 0 : command_fail(s, &why);
+    return code;
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -10,32 +11,42 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/host_keys.h"
 #include "cli/prepare.h"
-#include "cli/term_store.h"
-#include "coordinator/session.h"
+#include "cli/store_queue.h"
+#include "coordinator/reign.h"
 #include "proto/wire.h"
-#include "store/store.h"
 
-enum { LEAD_LINGER_MS = 3000, LEAD_STORE_MS = 5000, LEAD_DRAIN_MAX = 1024 };
+enum {
+    LEAD_DRAIN_MAX = 1024,
+    LEAD_GAP_PART = 20, /* Of a heartbeat, between writes of the journal. */
+    LEAD_GAP_MAX_MS = 200,
+    LEAD_RUN_BEATS = 5, /* What a lease aims at. */
+    LEAD_SNAPSHOT_BYTES = 1 << 20,
+};
 
 struct lead {
     struct lead_options options;
-    int fd;
+    struct term_lease lease;
+    int end_fd;  /* The thread has ended. */
+    int stop_fd; /* It shall. */
+    atomic_bool stop;
     bool has_thread;
     pthread_t thread;
 
     /* The thread's until it has ended. */
-    struct store *state;
-    struct buf state_prefix;
-    char *lease_key;
-    struct session *session;
-    struct prepare *prepare;
-    bool is_preparing;
+    struct host_keys_watch *watch; /* Admits the hosts' keys. */
+    struct reign *reign;
+    enum reign_state state;
+    struct store_queue *queue;
+    struct prepare *prepare; /* Under way; */
+    struct prepare *made;    /* done, and what it dealt is in use. */
+    bool is_load;
     bool is_over;
-    uint64_t session_timer_ms;
-    uint64_t term_timer_ms;
+    uint64_t timer_ms;
     struct buf encoded;
     enum status status;
     struct fault why;
@@ -46,52 +57,74 @@ static uint64_t lead_setting(const struct lead *l, enum setting id)
     return settings_number(&l->options.contract->job->settings, id);
 }
 
-static void lead_new_session(struct lead *l)
+static void lead_new_reign(struct lead *l)
 {
-    const struct term_lease *lease = term_lease(l->options.term);
     const struct contract *c = l->options.contract;
-
-    l->session = session_new(&(struct session_options){
-        .job_name = c->job_name,
-        .run = lease->run,
-        .leader = c->hosts.names[c->hosts.current],
-        .term = lease->term,
-        .hosts = (const char *const *)c->hosts.names,
-        .host_count = c->hosts.count,
-        .now_ms = clock_now_ms(&clock_os),
-        .join_timeout_ms = lead_setting(l, SETTING_JOIN_TIMEOUT),
-        .heartbeat_ms = lead_setting(l, SETTING_HEARTBEAT),
-        .host_timeout_ms = lead_setting(l, SETTING_HOST_TIMEOUT),
-        .grace_ms = lead_setting(l, SETTING_GRACE),
-        .skew_max_ms = lead_setting(l, SETTING_MAX_CLOCK_SKEW),
-        .keeps_on_failure = lead_setting(l, SETTING_ON_FAILURE) == 1,
-    });
-}
-
-/* Start listing and dealing with what the hosts have said of themselves. */
-static void lead_prepare(struct lead *l)
-{
-    uint32_t count = l->options.contract->hosts.count;
-    struct prepare_options options = {
-        .contract = l->options.contract,
-        .state_uri = l->options.state_uri,
-        .run = term_lease(l->options.term)->run,
-        .term = term_lease(l->options.term)->term,
-        .ranks = mem_new(count, sizeof(uint32_t)),
-        .weights = mem_new(count, sizeof(uint32_t)),
-        .attempts = mem_new(count, sizeof(uint64_t)),
+    uint64_t beat_ms = lead_setting(l, SETTING_HEARTBEAT);
+    uint64_t gap_ms = beat_ms / LEAD_GAP_PART;
+    struct reign_options options = {
+        .session =
+            {
+                .job_name = c->job_name,
+                .run = l->lease.run,
+                .leader = c->hosts.names[c->hosts.current],
+                .term = l->lease.term,
+                .hosts = (const char *const *)c->hosts.names,
+                .host_count = c->hosts.count,
+                .now_ms = clock_now_ms(&clock_os),
+                .join_timeout_ms = lead_setting(l, SETTING_JOIN_TIMEOUT),
+                .heartbeat_ms = beat_ms,
+                .host_timeout_ms = lead_setting(l, SETTING_HOST_TIMEOUT),
+                .grace_ms = lead_setting(l, SETTING_GRACE),
+                .skew_max_ms = lead_setting(l, SETTING_MAX_CLOCK_SKEW),
+                .keeps_on_failure = lead_setting(l, SETTING_ON_FAILURE) == 1,
+            },
+        .number = c->hosts.current,
+        .gap_ms = gap_ms < LEAD_GAP_MAX_MS ? gap_ms : LEAD_GAP_MAX_MS,
+        .snapshot_bytes = LEAD_SNAPSHOT_BYTES,
+        .run_ms = LEAD_RUN_BEATS * beat_ms,
+        .has_conditions = l->options.has_conditions,
     };
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct session_host host = session_host(l->session, i);
+    hash_random(&options.nonce, sizeof(options.nonce));
+    l->reign = reign_new(&options);
+}
 
-        options.ranks[i] = (uint32_t)host.ranks;
-        options.weights[i] = (uint32_t)host.weight;
-        options.attempts[i] = host.attempt;
+static void lead_step(struct lead *l, struct reign_event *event);
+
+/* What the hosts have said of themselves, for the deal. */
+static void lead_gather(struct lead *l, struct prepare_options *options)
+{
+    uint32_t count = l->options.contract->hosts.count;
+
+    options->ranks = mem_new(count, sizeof(uint32_t));
+    options->weights = mem_new(count, sizeof(uint32_t));
+    options->attempts = mem_new(count, sizeof(uint64_t));
+    for (uint32_t i = 0; !l->is_load && i < count; i++) {
+        struct session_host host = session_host(reign_session(l->reign), i);
+
+        options->ranks[i] = (uint32_t)host.ranks;
+        options->weights[i] = (uint32_t)host.weight;
+        options->attempts[i] = host.attempt;
     }
+}
+
+/* Start listing and dealing, or looking for what was dealt. */
+static void lead_prepare(struct lead *l, bool is_load)
+{
+    struct prepare_options options = {
+        .is_load = is_load,
+        .contract = l->options.contract,
+        .state_uri = l->options.state_uri,
+        .run = l->lease.run,
+        .has_conditions = l->options.has_conditions,
+        .term = l->lease.term,
+    };
+
     CHECK(l->prepare == NULL);
+    l->is_load = is_load;
+    lead_gather(l, &options);
     l->status = prepare_start(&options, &l->why, &l->prepare);
-    l->is_preparing = l->status == STATUS_OK;
     l->is_over = l->status != STATUS_OK;
 }
 
@@ -110,25 +143,59 @@ static void lead_send(struct lead *l, const struct session_send *send)
     }
 }
 
-static void lead_step(struct lead *l, struct session_event *event)
+static const char *lead_phase(const struct lead *l)
 {
-    enum session_phase before = session_phase(l->session);
-    struct session_effects fx = {0};
+    const struct session *session = reign_session(l->reign);
+
+    return session != NULL ? session_phase_word(session_phase(session)) : "";
+}
+
+/* Say what has changed, and see whether this reign is at its end. */
+static void lead_follow(struct lead *l, const char *phase_before)
+{
+    enum reign_state state = reign_state(l->reign);
+
+    if (strcmp(phase_before, lead_phase(l)) != 0) {
+        log_event(LOG_INFO, "job.phase", "phase=%s term=%" PRIu64,
+                  lead_phase(l), l->lease.term);
+    }
+    if (state != l->state && state == REIGN_SERVING) {
+        log_event(LOG_INFO, "coordinator.serves", "term=%" PRIu64,
+                  l->lease.term);
+    }
+    l->state = state;
+    if (state == REIGN_DEPOSED) {
+        l->status = fault_set(&l->why, STATUS_STOPPED,
+                              "another host writes the journal");
+        l->is_over = true;
+    } else if (state == REIGN_BROKEN) {
+        l->status = fault_set(&l->why, STATUS_MALFORMED,
+                              "the job's state below %s can't be gone on "
+                              "with: %s",
+                              l->options.state_uri, reign_fault(l->reign));
+        l->is_over = true;
+    }
+}
+
+static void lead_step(struct lead *l, struct reign_event *event)
+{
+    struct reign_effects fx = {0};
+    const char *phase = lead_phase(l);
 
     event->now_ms = clock_now_ms(&clock_os);
     event->wall_ms = clock_wall_ms(&clock_os);
-    session_step(l->session, event, &fx);
+    reign_step(l->reign, event, &fx);
+    for (uint32_t i = 0; i < fx.request_count; i++) {
+        store_queue_add(l->queue, &fx.requests[i]);
+    }
     for (uint32_t i = 0; i < fx.send_count; i++) {
         lead_send(l, &fx.sends[i]);
     }
-    l->session_timer_ms = fx.timer_ms;
+    l->timer_ms = fx.timer_ms;
     l->is_over = l->is_over || fx.is_over;
-    if (session_phase(l->session) != before) {
-        log_event(LOG_INFO, "job.phase", "phase=%s",
-                  session_phase_word(session_phase(l->session)));
-    }
-    if (fx.do_prepare) {
-        lead_prepare(l);
+    lead_follow(l, phase);
+    if (fx.do_prepare != REIGN_PREPARE_NOTHING && !l->is_over) {
+        lead_prepare(l, fx.do_prepare == REIGN_LOAD);
     }
 }
 
@@ -137,13 +204,19 @@ static void lead_take_message(struct lead *l, uint64_t peer,
 {
     struct wire_message message;
     struct fault why = {.text = ""};
-    struct session_event event = {.peer = peer, .message = &message};
+    struct reign_event event = {.peer = peer, .message = &message};
 
-    event.status = wire_decode(
-        buf_bytes(bytes), term_lease(l->options.term)->run, &why, &message);
+    event.status = wire_decode(buf_bytes(bytes), l->lease.run, &why, &message);
     event.type =
-        event.status == STATUS_OK ? SESSION_EVENT_MESSAGE : SESSION_EVENT_BAD;
+        event.status == STATUS_OK ? REIGN_EVENT_MESSAGE : REIGN_EVENT_BAD;
     event.text = why.text;
+    if (event.status == STATUS_OK &&
+        !host_keys_may_say(
+            net_sender_tag(l->options.net), &message,
+            (const char *const *)l->options.contract->hosts.names)) {
+        event.type = REIGN_EVENT_BAD;
+        event.status = STATUS_REFUSED;
+    }
     lead_step(l, &event);
 }
 
@@ -152,7 +225,7 @@ static void lead_drain(struct lead *l)
     struct buf bytes = {0};
     uint64_t peer;
 
-    for (int i = 0; i < LEAD_DRAIN_MAX && !l->is_over; i++) {
+    for (int i = 0; i < LEAD_DRAIN_MAX && l->status == STATUS_OK; i++) {
         if (net_receive(l->options.net, &peer, &bytes) != STATUS_OK) {
             break;
         }
@@ -164,71 +237,80 @@ static void lead_drain(struct lead *l)
 static void lead_take_prepared(struct lead *l)
 {
     struct fault why = {.text = ""};
-    struct session_event event = {.type = SESSION_EVENT_PREPARED};
+    struct reign_event event = {.type = REIGN_EVENT_PREPARED, .text = why.text};
 
     event.status = prepare_join(l->prepare, &why);
-    event.text = why.text;
     if (event.status == STATUS_OK) {
-        event.shares = prepare_shares(l->prepare);
+        event.dealt = prepare_dealt(l->prepare);
+        CHECK(l->made == NULL);
+        l->made = l->prepare;
+        l->prepare = NULL;
+    } else {
+        prepare_destroy(&l->prepare);
     }
-    l->is_preparing = false;
     lead_step(l, &event);
 }
 
-static void lead_do_term(struct lead *l)
+static void lead_take_stored(struct lead *l)
 {
-    l->term_timer_ms = term_store_step(l->options.term, l->state, l->lease_key,
-                                       TERM_EVENT_TIMER);
-    if (term_state(l->options.term) != TERM_LEADING) {
-        l->status = fault_set(&l->why, STATUS_LOST,
-                              "the job's lease below %s was not renewed in "
-                              "time, or another host has taken it; where the "
-                              "store is away for so long at times, set a "
-                              "longer heartbeat (--heartbeat)",
-                              l->options.state_uri);
-        log_event(LOG_ERROR, "lease.lost", "term=%" PRIu64,
-                  term_lease(l->options.term)->term);
-        l->is_over = true;
+    struct journal_event stored;
+
+    while (l->status == STATUS_OK && store_queue_take(l->queue, &stored)) {
+        lead_step(l, &(struct reign_event){.type = REIGN_EVENT_STORED,
+                                           .stored = &stored});
     }
 }
 
 static int lead_wait_ms(const struct lead *l)
 {
     uint64_t now_ms = clock_now_ms(&clock_os);
-    uint64_t next_ms = l->term_timer_ms;
 
-    if (l->session_timer_ms != 0 && l->session_timer_ms < next_ms) {
-        next_ms = l->session_timer_ms;
-    }
-    if (next_ms <= now_ms) {
+    if (l->timer_ms <= now_ms) {
         return 0;
     }
-    return next_ms - now_ms < 60000 ? (int)(next_ms - now_ms) : 60000;
+    return l->timer_ms - now_ms < 60000 ? (int)(l->timer_ms - now_ms) : 60000;
 }
 
-static void lead_turn(struct lead *l)
+static void lead_turn(struct lead *l, int wait_ms)
 {
-    int fds[1] = {-1};
-    unsigned ready;
+    const int fds[] = {
+        l->stop_fd,
+        store_queue_fd(l->queue),
+        l->prepare != NULL ? prepare_fd(l->prepare) : -1,
+    };
+    unsigned ready = net_wait(l->options.net, wait_ms, fds, 3);
 
-    if (l->is_preparing) {
-        fds[0] = prepare_fd(l->prepare);
-    }
-    ready =
-        net_wait(l->options.net, lead_wait_ms(l), fds, l->is_preparing ? 1 : 0);
     if (ready & 1U) {
         lead_drain(l);
     }
-    if (!l->is_over && l->is_preparing && (ready & 2U)) {
+    if (l->status == STATUS_OK && (ready & 4U)) {
+        lead_take_stored(l);
+    }
+    if (l->status == STATUS_OK && l->prepare != NULL && (ready & 8U)) {
         lead_take_prepared(l);
     }
-    if (!l->is_over && clock_now_ms(&clock_os) >= l->term_timer_ms) {
-        lead_do_term(l);
+    if (l->status == STATUS_OK && clock_now_ms(&clock_os) >= l->timer_ms) {
+        lead_step(l, &(struct reign_event){.type = REIGN_EVENT_TIMER});
     }
-    if (!l->is_over && l->session_timer_ms != 0 &&
-        clock_now_ms(&clock_os) >= l->session_timer_ms) {
-        lead_step(l, &(struct session_event){.type = SESSION_EVENT_TIMER});
-    }
+}
+
+/* Let the job's hosts in, and only them. */
+static void lead_admit(struct lead *l)
+{
+    const struct contract *c = l->options.contract;
+    bool is_shared =
+        settings_text(&c->job->settings, SETTING_SECRET_FILE)[0] != '\0';
+
+    l->status = host_keys_watch_start(
+        &(struct host_keys_watch_options){
+            .state_uri = l->options.state_uri,
+            .hosts = (const char *const *)c->hosts.names,
+            .host_count = c->hosts.count,
+            .every_ms = (uint32_t)lead_setting(l, SETTING_HEARTBEAT),
+            .net = l->options.net,
+            .shared = is_shared ? l->options.keys : NULL,
+        },
+        &l->why, &l->watch);
 }
 
 static void *lead_main(void *self)
@@ -236,24 +318,19 @@ static void *lead_main(void *self)
     struct lead *l = self;
     uint64_t one = 1;
 
-    l->status = store_open(l->options.state_uri, STORE_WRITE, &l->why,
-                           &l->state, &l->state_prefix);
-    if (l->status == STATUS_OK) {
-        store_set_limit(l->state, LEAD_STORE_MS);
-        l->lease_key = mem_print("%slease", buf_text(&l->state_prefix));
-        lead_new_session(l);
-        lead_do_term(l);
-        lead_step(l, &(struct session_event){.type = SESSION_EVENT_TIMER});
+    lead_admit(l);
+    lead_new_reign(l);
+    lead_step(l, &(struct reign_event){.type = REIGN_EVENT_TIMER});
+    while (l->status == STATUS_OK && !l->is_over && !atomic_load(&l->stop)) {
+        lead_turn(l, lead_wait_ms(l));
     }
-    while (l->status == STATUS_OK && !l->is_over) {
-        lead_turn(l);
+    if (l->status == STATUS_OK && !l->is_over) {
+        l->status = fault_set(&l->why, STATUS_STOPPED, "another host leads");
     }
-    if (l->status == STATUS_OK) {
-        term_store_step(l->options.term, l->state, l->lease_key,
-                        TERM_EVENT_RELEASE);
-    }
-    net_close(&l->options.net, LEAD_LINGER_MS);
-    CHECK(write(l->fd, &one, sizeof(one)) == sizeof(one));
+    host_keys_watch_stop(&l->watch);
+    prepare_destroy(&l->prepare); /* May wait for the store, as this may. */
+    store_queue_end(&l->queue);
+    CHECK(write(l->end_fd, &one, sizeof(one)) == sizeof(one));
     return NULL;
 }
 
@@ -261,23 +338,42 @@ enum status lead_start(const struct lead_options *options, struct fault *why,
                        struct lead **out)
 {
     struct lead *l = mem_new(1, sizeof(*l));
+    char *folder = mem_print("runs/%s/", options->lease->run);
+    enum status s;
 
     l->options = *options;
-    l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    l->has_thread =
-        l->fd >= 0 && pthread_create(&l->thread, NULL, lead_main, l) == 0;
-    if (!l->has_thread) {
-        l->status = fault_set(why, STATUS_OS, "no thread to coordinate with");
-        l->why = *why;
-        return lead_finish(&l, why);
+    l->lease = *options->lease;
+    l->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    l->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s = store_queue_start(options->state_uri, folder, why, &l->queue);
+    free(folder);
+    if (s == STATUS_OK) {
+        l->has_thread = l->end_fd >= 0 && l->stop_fd >= 0 &&
+                        pthread_create(&l->thread, NULL, lead_main, l) == 0;
+        if (!l->has_thread) {
+            s = fault_set(why, STATUS_OS, "no thread to coordinate with");
+        }
     }
     *out = l;
-    return STATUS_OK;
+    if (s != STATUS_OK) {
+        l->status = s;
+        l->why = *why;
+        return lead_finish(out, why);
+    }
+    return s;
 }
 
 int lead_fd(const struct lead *l)
 {
-    return l->fd;
+    return l->end_fd;
+}
+
+void lead_stop(struct lead *l)
+{
+    uint64_t one = 1;
+
+    atomic_store(&l->stop, true);
+    CHECK(write(l->stop_fd, &one, sizeof(one)) == sizeof(one));
 }
 
 enum status lead_finish(struct lead **l, struct fault *why)
@@ -292,16 +388,17 @@ enum status lead_finish(struct lead **l, struct fault *why)
     if (s != STATUS_OK) {
         *why = old->why;
     }
-    session_destroy(&old->session);
+    host_keys_watch_stop(&old->watch);
+    reign_destroy(&old->reign);
     prepare_destroy(&old->prepare);
-    net_close(&old->options.net, 0);
-    term_destroy(&old->options.term);
-    store_close(&old->state);
-    buf_fini(&old->state_prefix);
+    prepare_destroy(&old->made);
+    store_queue_end(&old->queue);
     buf_fini(&old->encoded);
-    free(old->lease_key);
-    if (old->fd >= 0) {
-        close(old->fd);
+    if (old->end_fd >= 0) {
+        close(old->end_fd);
+    }
+    if (old->stop_fd >= 0) {
+        close(old->stop_fd);
     }
     free(old);
     *l = NULL;

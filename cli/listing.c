@@ -226,6 +226,27 @@ enum status listing_make(const struct listing_options *options,
     return s;
 }
 
+enum status listing_take(const struct job_channel *channel,
+                         struct catalog **catalog, struct fault *why,
+                         struct listing *out)
+{
+    struct store *store = NULL;
+    enum status s;
+
+    CHECK(channel->source == JOB_SOURCE_PREFIX);
+    *out = (struct listing){0};
+    s = store_open(channel->uri, STORE_READ, why, &store, &out->prefix);
+    if (s != STATUS_OK) {
+        listing_fini(out);
+        return s;
+    }
+    out->root_uri = mem_copy(store_root_uri(store));
+    out->catalog = *catalog;
+    *catalog = NULL;
+    store_close(&store);
+    return STATUS_OK;
+}
+
 void listing_fini(struct listing *l)
 {
     catalog_destroy(&l->catalog);

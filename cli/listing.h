@@ -36,6 +36,13 @@ struct listing_options {
  * source and key. */
 MUST_USE enum status listing_make(const struct listing_options *options,
                                   struct fault *why, struct listing *out);
+
+/* The listing of a catalog of the channel that is already there; *@catalog
+ * becomes the listing's with OK. The source is one of prefix. The statuses of
+ * store_open(). */
+MUST_USE enum status listing_take(const struct job_channel *channel,
+                                  struct catalog **catalog, struct fault *why,
+                                  struct listing *out);
 void listing_fini(struct listing *l);
 
 #endif /* CLI_LISTING_H */

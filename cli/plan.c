@@ -97,7 +97,7 @@ static void plan_write_objects(const struct dealing *d, uint32_t rank,
 
     deal_seek(d->deal, rank, &cursor);
     while (deal_next(&cursor, &unit)) {
-        catalog_seek(d->listing.catalog, unit.object, &at);
+        catalog_seek(dealing_catalog(d), unit.object, &at);
         if (!catalog_next(&at, &object)) {
             return;
         }
@@ -132,6 +132,79 @@ static void plan_write_host(const struct plan *plan, const struct dealing *d,
         if (plan->with_objects) {
             plan_write_objects(d, first + r, out);
         }
+    }
+}
+
+void plan_find_left(const struct dealing *d, struct plan_left *out)
+{
+    uint64_t end =
+        d->is_dynamic ? d->positions : catalog_count(d->listing.catalog);
+    struct range rest = {0, end};
+    struct range gap;
+
+    *out = (struct plan_left){.committed = ranges_size(d->base),
+                              .units = end - ranges_size(d->base)};
+    for (; ranges_next_gap(d->base, rest, &gap); rest.first = gap.end) {
+        if (out->next_count < PLAN_RUNS_SHOWN) {
+            out->next[out->next_count++] = gap;
+        }
+        out->runs++;
+    }
+}
+
+static void plan_write_left(const struct plan *plan, const struct dealing *d,
+                            struct buf *out)
+{
+    struct plan_left left;
+
+    if (d->base == NULL) {
+        return;
+    }
+    plan_find_left(d, &left);
+    buf_print(out,
+              "    resumed from %s: epoch %" PRIu64 ", %" PRIu64
+              " committed, %" PRIu64 " left in %" PRIu64 " run%s\n",
+              plan->resume, d->first_epoch, left.committed, left.units,
+              left.runs, left.runs == 1 ? "" : "s");
+    if (d->tried_again > 0) {
+        buf_print(out, "    skipped before, tried again: %" PRIu64 "\n",
+                  d->tried_again);
+    }
+    if (dealing_is_done(d)) {
+        buf_add_text(out, "    nothing is left of this epoch\n");
+        return;
+    }
+    buf_add_text(out, "    next positions:");
+    for (uint32_t i = 0; i < left.next_count; i++) {
+        buf_print(out, " %" PRIu64 "-%" PRIu64, left.next[i].first,
+                  left.next[i].end - 1);
+    }
+    buf_add_text(out, left.runs > left.next_count ? " ...\n" : "\n");
+}
+
+static void plan_write_leased(const struct plan *plan, const struct dealing *d,
+                              struct buf *out)
+{
+    const struct job_channel *c = d->channel;
+    uint64_t epochs = c->epochs - d->first_epoch;
+    uint64_t ranks = 0;
+
+    for (uint32_t i = 0; i < d->host_count; i++) {
+        ranks += plan->ranks[d->numbers[i]];
+    }
+    buf_print(out,
+              "    leased while the command runs: %" PRIu64
+              " units an epoch, %" PRIu64 " epoch%s, %u host%s, %" PRIu64
+              " rank%s\n",
+              d->positions, epochs, epochs == 1 ? "" : "s", d->host_count,
+              d->host_count == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s");
+    if (c->step_units > 0) {
+        buf_print(out, "    in steps of %" PRIu64 " units over all ranks\n",
+                  c->step_units);
+    }
+    if (d->dropped > 0) {
+        buf_print(out, "    left out behind the last full step: %" PRIu64 "\n",
+                  d->dropped);
     }
 }
 
@@ -183,7 +256,12 @@ static void plan_write_dealing(const struct plan *plan, const struct dealing *d,
     if (c->mode == JOB_FILE) {
         buf_print(out, "    to %s/%s\n", plan->contract->data, c->name);
     }
-    plan_write_deal(plan, d, out);
+    plan_write_left(plan, d, out);
+    if (d->is_dynamic) {
+        plan_write_leased(plan, d, out);
+    } else {
+        plan_write_deal(plan, d, out);
+    }
 }
 
 static void plan_write_writes(const struct plan *plan, struct buf *out)

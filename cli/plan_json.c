@@ -27,7 +27,7 @@ static void plan_json_objects(const struct dealing *d, uint32_t rank,
     buf_add_text(out, ", \"objects\": [");
     deal_seek(d->deal, rank, &cursor);
     while (deal_next(&cursor, &unit)) {
-        catalog_seek(d->listing.catalog, unit.object, &at);
+        catalog_seek(dealing_catalog(d), unit.object, &at);
         if (!catalog_next(&at, &object)) {
             break;
         }
@@ -67,6 +67,62 @@ static void plan_json_host(const struct plan *plan, const struct dealing *d,
     buf_add_text(out, "]}");
 }
 
+/* What was dealt before the command starts. */
+static void plan_json_dealt(const struct plan *plan, const struct dealing *d,
+                            struct buf *out)
+{
+    buf_print(out,
+              "\"units\": %" PRIu64 ", \"skew\": %.6f, \"dropped\": %" PRIu64
+              ", \"padded\": %" PRIu64 ", \"hosts\": [",
+              deal_unit_count(d->deal), deal_skew(d->deal),
+              deal_dropped(d->deal), deal_padded(d->deal));
+    for (uint32_t i = 0; i < d->host_count; i++) {
+        buf_add_text(out, i > 0 ? ", " : "");
+        plan_json_host(plan, d, i, out);
+    }
+}
+
+/* What is leased while it runs: no host has any of it yet. */
+static void plan_json_leased(const struct plan *plan, const struct dealing *d,
+                             struct buf *out)
+{
+    buf_print(out,
+              "\"units\": %" PRIu64 ", \"dropped\": %" PRIu64
+              ", \"epochs\": %" PRIu64 ", \"step_units\": %" PRIu64
+              ", \"hosts\": [",
+              d->positions, d->dropped, d->channel->epochs - d->first_epoch,
+              d->channel->step_units);
+    for (uint32_t i = 0; i < d->host_count; i++) {
+        buf_add_text(out, i > 0 ? ", {" : "{");
+        plan_json_text(out, "host", plan->hosts->names[d->numbers[i]]);
+        buf_print(out, ", \"rank_count\": %u}", plan->ranks[d->numbers[i]]);
+    }
+}
+
+static void plan_json_resume(const struct plan *plan, const struct dealing *d,
+                             struct buf *out)
+{
+    struct plan_left left;
+
+    if (d->base == NULL) {
+        return;
+    }
+    plan_find_left(d, &left);
+    buf_add_text(out, "\"resume\": {");
+    plan_json_text(out, "cursor", plan->resume);
+    buf_print(out,
+              ", \"epoch\": %" PRIu64 ", \"committed\": %" PRIu64
+              ", \"left\": %" PRIu64 ", \"runs\": %" PRIu64
+              ", \"tried_again\": %" PRIu64 ", \"next\": [",
+              d->first_epoch, left.committed, left.units, left.runs,
+              d->tried_again);
+    for (uint32_t i = 0; i < left.next_count; i++) {
+        buf_print(out, "%s[%" PRIu64 ", %" PRIu64 "]", i > 0 ? ", " : "",
+                  left.next[i].first, left.next[i].end);
+    }
+    buf_add_text(out, "]}, ");
+}
+
 static void plan_json_dealing(const struct plan *plan, const struct dealing *d,
                               struct buf *out)
 {
@@ -88,16 +144,14 @@ static void plan_json_dealing(const struct plan *plan, const struct dealing *d,
     plan_json_text(out, "even", job_even_name(c->even));
     buf_add_text(out, ", ");
     plan_json_text(out, "catalog", catalog_name(d->listing.catalog));
-    buf_print(out,
-              ", \"objects\": %" PRIu64 ", \"bytes\": %" PRIu64
-              ", \"units\": %" PRIu64 ", \"skew\": %.6f, \"dropped\": %" PRIu64
-              ", \"padded\": %" PRIu64 ", \"hosts\": [",
+    buf_print(out, ", \"objects\": %" PRIu64 ", \"bytes\": %" PRIu64 ", ",
               catalog_count(d->listing.catalog),
-              catalog_bytes(d->listing.catalog), deal_unit_count(d->deal),
-              deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
-    for (uint32_t i = 0; i < d->host_count; i++) {
-        buf_add_text(out, i > 0 ? ", " : "");
-        plan_json_host(plan, d, i, out);
+              catalog_bytes(d->listing.catalog));
+    plan_json_resume(plan, d, out);
+    if (d->is_dynamic) {
+        plan_json_leased(plan, d, out);
+    } else {
+        plan_json_dealt(plan, d, out);
     }
     buf_add_text(out, "]}");
 }

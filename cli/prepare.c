@@ -16,8 +16,10 @@
 #include "base/mem.h"
 #include "cli/claims.h"
 #include "cli/dealing.h"
+#include "cli/resume.h"
 #include "cli/share.h"
 #include "store/store.h"
+#include "store/store_sync.h"
 
 struct prepare {
     struct prepare_options options;
@@ -30,8 +32,13 @@ struct prepare {
     struct dealings dealings;
     struct buf state_prefix; /* What every key of the state starts with. */
     struct wire_share_all *shares;
+    struct dealt dealt;
+    struct dealt_copy *copy; /* Loaded: then it counts. */
+    struct dealing_options dealing;
+    struct cursor *resume;
     char **texts; /* What the shares' views point to. */
     size_t text_count;
+    uint64_t rank_count;
     enum status status;
     struct fault why;
 };
@@ -65,10 +72,13 @@ static enum status prepare_share(struct prepare *p, struct store *state,
                                  const struct dealing *d, uint32_t i,
                                  struct wire_share *out)
 {
-    struct deal_sum sum = deal_host_sum(d->deal, i);
+    struct deal_sum sum = {0, 0};
     struct catalog *share = NULL;
     enum status s;
 
+    if (!d->is_dynamic) {
+        sum = deal_host_sum(d->deal, i);
+    }
     *out = (struct wire_share){
         .channel = bytes_of(d->channel->name),
         .root_uri = bytes_of(d->listing.root_uri),
@@ -77,16 +87,23 @@ static enum status prepare_share(struct prepare *p, struct store *state,
             bytes_of(d->listing.named_by != NULL ? d->listing.named_by : ""),
         .units = sum.units,
         .bytes = sum.bytes,
+        .number = p->dealt.channel_count,
+        .is_dynamic = d->is_dynamic,
+        .positions = d->is_dynamic ? d->positions : 0,
     };
     out->catalog =
         prepare_keep(p, mem_print("%scatalog/%s", buf_text(&p->state_prefix),
                                   catalog_name(d->listing.catalog)));
-    if (sum.units == catalog_count(d->listing.catalog) &&
+    if (d->is_dynamic) {
+        out->share = out->catalog;
+        return STATUS_OK;
+    }
+    if (d->left == NULL && sum.units == catalog_count(d->listing.catalog) &&
         sum.bytes == catalog_bytes(d->listing.catalog)) {
         out->share = out->catalog;
         return STATUS_OK;
     }
-    s = share_of_host(d->listing.catalog, d->deal, i, &p->why, &share);
+    s = share_of_host(dealing_catalog(d), d->deal, i, &p->why, &share);
     if (s == STATUS_OK) {
         out->share =
             prepare_keep(p, mem_print("%sshares/%s", buf_text(&p->state_prefix),
@@ -97,8 +114,35 @@ static enum status prepare_share(struct prepare *p, struct store *state,
     return s;
 }
 
+static void prepare_log_dealt(const struct dealing *d)
+{
+    const struct catalog *catalog = d->listing.catalog;
+
+    if (d->base != NULL) {
+        log_event(LOG_INFO, "channel.resumed",
+                  "channel=%s epoch=%" PRIu64 " committed=%" PRIu64
+                  " tried-again=%" PRIu64 " is-done=%s",
+                  d->channel->name, d->first_epoch, ranges_size(d->base),
+                  d->tried_again, dealing_is_done(d) ? "yes" : "no");
+    }
+    if (d->deal == NULL) {
+        log_event(LOG_INFO, "channel.dealt",
+                  "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
+                  " hosts=%u deal=dynamic",
+                  d->channel->name, catalog_count(catalog),
+                  catalog_bytes(catalog), d->host_count);
+        return;
+    }
+    log_event(LOG_INFO, "channel.dealt",
+              "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
+              " hosts=%u deal=%s skew=%.3f dropped=%" PRIu64 " padded=%" PRIu64,
+              d->channel->name, catalog_count(catalog), catalog_bytes(catalog),
+              d->host_count, job_deal_name(job_channel_deal(d->channel)),
+              deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
+}
+
 static enum status prepare_channel(struct prepare *p, struct store *state,
-                                   const struct dealing *d)
+                                   struct dealing *d)
 {
     const struct catalog *catalog = d->listing.catalog;
     char *key = mem_print("%scatalog/%s", buf_text(&p->state_prefix),
@@ -106,18 +150,15 @@ static enum status prepare_channel(struct prepare *p, struct store *state,
     enum status s = share_write(state, key, catalog, &p->why);
 
     free(key);
-    log_event(LOG_INFO, "channel.dealt",
-              "channel=%s objects=%" PRIu64 " bytes=%" PRIu64
-              " hosts=%u deal=%s skew=%.3f dropped=%" PRIu64 " padded=%" PRIu64,
-              d->channel->name, catalog_count(catalog), catalog_bytes(catalog),
-              d->host_count, job_deal_name(job_channel_deal(d->channel)),
-              deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
+    prepare_log_dealt(d);
+    dealing_fill(d, &p->dealing, &p->dealt.channels[p->dealt.channel_count]);
     for (uint32_t i = 0; s == STATUS_OK && i < d->host_count; i++) {
         struct wire_share_all *all = &p->shares[d->numbers[i]];
 
         s = prepare_share(p, state, d, i, &all->shares[all->share_count]);
         all->share_count++;
     }
+    p->dealt.channel_count++;
     return s == STATUS_OK
                ? s
                : fault_prefix(&p->why, s, "channel %s", d->channel->name);
@@ -138,15 +179,21 @@ static enum status prepare_channels(struct prepare *p)
 
 static enum status prepare_deal(struct prepare *p)
 {
-    return dealings_make(
-        &(struct dealing_options){
-            .job = p->options.contract->job,
-            .hosts = &p->options.contract->hosts,
-            .ranks = p->options.ranks,
-            .weights = p->options.weights,
-            .progress = prepare_log_progress,
-        },
-        &p->why, &p->dealings);
+    const struct job *job = p->options.contract->job;
+    enum status s = resume_load(job, &p->why, &p->resume);
+
+    p->dealing = (struct dealing_options){
+        .job = job,
+        .hosts = &p->options.contract->hosts,
+        .ranks = p->options.ranks,
+        .weights = p->options.weights,
+        .resume = p->resume,
+        .resume_name = settings_text(&job->settings, SETTING_RESUME),
+        .state_uri = p->options.state_uri,
+        .progress = prepare_log_progress,
+    };
+    return s == STATUS_OK ? dealings_make(&p->dealing, &p->why, &p->dealings)
+                          : s;
 }
 
 /* One kind of write prefix: a folder for each host below @uri. */
@@ -250,6 +297,83 @@ static void prepare_number_ranks(struct prepare *p)
     for (uint32_t i = 0; i < count; i++) {
         p->shares[i].rank_count = ranks;
     }
+    p->rank_count = ranks;
+}
+
+/* ---- What was dealt, kept -------------------------------------------------
+ */
+
+enum { PREPARE_DEALT_MAX = 512 << 20 };
+
+static enum status prepare_load(struct prepare *p, struct store *state,
+                                const char *key)
+{
+    struct buf text = {0};
+    enum status s = store_sync_get(
+        state, &(struct store_sync_get){key, PREPARE_DEALT_MAX, NULL}, &p->why,
+        &text);
+
+    if (s == STATUS_OK) {
+        s = dealt_read(buf_bytes(&text), p->options.run, &p->why, &p->copy);
+        if (s != STATUS_OK) {
+            s = fault_prefix(&p->why, s, "%s", key);
+        }
+    }
+    buf_fini(&text);
+    return s;
+}
+
+static enum status prepare_keep_dealt(struct prepare *p, struct store *state,
+                                      const char *key)
+{
+    struct buf text = {0};
+    enum status s;
+
+    p->dealt.host_count = p->options.contract->hosts.count;
+    p->dealt.ranks = p->options.ranks;
+    p->dealt.weights = p->options.weights;
+    p->dealt.shares = p->shares;
+    dealt_write(&p->dealt, p->options.run, &text);
+    s = store_sync_put(
+        state,
+        &(struct store_sync_put){
+            key, buf_bytes(&text),
+            p->options.has_conditions ? STORE_IF_ABSENT : STORE_ALWAYS, NULL},
+        &p->why);
+    buf_fini(&text);
+    return s == STATUS_EXISTS ? prepare_load(p, state, key) : s;
+}
+
+static enum status prepare_settle(struct prepare *p)
+{
+    struct store *state = NULL;
+    char *key;
+    enum status s;
+
+    buf_clear(&p->state_prefix);
+    s = store_open(p->options.state_uri, STORE_WRITE, &p->why, &state,
+                   &p->state_prefix);
+    key = mem_print("%sruns/%s/dealt", buf_text(&p->state_prefix),
+                    p->options.run);
+    if (s == STATUS_OK) {
+        s = p->options.is_load ? prepare_load(p, state, key)
+                               : prepare_keep_dealt(p, state, key);
+    }
+    free(key);
+    store_close(&state);
+    return s;
+}
+
+static enum status prepare_make(struct prepare *p)
+{
+    enum status s;
+
+    prepare_number_ranks(p);
+    s = prepare_claims(p);
+    if (s == STATUS_OK) {
+        s = prepare_deal(p);
+    }
+    return s == STATUS_OK ? prepare_channels(p) : s;
 }
 
 static void *prepare_main(void *self)
@@ -257,13 +381,9 @@ static void *prepare_main(void *self)
     struct prepare *p = self;
     uint64_t one = 1;
 
-    prepare_number_ranks(p);
-    p->status = prepare_claims(p);
+    p->status = p->options.is_load ? STATUS_OK : prepare_make(p);
     if (p->status == STATUS_OK) {
-        p->status = prepare_deal(p);
-    }
-    if (p->status == STATUS_OK) {
-        p->status = prepare_channels(p);
+        p->status = prepare_settle(p);
     }
     CHECK(write(p->fd, &one, sizeof(one)) == sizeof(one));
     return NULL;
@@ -303,10 +423,10 @@ enum status prepare_join(struct prepare *p, struct fault *why)
     return p->status;
 }
 
-const struct wire_share_all *prepare_shares(const struct prepare *p)
+const struct dealt *prepare_dealt(const struct prepare *p)
 {
     CHECK(p->is_joined && p->status == STATUS_OK);
-    return p->shares;
+    return p->copy != NULL ? dealt_of(p->copy) : &p->dealt;
 }
 
 void prepare_destroy(struct prepare **p)
@@ -324,6 +444,8 @@ void prepare_destroy(struct prepare **p)
         close(old->fd);
     }
     dealings_fini(&old->dealings);
+    dealt_destroy(&old->copy);
+    cursor_destroy(&old->resume);
     for (size_t i = 0; i < old->text_count; i++) {
         free(old->texts[i]);
     }

@@ -45,7 +45,7 @@ uint64_t run_setting(const struct run *r, enum setting id)
     return settings_number(&r->contract.job->settings, id);
 }
 
-static void run_send(struct run *r, const struct wire_message *message)
+void run_send(struct run *r, const struct wire_message *message)
 {
     enum status s;
 
@@ -58,8 +58,6 @@ static void run_send(struct run *r, const struct wire_message *message)
                   wire_type_name(message->type), status_name(s));
     }
 }
-
-static void run_step(struct run *r, struct agent_event event);
 
 /* Start what the agent asked for; a start that fails is its outcome. */
 static void run_do_bring(struct run *r, const struct wire_share_all *shares)
@@ -82,6 +80,9 @@ static void run_do_start(struct run *r)
     struct fault why = {.text = ""};
     enum status s = environment_write_files(&r->contract, &why);
 
+    if (s == STATUS_OK) {
+        s = run_feed_start(r, &why);
+    }
     if (s == STATUS_OK) {
         s = run_child_start(r, &why);
     }
@@ -108,7 +109,7 @@ static void run_do_save(struct run *r)
 
 /* Give one event to the agent and do what it says. Starting something can
  * fail at once and so step again: at most once for each DO_. */
-static void run_step(struct run *r, struct agent_event event)
+void run_step(struct run *r, struct agent_event event)
 {
     struct agent_effects fx = {0};
 
@@ -169,7 +170,11 @@ static void run_take_messages(struct run *r)
         }
         s = wire_decode(buf_bytes(&bytes), r->lease.run, &why, &message);
         r->was_answered = true;
-        if (s == STATUS_OK) {
+        if (s == STATUS_OK && message.type == WIRE_GRANT) {
+            if (message.term == r->lease.term) {
+                run_feed_take_grant(r, &message.grant);
+            }
+        } else if (s == STATUS_OK) {
             run_note_refusal(r, &message);
             run_step(r, (struct agent_event){.type = AGENT_EVENT_MESSAGE,
                                              .message = &message});
@@ -236,12 +241,15 @@ static void run_take_save(struct run *r)
     run_step(r, event);
 }
 
-static void run_take_lead(struct run *r)
+void run_take_lead(struct run *r)
 {
     struct fault why = {.text = ""};
     enum status s = lead_finish(&r->lead, &why);
 
-    if (s != STATUS_OK) {
+    if (s == STATUS_STOPPED) {
+        log_event(LOG_WARN, "coordinator.deposed",
+                  "term=%" PRIu64 " reason=\"%s\"", r->lead_term, why.text);
+    } else if (s != STATUS_OK) {
         run_step(r, (struct agent_event){.type = AGENT_EVENT_LEADER,
                                          .status = s,
                                          .text = why.text});
@@ -289,13 +297,12 @@ static int run_wait_ms(const struct run *r)
     uint64_t now_ms = clock_now_ms(&clock_os);
     uint64_t next_ms = now_ms + RUN_WAIT_MAX_MS;
 
-    if (r->term != NULL && r->term_timer_ms < next_ms &&
-        (r->agent == NULL || agent_state(r->agent) == AGENT_JOINING)) {
-        next_ms = r->term_timer_ms;
-    }
     if (r->agent != NULL && r->agent_timer_ms != 0 &&
         r->agent_timer_ms < next_ms) {
         next_ms = r->agent_timer_ms;
+    }
+    if (r->feed != NULL && feed_timer_ms(r->feed) < next_ms) {
+        next_ms = feed_timer_ms(r->feed);
     }
     return next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
 }
@@ -308,6 +315,8 @@ static void run_turn(struct run *r)
         r->bring != NULL ? bring_fd(r->bring) : -1,
         r->save != NULL ? save_fd(r->save) : -1,
         r->lead != NULL ? lead_fd(r->lead) : -1,
+        succession_fd(r->succession),
+        r->feed != NULL ? feed_fd(r->feed) : -1,
     };
     unsigned ready =
         net_wait(r->net != NULL ? r->net : r->listener, run_wait_ms(r), fds,
@@ -317,6 +326,10 @@ static void run_turn(struct run *r)
         run_take_messages(r);
     }
     run_take_child(r);
+    if (!r->is_over && r->feed != NULL &&
+        ((ready & 64U) || clock_now_ms(&clock_os) >= feed_timer_ms(r->feed))) {
+        run_feed_step(r);
+    }
     if (!r->is_over && r->bring != NULL && (ready & 4U)) {
         run_take_bring(r);
     }
@@ -340,7 +353,8 @@ static enum status run_loop(struct run *r, struct fault *why)
 
     while (s == STATUS_OK && !r->is_over) {
         s = run_meet(r, why);
-        if (s == STATUS_OK) {
+        if (s == STATUS_OK && !r->is_over) {
+            run_meet_heed(r);
             run_turn(r);
         }
         if (r->agent == NULL && r->was_signalled) {
@@ -375,6 +389,7 @@ static void run_fini(struct run *r)
         log_event(LOG_ERROR, "coordinator.failed", "why=%s", why.text);
     }
     run_meet_fini(r);
+    run_feed_fini(r);
     run_bring_fini(r);
     run_save_fini(r);
     child_destroy(&r->child);

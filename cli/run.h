@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `smshard run`, in parts: run.c puts it together and loops; run_meet.c finds
  * or becomes the coordinator; run_bring.c and run_save.c start what the agent
- * asks for; run_child.c makes the command's environment. Main thread only. */
+ * asks for; run_feed.c serves dynamic channels; run_child.c makes the
+ * command's environment. Main thread only. */
 
 #ifndef CLI_RUN_H
 #define CLI_RUN_H
@@ -13,15 +14,19 @@
 #include "base/fault.h"
 #include "base/status.h"
 #include "cli/contract.h"
+#include "cli/host_keys.h"
 #include "cli/lead.h"
+#include "cli/succession.h"
 #include "coordinator/catalog.h"
-#include "coordinator/term.h"
+#include "coordinator/order.h"
 #include "proto/net.h"
 #include "proto/wire.h"
+#include "proto/work.h"
 #include "store/store.h"
 #include "worker/agent.h"
 #include "worker/bring.h"
 #include "worker/child.h"
+#include "worker/feed.h"
 #include "worker/save.h"
 
 /* What one channel's bring reads from. */
@@ -37,6 +42,22 @@ struct run_share {
     char *stamp;
 };
 
+/* A dynamic channel. */
+struct run_feed {
+    uint32_t number; /* Of the channel in the job. */
+    const struct job_channel *channel;
+    struct catalog *catalog;
+    struct holder *holder; /* Once the command starts. */
+    struct order order;
+    bool has_order;
+    uint64_t order_epoch;
+    char *name;
+    char *root_uri;
+    char *prefix;
+    char *named_by;
+    char *folder;
+};
+
 struct run {
     struct contract contract;
     struct options options;
@@ -44,18 +65,21 @@ struct run {
     char *state_uri;
     struct store *state;
     struct buf state_prefix;
-    char *lease_key;
+    bool has_conditions; /* The state's conditional writes. */
 
     char incarnation[WIRE_JOB_SIZE + 1];
     char run_id[WIRE_JOB_SIZE + 1]; /* Of the run that this host would lead. */
     uint64_t attempt;
     uint32_t ranks;
     char endpoint[NET_ENDPOINT_MAX];
-    struct net *listener; /* Until it leads. */
-    struct term *term;    /* The same. */
-    uint64_t term_timer_ms;
+    struct net_keys keys; /* This host's. */
+    struct net *listener; /* Lent to the lead while there is one. */
+    struct succession *succession;
+    char entered[WIRE_JOB_SIZE + 1]; /* The run that the succession knows of. */
     uint64_t started_ms;
     struct lead *lead;
+    uint64_t lead_term; /* Of the last lead. */
+    bool wants_lead;    /* It is this host's turn, once the last has ended. */
 
     struct net *net; /* To the coordinator. */
     struct agent *agent;
@@ -72,6 +96,13 @@ struct run {
     struct run_share shares[WIRE_CHANNELS_MAX];
     struct bring_channel channels[WIRE_CHANNELS_MAX];
     uint32_t share_count;
+    struct run_feed feeds[WIRE_CHANNELS_MAX];
+    struct feed_channel feed_channels[WIRE_CHANNELS_MAX];
+    uint32_t feed_count;
+    struct feed *feed; /* NULL: no dynamic channel, or not started. */
+    struct work work;
+    struct grant grant;
+    struct buf work_body;
     struct bring *bring;
     bool is_brought;  /* The bring has ended well. */
     char *output_uri; /* Where to write below, or NULL. */
@@ -88,19 +119,41 @@ struct run {
     bool is_over;
 };
 
+/* run.c: give one event to the agent and do what it says. */
+void run_step(struct run *r, struct agent_event event);
+
+/* Send to the coordinator, if it can be. */
+void run_send(struct run *r, const struct wire_message *message);
+
+/* The coordinator's thread has ended or was told to: join it. */
+void run_take_lead(struct run *r);
+
 /* Write this host's file, listen, and get ready to meet.
  * DENIED, STORE, OS (the port is taken), … */
 MUST_USE enum status run_meet_start(struct run *r, struct fault *why);
 
-/* Look at the lease if it is time; lead, or connect to who leads, as long as
- * the agent has not joined. */
+/* Take news of who leads: lead, or connect to who does. */
 MUST_USE enum status run_meet(struct run *r, struct fault *why);
+
+/* Tell the succession what it needs to know of the agent. */
+void run_meet_heed(struct run *r);
 void run_meet_fini(struct run *r);
 
 /* Start bringing the shares that the coordinator named. */
 MUST_USE enum status run_bring_start(struct run *r,
                                      const struct wire_share_all *all,
                                      struct fault *why);
+
+/* run_feed.c: dynamic channels. Load one's catalog; open the socket before the
+ * command starts; take the coordinator's word; tell all to a new one. */
+MUST_USE enum status run_feed_take_share(struct run *r,
+                                         const struct wire_share *from,
+                                         struct fault *why);
+MUST_USE enum status run_feed_start(struct run *r, struct fault *why);
+void run_feed_step(struct run *r);
+void run_feed_take_grant(struct run *r, const struct wire_grant *message);
+void run_feed_new_term(struct run *r);
+void run_feed_fini(struct run *r);
 
 /* Fill @beat's progress from the running or finished bring. */
 void run_bring_progress(const struct run *r, struct wire_beat *beat);

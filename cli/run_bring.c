@@ -72,10 +72,14 @@ static enum status run_take_shares(struct run *r,
     enum status s = STATUS_OK;
 
     for (uint32_t i = 0; s == STATUS_OK && i < all->share_count; i++) {
-        struct run_share *share = &r->shares[r->share_count++];
+        struct run_share *share = &r->shares[r->share_count];
 
+        if (all->shares[i].is_dynamic) {
+            s = run_feed_take_share(r, &all->shares[i], why);
+            continue;
+        }
         s = run_read_share(r, &all->shares[i], share, why);
-        r->channels[i] = (struct bring_channel){
+        r->channels[r->share_count++] = (struct bring_channel){
             .name = share->name,
             .root_uri = share->root_uri,
             .prefix = bytes_of(share->prefix),

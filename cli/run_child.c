@@ -62,6 +62,7 @@ static enum status run_set_own(const struct run *r, struct env_list *list,
     } rows[] = {
         {"SMSHARD_HOST", r->host},
         {"SMSHARD_OUTPUT_DIR", output},
+        {"SMSHARD_SOCKET", r->feed != NULL ? feed_path(r->feed) : NULL},
         {"SMSHARD_CHECKPOINT_DIR", c->checkpoints},
         {"SMSHARD_OUTPUT_URI", r->output_uri},
         {"SMSHARD_CHECKPOINT_URI", r->checkpoint_uri},

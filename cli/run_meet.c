@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/run.h"
-#include "cli/term_store.h"
 #include "cli/version.h"
 #include "proto/net_addr.h"
 #include "store/store_sync.h"
@@ -18,9 +17,12 @@
 
 enum {
     RUN_HOST_FILE_MAX = 4096,
-    RUN_TTL_BEATS = 5, /* The lease lives for so many heartbeats. */
-    RUN_TTL_MIN_MS = 2000,
-    RUN_STAGGER_MS = 500,
+    RUN_BEAT_MIN_MS = 200, /* Of the lease. */
+    RUN_PATIENCE = 10,     /* How many host timeouts of silence a host outlives
+                              that may come back. */
+    RUN_LINGER_MS = 3000,  /* For END to leave. */
+    RUN_MESSAGE_MAX = 256 << 10, /* That a host may say. */
+    RUN_RATE_MAX = 2000,         /* Messages of one host in a second. */
 };
 
 static void run_random_hex(char out[WIRE_JOB_SIZE + 1])
@@ -59,6 +61,9 @@ static void run_host_file_text(const struct run *r, struct buf *out)
               ", \"wall_ms\": %" PRIu64 ", \"release\": \"%s\"}\n",
               r->incarnation, r->attempt, clock_wall_ms(&clock_os),
               version_text());
+    out->size -= 2; /* "}\n" */
+    host_keys_write_field(&r->keys, out);
+    buf_add_text(out, "}\n");
 }
 
 /* Say in the store that this host is here. It is also the first write, so
@@ -107,7 +112,9 @@ static enum status run_listen(struct run *r, struct fault *why)
     struct net_listen options = {
         .address = bind,
         .port = (uint16_t)run_setting(r, SETTING_PORT),
-        .message_max = WIRE_MESSAGE_MAX,
+        .message_max = RUN_MESSAGE_MAX,
+        .rate_max = RUN_RATE_MAX,
+        .keys = &r->keys,
     };
 
     if (bind[0] == '\0' && r->contract.hosts.count == 1) {
@@ -122,14 +129,16 @@ static enum status run_listen(struct run *r, struct fault *why)
 
 static struct term *run_new_term(struct run *r)
 {
-    uint64_t ttl_ms = RUN_TTL_BEATS * run_setting(r, SETTING_HEARTBEAT);
+    uint64_t beat_ms = run_setting(r, SETTING_HEARTBEAT);
     struct term_options options = {
         .host = r->host,
         .endpoint = r->endpoint,
+        .key = r->keys.public_key,
         .run = r->run_id,
         .number = r->contract.hosts.current,
-        .ttl_ms = ttl_ms > RUN_TTL_MIN_MS ? ttl_ms : RUN_TTL_MIN_MS,
-        .stagger_ms = RUN_STAGGER_MS,
+        .host_count = r->contract.hosts.count,
+        .heartbeat_ms = beat_ms > RUN_BEAT_MIN_MS ? beat_ms : RUN_BEAT_MIN_MS,
+        .may_succeed = r->has_conditions,
     };
 
     hash_random(&options.nonce_seed, sizeof(options.nonce_seed));
@@ -144,16 +153,18 @@ static enum status run_try_store(struct run *r, struct fault *why)
     char quoted[FAULT_TEXT_MAX];
     enum status s;
 
-    if (strncmp(r->state_uri, "s3://", 5) != 0 ||
-        r->contract.hosts.current != 0) {
+    r->has_conditions = true;
+    if (strncmp(r->state_uri, "s3://", 5) != 0) {
         return STATUS_OK;
     }
     s = store_trial_run(r->state, buf_text(&r->state_prefix), STORE_TRIAL_QUICK,
                         why, &trial);
     if (s == STATUS_UNSUPPORTED) {
+        r->has_conditions = false;
         log_event(LOG_WARN, "store.conditions",
-                  "reason=%s consequence=\"two jobs that start on one prefix "
-                  "at the same moment may both write to it\"",
+                  "reason=%s consequence=\"only the first host leads, and "
+                  "the job ends when it is lost; two jobs that start on one "
+                  "prefix at the same moment may both write to it\"",
                   log_quote(why->text, quoted, sizeof(quoted)));
         s = STATUS_OK;
     }
@@ -171,8 +182,12 @@ enum status run_meet_start(struct run *r, struct fault *why)
     if (s != STATUS_OK) {
         return fault_prefix(why, s, "the job's state %s", r->state_uri);
     }
-    r->lease_key = mem_print("%slease", buf_text(&r->state_prefix));
-    s = run_try_store(r, why);
+    s = host_keys_own(
+        settings_text(&r->contract.job->settings, SETTING_SECRET_FILE), why,
+        &r->keys);
+    if (s == STATUS_OK) {
+        s = run_try_store(r, why);
+    }
     if (s == STATUS_OK) {
         s = run_write_host_file(r, why);
     }
@@ -180,27 +195,34 @@ enum status run_meet_start(struct run *r, struct fault *why)
         s = run_listen(r, why);
     }
     if (s == STATUS_OK) {
-        r->term = run_new_term(r);
+        s = succession_start(run_new_term(r), r->state_uri, why,
+                             &r->succession);
     }
     return s;
 }
 
-/* Give listener and term to a coordinator's thread on this host. */
+/* This host leads: start the coordinator's thread on it. */
 static enum status run_lead(struct run *r, struct fault *why)
 {
-    struct lead_options options = {&r->contract, r->state_uri, r->listener,
-                                   r->term};
+    struct lead_options options = {
+        .contract = &r->contract,
+        .state_uri = r->state_uri,
+        .net = r->listener,
+        .lease = &r->lease,
+        .keys = &r->keys,
+        .has_conditions = r->has_conditions,
+    };
 
     log_event(LOG_INFO, "lease.taken", "term=%" PRIu64 " endpoint=%s",
               r->lease.term, r->endpoint);
-    r->listener = NULL;
-    r->term = NULL;
     return lead_start(&options, why, &r->lead);
 }
 
 static void run_new_agent(struct run *r)
 {
     const struct hosts *hosts = &r->contract.hosts;
+    uint64_t timeout_ms = run_setting(r, SETTING_HOST_TIMEOUT);
+    bool keeps = run_setting(r, SETTING_ON_FAILURE) == 1;
 
     agent_destroy(&r->agent);
     r->agent = agent_new(&(struct agent_options){
@@ -216,59 +238,145 @@ static void run_new_agent(struct run *r)
         .host_count = hosts->count,
         .now_ms = clock_now_ms(&clock_os),
         .heartbeat_ms = run_setting(r, SETTING_HEARTBEAT),
-        .host_timeout_ms = run_setting(r, SETTING_HOST_TIMEOUT),
+        .host_timeout_ms = timeout_ms,
         .join_timeout_ms = run_setting(r, SETTING_JOIN_TIMEOUT),
         .grace_ms = run_setting(r, SETTING_GRACE),
+        .silence_ms = keeps ? RUN_PATIENCE * timeout_ms : 0,
     });
     r->agent_timer_ms = clock_now_ms(&clock_os);
 }
 
-/* Turn to the coordinator that the lease names, unless that is done. */
+static bool run_has_joined(const struct run *r)
+{
+    return r->agent != NULL && agent_state(r->agent) != AGENT_JOINING;
+}
+
+/* Turn to the coordinator that the lease names. */
 static enum status run_connect(struct run *r, const struct term_lease *lease,
                                struct fault *why)
 {
-    if (r->agent != NULL && strcmp(r->lease.run, lease->run) == 0 &&
-        strcmp(r->lease.endpoint, lease->endpoint) == 0 &&
-        r->lease.term == lease->term) {
-        return STATUS_OK;
-    }
+    bool goes_on = run_has_joined(r) && strcmp(r->lease.run, lease->run) == 0;
+    enum status s;
+
     r->lease = *lease;
     log_event(LOG_INFO, "coordinator.found",
               "host=%s endpoint=%s term=%" PRIu64, lease->host, lease->endpoint,
               lease->term);
     net_close(&r->net, 0);
-    run_new_agent(r);
-    return net_connect(lease->endpoint, WIRE_MESSAGE_MAX, why, &r->net);
-}
-
-enum status run_meet(struct run *r, struct fault *why)
-{
-    enum term_state state;
-    enum status s = STATUS_OK;
-
-    if (r->term == NULL || clock_now_ms(&clock_os) < r->term_timer_ms ||
-        (r->agent != NULL && agent_state(r->agent) != AGENT_JOINING)) {
-        return STATUS_OK;
-    }
-    r->term_timer_ms =
-        term_store_step(r->term, r->state, r->lease_key, TERM_EVENT_TIMER);
-    state = term_state(r->term);
-    if (state == TERM_FOLLOWING || state == TERM_LEADING) {
-        s = run_connect(r, term_lease(r->term), why);
-    }
-    if (s == STATUS_OK && state == TERM_LEADING) {
-        s = run_lead(r, why);
+    s = net_connect(&(struct net_connect){lease->endpoint, WIRE_MESSAGE_MAX,
+                                          &r->keys, lease->key},
+                    why, &r->net);
+    if (s == STATUS_OK && goes_on) {
+        run_step(r, (struct agent_event){.type = AGENT_EVENT_COORDINATOR,
+                                         .leader = lease->host,
+                                         .term = lease->term});
+        run_feed_new_term(r);
+    } else if (s == STATUS_OK) {
+        run_new_agent(r);
     }
     return s;
 }
 
+/* Another launch has begun a run of its own while this host was in one. */
+static void run_lose_run(struct run *r, const struct term_lease *lease)
+{
+    struct fault why;
+
+    fault_set(&why, STATUS_LOST,
+              "another launch of the job, led by %s, has taken it over",
+              lease->host);
+    run_step(r, (struct agent_event){.type = AGENT_EVENT_LEADER,
+                                     .status = STATUS_LOST,
+                                     .text = why.text});
+}
+
+static enum status run_follow(struct run *r, const struct succession_news *news,
+                              struct fault *why)
+{
+    const struct term_lease *lease = &news->lease;
+    bool is_ours = strcmp(r->lease.run, lease->run) == 0;
+
+    if (lease->is_released && is_ours && run_has_joined(r)) {
+        run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER});
+        return STATUS_OK;
+    }
+    if (lease->is_released) {
+        return STATUS_OK;
+    }
+    if (run_has_joined(r) && !is_ours) {
+        run_lose_run(r, lease);
+        return STATUS_OK;
+    }
+    if (r->agent != NULL && is_ours && r->lease.term == lease->term &&
+        strcmp(r->lease.endpoint, lease->endpoint) == 0) {
+        return STATUS_OK;
+    }
+    return run_connect(r, lease, why);
+}
+
+/* Start to lead once the listener is free. */
+static enum status run_meet_lead(struct run *r, struct fault *why)
+{
+    if (!r->wants_lead || r->lead != NULL) {
+        return STATUS_OK;
+    }
+    r->wants_lead = false;
+    r->lead_term = r->lease.term;
+    return run_lead(r, why);
+}
+
+enum status run_meet(struct run *r, struct fault *why)
+{
+    struct succession_news news;
+    bool is_other;
+    enum status s;
+
+    if (!succession_take(r->succession, &news)) {
+        return run_meet_lead(r, why);
+    }
+    if (news.state == TERM_SUSPENDED) {
+        log_event(LOG_WARN, "lease.suspended",
+                  "term=%" PRIu64 " reason=\"the store does not answer, or "
+                  "not as it should; nobody else leads as far as is known\"",
+                  news.lease.term);
+    }
+    if (news.fault.text[0] != '\0') {
+        log_event(LOG_WARN, "lease.unreadable", "reason=\"%s\"",
+                  news.fault.text);
+    }
+    if (news.state != TERM_FOLLOWING && news.state != TERM_LEADING) {
+        return STATUS_OK;
+    }
+    is_other = news.state == TERM_FOLLOWING || news.lease.term != r->lead_term;
+    if (r->lead != NULL && is_other) {
+        lead_stop(r->lead); /* It lets go of the listener in its time. */
+    }
+    s = run_follow(r, &news, why);
+    r->wants_lead = s == STATUS_OK && news.state == TERM_LEADING &&
+                    !r->is_over && news.lease.term != r->lead_term;
+    return s == STATUS_OK ? run_meet_lead(r, why) : s;
+}
+
+void run_meet_heed(struct run *r)
+{
+    bool is_in = run_has_joined(r);
+
+    if (is_in && strcmp(r->entered, r->lease.run) != 0) {
+        memcpy(r->entered, r->lease.run, sizeof(r->entered));
+        succession_enter_run(r->succession, r->entered);
+    }
+    if (r->agent != NULL) {
+        succession_set_eager(r->succession, agent_is_unanswered(r->agent));
+    }
+}
+
 void run_meet_fini(struct run *r)
 {
-    net_close(&r->listener, 0);
     net_close(&r->net, 1000);
+    net_close(&r->listener, RUN_LINGER_MS);
+    succession_end(&r->succession);
     agent_destroy(&r->agent);
-    term_destroy(&r->term);
     store_close(&r->state);
+    net_keys_fini(&r->keys);
     buf_fini(&r->state_prefix);
-    free(r->lease_key);
 }

@@ -196,6 +196,85 @@ static void status_totals(const struct json *report, struct buf *out)
     }
 }
 
+/* What went otherwise than planned, where something did. */
+static void status_trouble(const struct json *row, struct buf *out)
+{
+    static const struct {
+        const char *key;
+        const char *text;
+    } rows[] = {
+        {"drops", "leases of lost hosts dealt again"},
+        {"late", "out of a rank's order"},
+        {"cuts", "tails taken from stragglers"},
+        {"refused", "words of ended leases refused"},
+        {"duplicates", "commits told twice"},
+        {"skipped", "units skipped"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t value = status_number(row, rows[i].key);
+
+        if (value > 0) {
+            buf_print(out, "    %" PRIu64 " %s\n", value, rows[i].text);
+        }
+    }
+}
+
+static void status_stragglers(const struct json *row, struct buf *out)
+{
+    const struct json *list = json_get(row, "stragglers");
+
+    for (size_t i = 0; i < json_count(list); i++) {
+        const struct json *s = json_at(list, i);
+
+        buf_add_text(out, "    straggler: ");
+        status_screen_text(s, "host", out);
+        buf_print(out, " rank %" PRIu64 ", %" PRIu64 " units left\n",
+                  status_number(s, "rank"), status_number(s, "left"));
+    }
+}
+
+static void status_ledger(const struct json *row, struct buf *out)
+{
+    struct status_sum sum = {
+        .units_done =
+            status_number(row, "committed") + status_number(row, "skipped"),
+        .units = status_number(row, "positions"),
+    };
+
+    buf_add_text(out, "ledger ");
+    status_screen_text(row, "channel", out);
+    buf_add_text(out, ": ");
+    status_bar(&sum, out);
+    buf_print(out,
+              " %3" PRIu64 "%%  epoch %" PRIu64 " of %" PRIu64 ", %" PRIu64
+              "/%" PRIu64 " committed, %" PRIu64 " leases over %" PRIu64
+              " units\n",
+              status_percent(&sum), status_number(row, "epoch") + 1,
+              status_number(row, "epochs"), sum.units_done, sum.units,
+              status_number(row, "leases"), status_number(row, "leased"));
+    status_trouble(row, out);
+    status_stragglers(row, out);
+}
+
+static void status_ledgers(const struct json *report, struct buf *out)
+{
+    const struct json *ledgers = json_get(report, "ledgers");
+    const struct json *journal = json_get(report, "journal");
+
+    for (size_t i = 0; i < json_count(ledgers); i++) {
+        status_ledger(json_at(ledgers, i), out);
+    }
+    if (status_number(journal, "waiting") > 0 ||
+        status_number(journal, "failures") > 0) {
+        buf_print(out,
+                  "journal: %" PRIu64 " records wait to be durable, %" PRIu64
+                  " requests had to be made again\n",
+                  status_number(journal, "waiting"),
+                  status_number(journal, "failures"));
+    }
+}
+
 static void status_end(const struct json *report, struct buf *out)
 {
     const struct json *outcome = json_get(report, "outcome");
@@ -223,5 +302,6 @@ void status_screen_write(const struct json *report,
     status_head(report, out);
     status_hosts(json_get(report, "hosts"), screen, out);
     status_totals(report, out);
+    status_ledgers(report, out);
     status_end(report, out);
 }

@@ -22,15 +22,16 @@ static void term_store_do(struct store *store, const char *key,
             body);
         event->body = buf_bytes(body);
     } else {
+        enum store_when when = fx->is_create ? STORE_IF_ABSENT : STORE_IF_MATCH;
+
         event->type = TERM_EVENT_WRITTEN;
-        event->status =
-            store_sync_put(store,
-                           &(struct store_sync_put){
-                               key,
-                               {fx->body, fx->body_size},
-                               fx->is_create ? STORE_IF_ABSENT : STORE_IF_MATCH,
-                               fx->etag},
-                           &why);
+        event->status = store_sync_put(
+            store,
+            &(struct store_sync_put){key,
+                                     {fx->body, fx->body_size},
+                                     fx->is_unconditional ? STORE_ALWAYS : when,
+                                     fx->etag},
+            &why);
     }
     if (event->status != STATUS_OK && event->status != STATUS_NOT_FOUND &&
         event->status != STATUS_EXISTS && event->status != STATUS_CHANGED) {

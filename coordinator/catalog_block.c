@@ -9,7 +9,7 @@
  * lengths are told anew: about what telling them takes. */
 enum { BLOCK_SLACK = 3 };
 
-size_t varint_write(uint64_t value, uint8_t *at)
+size_t block_varint_write(uint64_t value, uint8_t *at)
 {
     size_t size = 0;
 
@@ -21,7 +21,7 @@ size_t varint_write(uint64_t value, uint8_t *at)
     return size;
 }
 
-bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *out)
+bool block_varint_read(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
     uint64_t value = 0;
 
@@ -98,9 +98,9 @@ static void block_add_key(struct block_writer *w, struct bytes key,
         w->tail = tail;
         at[0] = BLOCK_EXPLICIT;
         size = 1;
-        size += varint_write(prefix, at + size);
-        size += varint_write(tail, at + size);
-        size += varint_write(key.size - prefix - tail, at + size);
+        size += block_varint_write(prefix, at + size);
+        size += block_varint_write(tail, at + size);
+        size += block_varint_write(key.size - prefix - tail, at + size);
     }
     prefix = w->prefix;
     memcpy(at + size, key.at + prefix, key.size - prefix - w->tail);
@@ -248,10 +248,10 @@ static bool block_read_lengths(struct catalog_cursor *cursor, size_t *fresh)
     if (*fresh < BLOCK_EXPLICIT) {
         return true;
     }
-    if (*fresh != BLOCK_EXPLICIT || !varint_read(at, end, &prefix) ||
-        !varint_read(at, end, &tail) || !varint_read(at, end, &middle) ||
-        prefix > CATALOG_KEY_MAX || tail > CATALOG_KEY_MAX ||
-        middle > CATALOG_KEY_MAX) {
+    if (*fresh != BLOCK_EXPLICIT || !block_varint_read(at, end, &prefix) ||
+        !block_varint_read(at, end, &tail) ||
+        !block_varint_read(at, end, &middle) || prefix > CATALOG_KEY_MAX ||
+        tail > CATALOG_KEY_MAX || middle > CATALOG_KEY_MAX) {
         return false;
     }
     cursor->block.prefix = (size_t)prefix;

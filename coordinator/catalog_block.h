@@ -103,7 +103,7 @@ bool etag_read(const uint8_t **at, const uint8_t *end, char *etag,
                size_t *etag_size);
 
 /* Append @value in 7-bit groups, low ones first; return the bytes written. */
-size_t varint_write(uint64_t value, uint8_t *at);
-bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *out);
+size_t block_varint_write(uint64_t value, uint8_t *at);
+bool block_varint_read(const uint8_t **at, const uint8_t *end, uint64_t *out);
 
 #endif /* COORDINATOR_CATALOG_BLOCK_H */

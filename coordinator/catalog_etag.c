@@ -84,7 +84,7 @@ static size_t etag_write_md5(struct bytes etag, uint8_t *at)
             return 0;
         }
         flags |= ETAG_PARTS;
-        size += varint_write(parts, at + size);
+        size += block_varint_write(parts, at + size);
     }
     at[0] = (uint8_t)(ETAG_MD5 | flags);
     return size;
@@ -143,7 +143,7 @@ static bool etag_read_md5(uint32_t flags, const uint8_t **at,
     }
     *at += ETAG_MD5_SIZE;
     if (flags & ETAG_PARTS) {
-        if (!varint_read(at, end, &parts) || parts == 0 ||
+        if (!block_varint_read(at, end, &parts) || parts == 0 ||
             parts > ETAG_PARTS_MAX) {
             return false;
         }

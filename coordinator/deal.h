@@ -93,6 +93,9 @@ uint32_t deal_host_rank(const struct deal *d, uint32_t host);
 /* What a rank reads, padding included. */
 struct deal_sum deal_rank_sum(const struct deal *d, uint32_t rank);
 
+/* Units of its own that @rank reads: without padding. */
+uint64_t deal_own(const struct deal *d, uint32_t rank);
+
 /* What a host brings: @units objects (as many as deal_host_next() yields),
  * each counted once, and the bytes that its ranks read of them. */
 struct deal_sum deal_host_sum(const struct deal *d, uint32_t host);

@@ -62,8 +62,7 @@ struct deal_plan {
     uint32_t *rank_of; /* By object: rank, DEAL_DROPPED or DEAL_SPLIT. */
 };
 
-/* Units of its own that @rank reads, and the id of the @k-th. */
-uint64_t deal_own(const struct deal *d, uint32_t rank);
+/* The id of the @k-th of the units that are @rank's own. */
 uint64_t deal_own_id(const struct deal *d, uint32_t rank, uint64_t k);
 
 /* The rank whose units @rank repeats when it has to. */

@@ -4,7 +4,7 @@
  *
  *   journal/NUMBER    records in the order in which they were appended
  *   audit/FIRST-LAST  the records of the journal objects that a snapshot has
- *                     swallowed
+ *                     swallowed, or soon will
  *   snapshot          the owner's whole state after journal object LAST
  *
  * Each object has a heading (run, number, term, writer's nonce) and a
@@ -17,15 +17,18 @@
  * after it, then creates the object after the last one, which holds only its
  * heading with the new term: the seal. Where that number is taken meanwhile,
  * it is read and handed out as well. After the seal the snapshot is looked at
- * again: had the old writer made one of numbers beyond the seal and deleted
- * them, all begins anew (JOURNAL_RESET).
+ * again: had the old writer made a new one and deleted what it covers, all
+ * begins anew (JOURNAL_FOUND_RESET). Seals are never deleted, so
+ * that a writer finds its successor's however late it wakes up; the argument
+ * is at the top of journal_recover.c.
  *
- * An outcome that may have happened or not is settled by reading the object
- * and comparing its nonce. A cut or damaged object in the middle of the log is
- * MALFORMED, never passed over; nothing else is made of it.
+ * An outcome that may have happened or not is settled by trying again and, if
+ * something is there, comparing its nonce. A cut or damaged object is read
+ * again some times, then the journal is BROKEN; it is never passed over.
  *
  * Pure: one event in; store requests, records and a timer out. Threads: none.
- */
+ * Memory: what waits to be written (stats.waiting lets the owner slow down),
+ * the last 8 MiB or so of what was written, a snapshot while it is made. */
 
 #ifndef COORDINATOR_JOURNAL_H
 #define COORDINATOR_JOURNAL_H
@@ -37,15 +40,12 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
+#include "coordinator/journal_format.h"
 
 enum {
-    JOURNAL_RUN_SIZE = 32,
-    JOURNAL_RECORD_MAX = 64 << 10,
-    JOURNAL_OBJECT_MAX = 8 << 20,
-    JOURNAL_SNAPSHOT_MAX = 512 << 20,
-    JOURNAL_ASKS_MAX = 4,
-    JOURNAL_KEY_MAX = 64,
+    JOURNAL_ASKS_MAX = 8,
     JOURNAL_ETAG_MAX = 128,
+    JOURNAL_READS_MAX = 6, /* Of an object that comes damaged. */
 };
 
 struct journal;
@@ -66,7 +66,7 @@ enum journal_state {
     JOURNAL_RECOVERING, /* Take the records; append nothing yet. */
     JOURNAL_OPEN,
     JOURNAL_FENCED, /* Another host has written after us. For good. */
-    JOURNAL_BROKEN, /* What is stored can't be read: journal_fault(). */
+    JOURNAL_BROKEN, /* What is stored can't be read. For good. */
 };
 
 enum journal_ask {
@@ -77,7 +77,8 @@ enum journal_ask {
     JOURNAL_DELETE,  /* OK also when it is not there. */
 };
 
-/* One request. Its views live until its outcome is given. */
+/* One request. Its views live until its outcome is given, or the journal is
+ * destroyed. */
 struct journal_request {
     uint32_t tag;
     enum journal_ask ask;
@@ -93,7 +94,7 @@ struct journal_event {
     uint64_t now_ms;
     uint32_t tag;       /* STORED: of the request, */
     enum status status; /* as above; anything else may have happened or not. */
-    const char *etag;   /* OK of GET, CREATE, REPLACE, WRITE. */
+    const char *etag;   /* OK of GET, CREATE, REPLACE, WRITE. Never "". */
     struct bytes body;  /* OK of GET. */
 };
 
@@ -112,6 +113,8 @@ void journal_step(struct journal *j, const struct journal_event *event,
                   struct journal_effects *fx);
 
 enum journal_state journal_state(const struct journal *j);
+
+/* Why it is FENCED or BROKEN, naming the object; else "". */
 const char *journal_fault(const struct journal *j);
 
 /* What recovery has found, in order, to be taken after each step until there
@@ -131,15 +134,17 @@ struct journal_found {
 };
 bool journal_take(struct journal *j, struct journal_found *out);
 
-/* Append a record (copied) and return its mark: it is durable once
- * journal_durable() is as large. Marks grow by one from 1 with each reign.
- * CHECKs OPEN or FENCED (then it goes nowhere). Step with a TIMER after the
- * last append of a turn. */
+/* Append a record (copied, of JOURNAL_RECORD_MAX at most) and return its mark:
+ * it is durable once journal_durable() is as large. Marks grow by one from 1
+ * with each reign. CHECKs that it is not RECOVERING and all that was found is
+ * taken; FENCED or BROKEN, it goes nowhere. Step with a TIMER after the last
+ * append of a turn. */
 uint64_t journal_append(struct journal *j, struct bytes record);
 uint64_t journal_durable(const struct journal *j);
 
-/* The owner's state after all that was appended so far (copied). It is
- * written once that is durable. CHECKs OPEN and wants_snapshot. */
+/* The owner's state after all that was appended so far (copied, of
+ * JOURNAL_SNAPSHOT_MAX at most). It is written once that is durable. CHECKs
+ * OPEN and that the last step said wants_snapshot. */
 void journal_snapshot(struct journal *j, struct bytes state);
 
 /* For status. */
@@ -155,35 +160,5 @@ struct journal_stats {
 struct journal_stats journal_stats(const struct journal *j);
 
 void journal_check(const struct journal *j);
-
-/* ---- The format, also for `status --audit` (journal_format.c) ----------- */
-
-enum journal_kind {
-    JOURNAL_KIND_LOG,
-    JOURNAL_KIND_SNAPSHOT,
-    JOURNAL_KIND_AUDIT
-};
-
-struct journal_object {
-    enum journal_kind kind;
-    char run[JOURNAL_RUN_SIZE + 1];
-    uint64_t first; /* Journal numbers: of LOG one; of SNAPSHOT all up to */
-    uint64_t last;  /* @last; of AUDIT first to last. */
-    uint64_t term;
-    uint64_t nonce;
-    struct bytes body; /* Records; of a SNAPSHOT the state. */
-};
-
-void journal_object_write(const struct journal_object *object, struct buf *out);
-
-/* MALFORMED: @why says what is wrong and where; *@out views @in. */
-MUST_USE enum status journal_object_read(struct bytes in, struct fault *why,
-                                         struct journal_object *out);
-
-/* The next record of a LOG's or AUDIT's body, cut from its front, with the
- * term under which it was written. false: no more, or @body is damaged (it is
- * not empty then). */
-bool journal_next_record(struct bytes *body, uint64_t *term,
-                         struct bytes *record);
 
 #endif /* COORDINATOR_JOURNAL_H */

@@ -23,6 +23,24 @@ const char *session_phase_word(enum session_phase p)
     return session_phase_words[p];
 }
 
+/* The job was over before this session began; who has not heard it yet will
+ * ask. */
+static void session_resume_end(struct session *s,
+                               const struct session_outcome *ended)
+{
+    s->is_resumed = true;
+    s->has_ended = true;
+    s->is_end_kept = true;
+    s->phase = SESSION_ENDING;
+    s->scan_ms = s->now_ms + s->heartbeat_ms;
+    s->outcome.status = ended->status;
+    s->outcome.exit_code = ended->exit_code;
+    if (ended->status != STATUS_OK) {
+        s->outcome.host = session_find_name(s, bytes_of(ended->host));
+        s->outcome.reason = mem_copy(ended->reason);
+    }
+}
+
 struct session *session_new(const struct session_options *options)
 {
     struct session *s = mem_new(1, sizeof(*s));
@@ -40,10 +58,16 @@ struct session *session_new(const struct session_options *options)
     s->grace_ms = options->grace_ms;
     s->skew_max_ms = options->skew_max_ms;
     s->keeps_on_failure = options->keeps_on_failure;
+    s->keeps_end = options->keeps_end;
+    s->is_resumed = options->resumed != NULL;
+    s->shares = options->resumed;
     s->now_ms = options->now_ms;
     s->since_ms = options->now_ms;
     s->outcome.host = SESSION_NO_HOST;
     session_hosts_init(s, options);
+    if (options->ended != NULL) {
+        session_resume_end(s, options->ended);
+    }
     return s;
 }
 
@@ -59,6 +83,7 @@ void session_destroy(struct session **s)
     free(old->leader);
     free(old->outcome.reason);
     free(old->sends);
+    free(old->notices);
     buf_fini(&old->report);
     buf_fini(&old->reason);
     free(old);
@@ -108,6 +133,9 @@ struct session_failure {
 static void session_fail(struct session *s, const struct session_failure *f)
 {
     CHECK(f->status != STATUS_OK && f->exit_code != 0);
+    if (s->has_ended) {
+        return;
+    }
     if (s->outcome.reason == NULL) {
         s->outcome.status = f->status;
         s->outcome.exit_code = f->exit_code;
@@ -140,6 +168,7 @@ static void session_lose(struct session *s, uint32_t host)
     struct session_member *h = &s->hosts[host];
 
     session_set_phase(s, host, WIRE_PHASE_LOST);
+    session_notify(s, host, SESSION_NEWS_GONE);
     free(h->reason);
     h->reason = session_loss_text(s, h);
     if (s->phase != SESSION_JOINING) {
@@ -154,7 +183,12 @@ static void session_lose(struct session *s, uint32_t host)
 
 static void session_advance_joining(struct session *s)
 {
-    if (s->in_phase[WIRE_PHASE_ABSENT] + s->in_phase[WIRE_PHASE_LOST] == 0) {
+    if (s->in_phase[WIRE_PHASE_ABSENT] + s->in_phase[WIRE_PHASE_LOST] != 0) {
+        return;
+    }
+    if (s->shares != NULL) {
+        session_enter(s, SESSION_BRINGING);
+    } else {
         session_enter(s, SESSION_PREPARING);
         s->do_prepare = true;
     }
@@ -163,12 +197,19 @@ static void session_advance_joining(struct session *s)
 /* The barrier: everybody who is still here has its share. */
 static void session_advance_bringing(struct session *s, uint64_t wall_ms)
 {
-    if (s->in_phase[WIRE_PHASE_READY] + session_out_count(s) < s->host_count) {
+    uint32_t behind = s->in_phase[WIRE_PHASE_ABSENT] +
+                      s->in_phase[WIRE_PHASE_JOINED] +
+                      s->in_phase[WIRE_PHASE_BRINGING];
+
+    if (!s->is_resumed) {
+        behind += s->in_phase[WIRE_PHASE_STOPPING]; /* It never had it. */
+    }
+    if (behind > 0) {
         return;
     }
     session_enter(s, SESSION_RUNNING);
     for (uint32_t i = 0; i < s->host_count; i++) {
-        if (!session_is_out(&s->hosts[i])) {
+        if (s->hosts[i].phase == WIRE_PHASE_READY) {
             session_send_start(s, i, wall_ms);
         }
     }
@@ -211,7 +252,7 @@ static void session_take_beat(struct session *s, uint32_t host,
         return;
     }
     if (beat->phase < WIRE_PHASE_JOINED || beat->phase > WIRE_PHASE_DONE ||
-        s->phase < since[beat->phase]) {
+        (s->phase < since[beat->phase] && !s->is_resumed)) {
         s->bad_messages++;
         return;
     }
@@ -231,7 +272,7 @@ static void session_take_beat(struct session *s, uint32_t host,
 
 static void session_take_ready(struct session *s, uint32_t host)
 {
-    if (s->phase < SESSION_BRINGING) {
+    if (s->phase < SESSION_BRINGING && !s->is_resumed) {
         s->bad_messages++;
     } else if (s->hosts[host].phase < WIRE_PHASE_READY) {
         session_set_phase(s, host, WIRE_PHASE_READY);
@@ -257,7 +298,7 @@ static void session_note_done(struct session *s, uint32_t host,
         h->reason = mem_copy_text(done->reason.at, done->reason.size);
     } else if (h->exit_code != 0) {
         h->reason = mem_print("ended with exit code %d", h->exit_code);
-    } else if (s->phase < SESSION_RUNNING) {
+    } else if (s->phase < SESSION_RUNNING && !s->is_resumed) {
         h->exit_code = status_exit_code(STATUS_INVALID);
         h->reason = mem_copy("ended before its command was to start");
     }
@@ -265,6 +306,8 @@ static void session_note_done(struct session *s, uint32_t host,
         line_clean(h->reason, WIRE_TEXT_MAX);
     }
     session_set_phase(s, host, WIRE_PHASE_DONE);
+    session_notify(s, host,
+                   h->exit_code == 0 ? SESSION_NEWS_DONE : SESSION_NEWS_GONE);
 }
 
 static void session_take_done(struct session *s, uint32_t host,
@@ -297,8 +340,10 @@ static void session_take_known(struct session *s, uint32_t host,
     const struct wire_message *m = event->message;
 
     if (h->phase == WIRE_PHASE_LOST && s->phase != SESSION_JOINING) {
-        session_refuse_lost(s, host, event->peer);
-        return;
+        if (!session_may_return(s, host)) {
+            session_refuse_lost(s, host, event->peer);
+        }
+        return; /* Else its next HELLO brings it back. */
     }
     session_hear(s, host);
     if (m->type == WIRE_BEAT) {
@@ -321,11 +366,7 @@ static void session_take_message(struct session *s,
     if (m->type == WIRE_ASK) {
         session_send_report(s, event->peer, m);
     } else if (m->term != s->term) {
-        session_send_refuse(s, event->peer, STATUS_WRONG_JOB,
-                            "this is term %llu of the job, not term %llu",
-                            (unsigned long long)s->term,
-                            (unsigned long long)m->term);
-        session_head_as(s, m);
+        s->refused++; /* One of us is late: the lease will tell. */
     } else if (m->type == WIRE_HELLO) {
         session_take_hello(s, event);
     } else if (host == SESSION_NO_HOST) {
@@ -345,6 +386,25 @@ static void session_take_bad(struct session *s,
                                                 : status_text(event->status));
         session_head_as(s, event->message);
     }
+}
+
+static void session_take_failure(struct session *s,
+                                 const struct session_event *event)
+{
+    session_fail(s, &(struct session_failure){
+                        .status = event->status,
+                        .exit_code = status_exit_code(event->status),
+                        .host = SESSION_NO_HOST,
+                        .reason = event->text,
+                        .is_fatal = true,
+                    });
+}
+
+static void session_take_end_kept(struct session *s)
+{
+    CHECK(s->phase >= SESSION_ENDING);
+    s->is_end_kept = true;
+    session_broadcast_end(s);
 }
 
 static void session_take_prepared(struct session *s,
@@ -380,11 +440,22 @@ static uint64_t session_after(uint64_t from_ms, uint64_t for_ms)
     return for_ms < SESSION_NEVER - from_ms ? from_ms + for_ms : SESSION_NEVER;
 }
 
+static uint64_t session_no_later(uint64_t at_ms, const struct session *s)
+{
+    return at_ms < s->now_ms ? at_ms : s->now_ms;
+}
+
 /* When this phase is given up. */
 static uint64_t session_deadline_ms(const struct session *s)
 {
+    if (s->has_ended) {
+        return s->in_phase[WIRE_PHASE_ABSENT] > 0
+                   ? session_after(s->since_ms, s->host_timeout_ms)
+                   : SESSION_NEVER;
+    }
     if (s->phase == SESSION_JOINING) {
-        return session_after(s->since_ms, s->join_timeout_ms);
+        return session_after(s->since_ms, s->is_resumed ? s->host_timeout_ms
+                                                        : s->join_timeout_ms);
     }
     if (s->phase == SESSION_ENDING) {
         return session_after(session_after(s->since_ms, s->grace_ms),
@@ -393,10 +464,27 @@ static uint64_t session_deadline_ms(const struct session *s)
     return SESSION_NEVER;
 }
 
+/* Give up on those that are not back. */
+static void session_lose_absent(struct session *s)
+{
+    if (s->phase == SESSION_JOINING) {
+        session_enter(s, SESSION_BRINGING);
+    }
+    for (uint32_t i = 0; i < s->host_count; i++) {
+        if (s->hosts[i].phase == WIRE_PHASE_ABSENT) {
+            session_lose(s, i);
+        }
+    }
+}
+
 static void session_end_joining(struct session *s)
 {
     struct buf reason = {0};
 
+    if (s->is_resumed) {
+        session_lose_absent(s);
+        return;
+    }
     session_name_missing(s, &reason);
     session_fail(s, &(struct session_failure){
                         .status = STATUS_TIMEOUT,
@@ -429,9 +517,23 @@ static void session_take_timer(struct session *s)
 
     if (is_late && s->phase == SESSION_JOINING) {
         session_end_joining(s);
+    } else if (is_late && s->has_ended) {
+        session_lose_absent(s);
+        session_scan(s, false);
     } else if (is_late || s->now_ms >= s->scan_ms) {
         session_scan(s, is_late);
     }
+}
+
+static void session_take_woke(struct session *s, uint64_t slept_ms)
+{
+    for (uint32_t i = 0; i < s->host_count; i++) {
+        struct session_member *h = &s->hosts[i];
+
+        h->heard_ms = session_no_later(session_after(h->heard_ms, slept_ms), s);
+    }
+    s->since_ms = session_no_later(session_after(s->since_ms, slept_ms), s);
+    s->scan_ms = s->now_ms + s->heartbeat_ms;
 }
 
 static uint64_t session_timer_ms(const struct session *s)
@@ -450,6 +552,7 @@ void session_step(struct session *s, const struct session_event *event,
     CHECK(event->now_ms >= s->now_ms);
     s->now_ms = event->now_ms;
     s->send_count = 0;
+    s->notice_count = 0;
     s->do_prepare = false;
     switch (event->type) {
     case SESSION_EVENT_TIMER:
@@ -464,12 +567,25 @@ void session_step(struct session *s, const struct session_event *event,
     case SESSION_EVENT_PREPARED:
         session_take_prepared(s, event);
         break;
+    case SESSION_EVENT_END_KEPT:
+        session_take_end_kept(s);
+        break;
+    case SESSION_EVENT_FAIL:
+        session_take_failure(s, event);
+        break;
+    case SESSION_EVENT_WOKE:
+        session_take_woke(s, event->slept_ms);
+        break;
     }
     session_advance(s, event->wall_ms);
     fx->sends = s->sends;
     fx->send_count = s->send_count;
     fx->do_prepare = s->do_prepare;
-    fx->is_over = s->phase == SESSION_OVER;
+    fx->notices = s->notices;
+    fx->notice_count = s->notice_count;
+    fx->do_keep_end =
+        s->phase >= SESSION_ENDING && s->keeps_end && !s->is_end_kept;
+    fx->is_over = s->phase == SESSION_OVER && !fx->do_keep_end;
     fx->timer_ms = session_timer_ms(s);
 }
 
@@ -488,8 +604,15 @@ struct session_host session_host(const struct session *s, uint32_t number)
         .ranks = h->ranks,
         .weight = h->weight,
         .attempt = h->attempt,
+        .incarnation = h->incarnation,
         .phase = h->phase,
     };
+}
+
+bool session_host_of(const struct session *s, uint64_t peer, uint32_t *number)
+{
+    *number = session_find_peer(s, peer);
+    return *number != SESSION_NO_HOST && !session_is_out(&s->hosts[*number]);
 }
 
 struct session_outcome session_outcome(const struct session *s)
@@ -514,12 +637,14 @@ void session_check(const struct session *s)
                   s->shares != NULL);
     CHECK_IMPLIES(s->phase == SESSION_PREPARING || s->phase == SESSION_BRINGING,
                   s->in_phase[WIRE_PHASE_ABSENT] == 0);
-    CHECK_IMPLIES(s->phase < SESSION_RUNNING,
+    CHECK_IMPLIES(s->phase < SESSION_RUNNING && !s->is_resumed,
                   s->in_phase[WIRE_PHASE_RUNNING] == 0);
     CHECK((s->phase == SESSION_OVER) == (out == s->host_count));
-    CHECK_IMPLIES(s->phase == SESSION_ENDING, s->outcome.status != STATUS_OK);
+    CHECK_IMPLIES(s->phase == SESSION_ENDING && !s->has_ended,
+                  s->outcome.status != STATUS_OK);
     CHECK((s->outcome.status == STATUS_OK) == (s->outcome.reason == NULL));
     CHECK((s->outcome.status == STATUS_OK) == (s->outcome.exit_code == 0));
-    CHECK_IMPLIES(s->phase == SESSION_OVER && s->outcome.status == STATUS_OK,
+    CHECK_IMPLIES(s->phase == SESSION_OVER && s->outcome.status == STATUS_OK &&
+                      !s->has_ended,
                   s->in_phase[WIRE_PHASE_LOST] == 0);
 }

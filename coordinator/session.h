@@ -15,6 +15,13 @@
  * first one lives is refused (CLAIMED), as are a host that is not in the job,
  * a wrong number of hosts, and a clock too far off (SKEW).
  *
+ * A coordinator that takes over goes on with a resumed session: it has the
+ * shares already, and each host says where it stands. One that is not back
+ * within host_timeout_ms is lost.
+ *
+ * With keeps_on_failure a host that was lost may come back, in the same
+ * process or in another; then its loss is no failure any more.
+ *
  * Pure: one event in, effects out. Every message is answered at most once, so
  * lost and repeated messages do no harm: what a host has missed is sent again
  * when its beats show it. A host is known by its peer number; one that has
@@ -33,6 +40,16 @@
 
 struct session;
 
+/* How the job ended or will end: OK, or the first failure. The strings live
+ * as long as the session. */
+struct session_outcome {
+    enum status status;
+    int exit_code;      /* Of the first host that failed; else of @status. */
+    const char *host;   /* Whose failure; "" when it is the whole job's: hosts
+                           that never came, or PREPARE. */
+    const char *reason; /* "the command exited with 3"; "" when OK. */
+};
+
 struct session_options {
     const char *job_name;
     const char *run;    /* Hex, WIRE_JOB_SIZE digits at most. */
@@ -48,6 +65,13 @@ struct session_options {
     uint64_t skew_max_ms;
     bool keeps_on_failure; /* Others go on, and those that do well end with
                               OK; the job's outcome is still the failure. */
+    bool keeps_end;        /* END is held back until SESSION_EVENT_END_KEPT. */
+    const struct wire_share_all *resumed; /* Not NULL: the job has been dealt,
+                                 by host number; borrowed like PREPARED's. */
+    const char *const *incarnations;      /* With resumed, by host: the process
+                                      that was in; each NULL or "" for none. */
+    const struct session_outcome *ended;  /* Not NULL: it has ended so, and
+                                             hosts may have been told. */
 };
 
 enum session_phase {
@@ -68,6 +92,10 @@ enum session_event_type {
                                REFUSE, under job and term of @message when it
                                is not NULL and has them. */
     SESSION_EVENT_PREPARED, /* @status of PREPARE; with OK the shares. */
+    SESSION_EVENT_END_KEPT, /* The outcome is durable: END may be said. */
+    SESSION_EVENT_FAIL,     /* The job can't go on: @status, @text. */
+    SESSION_EVENT_WOKE,     /* This host slept for @slept_ms: what was not
+                               heard in that time is nobody's silence. */
 };
 
 struct session_event {
@@ -78,6 +106,7 @@ struct session_event {
     const struct wire_message *message;
     enum status status;
     const char *text;
+    uint64_t slept_ms;
     /* PREPARED with OK: by host number; host_count of them. The session
      * borrows them until it is destroyed. */
     const struct wire_share_all *shares;
@@ -88,9 +117,25 @@ struct session_send {
     struct wire_message message; /* Its views live until the next step. */
 };
 
+/* What has become of a host, for who keeps account of what it holds. */
+enum session_news {
+    SESSION_NEWS_ENTER, /* A process that was not here before is in. */
+    SESSION_NEWS_START, /* It was told to start, perhaps again. */
+    SESSION_NEWS_DONE,  /* It has ended, and well; */
+    SESSION_NEWS_GONE,  /* not well, or it is lost. */
+};
+
+struct session_notice {
+    uint32_t host;
+    enum session_news news;
+};
+
 struct session_effects {
     struct session_send *sends; /* Owned by the session; till next step. */
     uint32_t send_count;
+    const struct session_notice *notices; /* The same. */
+    uint32_t notice_count;
+    bool do_keep_end;  /* Keep the outcome; then say END_KEPT. */
     bool do_prepare;   /* List, deal, claim; then say PREPARED. */
     bool is_over;      /* Every host is DONE or LOST, and END was sent. Who
                           goes on stepping still answers repeated words. */
@@ -103,6 +148,7 @@ struct session_host {
     uint64_t ranks;
     uint64_t weight;
     uint64_t attempt;
+    const char *incarnation; /* NULL before it has come. */
     enum wire_phase phase;
 };
 
@@ -116,15 +162,9 @@ void session_step(struct session *s, const struct session_event *event,
 enum session_phase session_phase(const struct session *s);
 struct session_host session_host(const struct session *s, uint32_t number);
 
-/* How the job ended or will end: OK, or the first failure. The strings live
- * as long as the session. */
-struct session_outcome {
-    enum status status;
-    int exit_code;      /* Of the first host that failed; else of @status. */
-    const char *host;   /* Whose failure; "" when it is the whole job's: hosts
-                           that never came, or PREPARE. */
-    const char *reason; /* "the command exited with 3"; "" when OK. */
-};
+/* The host that @peer is. false: none. */
+bool session_host_of(const struct session *s, uint64_t peer, uint32_t *number);
+
 struct session_outcome session_outcome(const struct session *s);
 
 /* Append the state of the whole job as one line of JSON (docs/status.md).

@@ -47,6 +47,10 @@ void session_hosts_init(struct session *s, const struct session_options *o)
     for (uint32_t i = 0; i < s->host_count; i++) {
         s->hosts[i].name = mem_copy(o->hosts[i]);
         s->hosts[i].heard_ms = o->now_ms;
+        if (o->incarnations != NULL && o->incarnations[i] != NULL &&
+            o->incarnations[i][0] != '\0') {
+            s->hosts[i].incarnation = mem_copy(o->incarnations[i]);
+        }
     }
     while (room < 2 * s->host_count) {
         room *= 2;

@@ -62,8 +62,10 @@ static enum status session_judge_new(struct session *s, uint32_t host,
 {
     const struct session_member *h = &s->hosts[host];
     uint64_t silent_ms = s->now_ms - h->heard_ms;
-    bool is_here = h->phase != WIRE_PHASE_ABSENT &&
-                   h->phase != WIRE_PHASE_DONE && h->phase != WIRE_PHASE_LOST;
+    bool is_awaited = h->phase == WIRE_PHASE_ABSENT && h->incarnation != NULL;
+    bool is_here = is_awaited ||
+                   (h->phase != WIRE_PHASE_ABSENT &&
+                    h->phase != WIRE_PHASE_DONE && h->phase != WIRE_PHASE_LOST);
 
     buf_clear(&s->reason);
     if (is_here && silent_ms < s->host_timeout_ms) {
@@ -73,17 +75,78 @@ static enum status session_judge_new(struct session *s, uint32_t host,
                   h->name, (unsigned long long)silent_ms);
         return STATUS_CLAIMED;
     }
+    if (s->is_resumed && h->phase == WIRE_PHASE_ABSENT) {
+        return session_judge_hello(s, host, &event->message->hello,
+                                   event->wall_ms);
+    }
     if (s->phase >= SESSION_ENDING) {
         buf_print(&s->reason, "the job is over already: %s",
                   s->outcome.reason != NULL ? s->outcome.reason : "success");
         return STATUS_REFUSED;
     }
-    if (s->phase != SESSION_JOINING || h->phase == WIRE_PHASE_DONE) {
+    if (s->phase != SESSION_JOINING ? !session_may_return(s, host)
+                                    : h->phase == WIRE_PHASE_DONE) {
         buf_print(&s->reason, "the job has begun without this launch of %s",
                   h->name);
         return STATUS_REFUSED;
     }
     return session_judge_hello(s, host, &event->message->hello, event->wall_ms);
+}
+
+bool session_may_return(const struct session *s, uint32_t host)
+{
+    const struct session_member *h = &s->hosts[host];
+
+    return s->keeps_on_failure && s->shares != NULL &&
+           s->phase < SESSION_ENDING && h->phase == WIRE_PHASE_LOST;
+}
+
+/* What speaks against @host, if it is out. */
+static bool session_blame(struct session *s, uint32_t host)
+{
+    const struct session_member *h = &s->hosts[host];
+    bool is_lost = h->phase == WIRE_PHASE_LOST;
+
+    if (!is_lost && (h->phase != WIRE_PHASE_DONE || h->exit_code == 0)) {
+        return false;
+    }
+    s->outcome.status = STATUS_LOST;
+    if (!is_lost) {
+        s->outcome.status =
+            h->status == STATUS_OK ? STATUS_PEER_FAILED : h->status;
+    }
+    s->outcome.exit_code =
+        is_lost ? status_exit_code(STATUS_LOST) : h->exit_code;
+    s->outcome.host = host;
+    s->outcome.reason = mem_copy(
+        h->reason != NULL ? h->reason : status_text(s->outcome.status));
+    return true;
+}
+
+/* A host that was lost is back: that is no failure any more. */
+static void session_forgive(struct session *s, uint32_t host)
+{
+    if (s->outcome.host == host && s->outcome.status == STATUS_LOST) {
+        free(s->outcome.reason);
+        s->outcome.reason = NULL;
+        s->outcome.status = STATUS_OK;
+        s->outcome.exit_code = 0;
+        s->outcome.host = SESSION_NO_HOST;
+        for (uint32_t i = 0; i < s->host_count && !session_blame(s, i); i++) {
+        }
+    }
+}
+
+/* Where a process stands that says so when it comes. */
+static enum wire_phase session_said_phase(const struct session *s,
+                                          const struct wire_hello *hello)
+{
+    bool is_known = s->shares != NULL || s->has_ended;
+
+    return is_known && hello->phase > WIRE_PHASE_JOINED &&
+                   hello->phase < WIRE_PHASE_DONE
+               ? (enum wire_phase)hello->phase
+               : WIRE_PHASE_JOINED;
 }
 
 void session_hear(struct session *s, uint32_t host)
@@ -125,8 +188,10 @@ static void session_admit(struct session *s, uint32_t host,
     h->beat = 0;
     h->progress_count = 0;
     session_bind(s, host, event->peer);
-    session_set_phase(s, host, WIRE_PHASE_JOINED);
+    session_set_phase(s, host, session_said_phase(s, hello));
+    session_forgive(s, host);
     h->heard_ms = s->now_ms;
+    session_notify(s, host, SESSION_NEWS_ENTER);
     session_send_welcome(s, host);
 }
 
@@ -137,12 +202,29 @@ static void session_greet_again(struct session *s, uint32_t host,
     struct session_member *h = &s->hosts[host];
 
     if (h->phase == WIRE_PHASE_LOST && s->phase != SESSION_JOINING) {
-        session_refuse_lost(s, host, event->peer);
-        return;
+        if (!session_may_return(s, host)) {
+            session_refuse_lost(s, host, event->peer);
+            return;
+        }
+        free(h->reason);
+        h->reason = NULL;
+        session_set_phase(s, host,
+                          session_said_phase(s, &event->message->hello));
+        session_forgive(s, host);
     }
     session_bind(s, host, event->peer);
     session_hear(s, host);
     session_send_welcome(s, host);
+}
+
+/* The very process that an earlier coordinator has let in. */
+static bool session_is_awaited(const struct session *s, uint32_t host,
+                               const struct wire_hello *hello)
+{
+    const struct session_member *h = &s->hosts[host];
+
+    return h->phase == WIRE_PHASE_ABSENT && h->incarnation != NULL &&
+           bytes_is(hello->incarnation, h->incarnation);
 }
 
 void session_take_hello(struct session *s, const struct session_event *event)
@@ -159,11 +241,14 @@ void session_take_hello(struct session *s, const struct session_event *event)
         return;
     }
     if (s->hosts[host].incarnation != NULL &&
+        s->hosts[host].phase != WIRE_PHASE_ABSENT &&
         bytes_is(hello->incarnation, s->hosts[host].incarnation)) {
         session_greet_again(s, host, event);
         return;
     }
-    status = session_judge_new(s, host, event);
+    status = session_is_awaited(s, host, hello)
+                 ? STATUS_OK
+                 : session_judge_new(s, host, event);
     if (status != STATUS_OK) {
         session_refuse_host(s, host, event, status);
     } else {

@@ -34,6 +34,15 @@ static struct wire_message *session_say_host(struct session *s, uint32_t host,
     return session_say(s, s->hosts[host].peer, type);
 }
 
+void session_notify(struct session *s, uint32_t host, enum session_news news)
+{
+    if (s->notice_count == s->notice_room) {
+        s->notice_room = s->notice_room == 0 ? 4 : 2 * s->notice_room;
+        s->notices = mem_grow(s->notices, s->notice_room, sizeof(*s->notices));
+    }
+    s->notices[s->notice_count++] = (struct session_notice){host, news};
+}
+
 void session_send_welcome(struct session *s, uint32_t host)
 {
     session_say_host(s, host, WIRE_WELCOME)->welcome =
@@ -55,6 +64,7 @@ void session_send_start(struct session *s, uint32_t host, uint64_t wall_ms)
 {
     CHECK(s->phase == SESSION_RUNNING);
     session_say_host(s, host, WIRE_START)->start.wall_ms = wall_ms;
+    session_notify(s, host, SESSION_NEWS_START);
 }
 
 void session_send_end(struct session *s, uint32_t host)
@@ -63,6 +73,9 @@ void session_send_end(struct session *s, uint32_t host)
     const struct session_member *h = &s->hosts[host];
 
     CHECK(s->phase >= SESSION_ENDING);
+    if (s->keeps_end && !s->is_end_kept) {
+        return;
+    }
     if (s->keeps_on_failure && h->phase == WIRE_PHASE_DONE &&
         h->exit_code == 0) {
         /* The others' failures are not this host's. */

@@ -57,6 +57,10 @@ struct session {
     uint64_t grace_ms;
     uint64_t skew_max_ms;
     bool keeps_on_failure;
+    bool keeps_end;
+    bool is_resumed; /* Hosts say where they stand. */
+    bool has_ended;  /* Before this session began. */
+    bool is_end_kept;
 
     uint32_t host_count;
     struct session_member *hosts; /* By number. */
@@ -84,6 +88,9 @@ struct session {
     struct session_send *sends;
     uint32_t send_count;
     uint32_t send_room;
+    struct session_notice *notices;
+    uint32_t notice_count;
+    uint32_t notice_room;
     bool do_prepare;
     struct buf report; /* What a REPORT shows to. */
     struct buf reason; /* What a REFUSE shows to. */
@@ -105,6 +112,7 @@ void session_take_progress(struct session_member *h,
 void session_hosts_check(const struct session *s);
 
 /* session_send.c: what is said. */
+void session_notify(struct session *s, uint32_t host, enum session_news news);
 void session_send_welcome(struct session *s, uint32_t host);
 void session_send_pulse(struct session *s, uint32_t host, uint64_t number);
 void session_send_share(struct session *s, uint32_t host);
@@ -135,6 +143,9 @@ void session_take_hello(struct session *s, const struct session_event *event);
 
 /* @host said something. In JOINING that brings a LOST one back. */
 void session_hear(struct session *s, uint32_t host);
+
+/* Whether @host, which is out, may take part again. */
+bool session_may_return(const struct session *s, uint32_t host);
 
 /* Tell @peer that @host, which is LOST, has no place any more. */
 void session_refuse_lost(struct session *s, uint32_t host, uint64_t peer);

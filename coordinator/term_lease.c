@@ -17,8 +17,21 @@ void term_lease_write(const struct term_lease *lease, struct buf *out)
     field_write_text(out, "endpoint", lease->endpoint);
     field_write_text(out, "nonce", lease->nonce);
     field_write_number(out, "ttl_ms", lease->ttl_ms);
+    field_write_text(out, "key", lease->key);
+    field_write_number(out, "number", lease->number);
     field_write_key(out, "released");
     buf_add_text(out, lease->is_released ? "true}\n" : "false}\n");
+}
+
+/* A leader may have no key; then nothing is encrypted. */
+static enum status term_lease_read_key(const struct json *v, struct fault *why,
+                                       struct term_lease *out)
+{
+    const struct json *key = json_get(v, "key");
+
+    return json_is(key, JSON_STRING) && json_string(key).size == 0
+               ? STATUS_OK
+               : field_text(v, "key", why, sizeof(out->key), out->key);
 }
 
 static enum status term_lease_read_texts(const struct json *v,
@@ -34,9 +47,10 @@ static enum status term_lease_read_texts(const struct json *v,
         s = field_text(v, "endpoint", why, sizeof(out->endpoint),
                        out->endpoint);
     }
-    return s != STATUS_OK
-               ? s
-               : field_text(v, "nonce", why, sizeof(out->nonce), out->nonce);
+    if (s == STATUS_OK) {
+        s = field_text(v, "nonce", why, sizeof(out->nonce), out->nonce);
+    }
+    return s == STATUS_OK ? term_lease_read_key(v, why, out) : s;
 }
 
 static enum status term_lease_read_numbers(const struct json *v,
@@ -44,10 +58,14 @@ static enum status term_lease_read_numbers(const struct json *v,
                                            struct term_lease *out)
 {
     const struct json *released = json_get(v, "released");
+    uint64_t number = 0;
     enum status s = field_number(v, "term", why, &out->term);
 
     if (s == STATUS_OK) {
         s = field_number(v, "ttl_ms", why, &out->ttl_ms);
+    }
+    if (s == STATUS_OK) {
+        s = field_number(v, "number", why, &number);
     }
     if (s != STATUS_OK) {
         return s;
@@ -62,6 +80,10 @@ static enum status term_lease_read_numbers(const struct json *v,
         return fault_set(why, STATUS_MALFORMED,
                          "\"released\" is not true or false");
     }
+    if (number > UINT32_MAX) {
+        return fault_set(why, STATUS_MALFORMED, "\"number\" is out of range");
+    }
+    out->number = (uint32_t)number;
     out->is_released = json_is_true(released);
     return STATUS_OK;
 }

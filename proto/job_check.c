@@ -89,6 +89,32 @@ static enum status job_check_listing(const struct job_channel *c,
                       job_source_name(c->source));
 }
 
+/* Steps and epochs, apart from what this version serves of them. */
+static enum status job_check_steps(const struct job_channel *c,
+                                   struct fault *why)
+{
+    struct job_place at = job_place_of(c, JOB_FIELD_EPOCHS);
+    bool is_dynamic = job_channel_deal(c) == JOB_DEAL_DYNAMIC;
+
+    if (c->epochs == 0) {
+        return job_refuse(why, &at, "Epochs is 0; at least 1 is needed");
+    }
+    at = job_place_of(c, JOB_FIELD_STEP_UNITS);
+    if (c->step_units > 0 && !is_dynamic) {
+        return job_refuse(why, &at,
+                          "StepUnits needs Deal dynamic, not %s; Even makes "
+                          "the ranks of another deal equal",
+                          job_deal_name(job_channel_deal(c)));
+    }
+    at = job_place_of(c, JOB_FIELD_EVEN);
+    if (is_dynamic && c->even == JOB_EVEN_DROP && c->step_units == 0) {
+        return job_refuse(why, &at,
+                          "Even drop with Deal dynamic needs StepUnits: what "
+                          "is dropped is the last step that is not full");
+    }
+    return STATUS_OK;
+}
+
 static enum status job_check_attributes(const struct job_channel *c,
                                         struct fault *why)
 {
@@ -220,6 +246,9 @@ static enum status job_check_channel(const struct job *job,
         s = job_check_listing(c, why);
     }
     if (s == STATUS_OK) {
+        s = job_check_steps(c, why);
+    }
+    if (s == STATUS_OK) {
         s = job_check_attributes(c, why);
     }
     if (s == STATUS_OK) {
@@ -273,6 +302,43 @@ bool job_channel_is_in_place(const struct job_channel *c)
            strncmp(c->uri, "file:", 5) != 0;
 }
 
+/* What each way of dealing can't do yet. */
+static enum status job_serve_deal(const struct job_channel *c,
+                                  struct fault *why)
+{
+    const char *deal = job_deal_name(job_channel_deal(c));
+    bool is_dynamic = job_channel_deal(c) == JOB_DEAL_DYNAMIC;
+
+    if (is_dynamic && c->even == JOB_EVEN_PAD) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: Even pad is not served with Deal "
+                         "dynamic, which reads each unit once; use none, or "
+                         "drop with StepUnits",
+                         c->name);
+    }
+    if (is_dynamic && c->may_split) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: Split is not served with Deal dynamic; "
+                         "use balanced, or leave Split out",
+                         c->name);
+    }
+    if (!is_dynamic && c->epochs > 1) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: Epochs is served with Deal dynamic "
+                         "only, not with %s, where the command reads its "
+                         "files as often as it likes",
+                         c->name, deal);
+    }
+    if (!is_dynamic && c->skips > 0) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: Skip is served with Deal dynamic only, "
+                         "not with %s, where every file is brought before the "
+                         "command starts",
+                         c->name, deal);
+    }
+    return STATUS_OK;
+}
+
 static enum status job_serve_channel(const struct job_channel *c,
                                      struct fault *why)
 {
@@ -281,17 +347,15 @@ static enum status job_serve_channel(const struct job_channel *c,
     if (job_channel_is_in_place(c)) {
         return STATUS_OK;
     }
+    s = job_serve_deal(c, why);
+    if (s != STATUS_OK) {
+        return s;
+    }
     if (c->mode != JOB_FILE) {
         return fault_set(why, STATUS_UNSUPPORTED,
                          "channel %s: InputMode %s is not served by this "
                          "version; use File",
                          c->name, job_mode_name(c->mode));
-    }
-    if (c->deal == JOB_DEAL_DYNAMIC) {
-        return fault_set(why, STATUS_UNSUPPORTED,
-                         "channel %s: Deal dynamic is not served by this "
-                         "version; use balanced, sagemaker or replicated",
-                         c->name);
     }
     CHECK(c->source == JOB_SOURCE_PREFIX || c->source == JOB_SOURCE_MANIFEST);
     s = job_serve_uri("Listing of channel ", c->name, c->listing, why);

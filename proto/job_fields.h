@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 /* X(id, "flag", "Document", kind, longest, "default", scope, meaning)
- * "default" NULL: not said. Longest is in characters, of each in a LIST. */
+ * "default" NULL: not said. Longest is in characters, of each in a LIST; of a
+ * COUNT it is the highest. */
 #define JOB_FIELDS_MAP(X)                                                      \
     X(URI, "uri", "S3Uri", URI, 1024, NULL, ONE, "where the data is")          \
     X(SOURCE, "source", "S3DataType", WORD, 0, "S3Prefix", ONE,                \
@@ -46,6 +47,12 @@
       "yes: a source without objects is no error")                             \
     X(LISTING, "listing", "Listing", URI, 1024, NULL, ONE,                     \
       "an S3 Inventory or Batch manifest to take the objects from")            \
+    X(EPOCHS, "epochs", "Epochs", COUNT, 1000000, "1", ALL,                    \
+      "how many epochs are leased (Deal dynamic)")                             \
+    X(STEP_UNITS, "step-units", "StepUnits", COUNT, UINT32_MAX, "0", ONE,      \
+      "units of a step over all ranks (Deal dynamic); 0: no steps")            \
+    X(SKIP, "skip", "Skip", COUNT, 10000, "0", ONE,                            \
+      "how many units that can't be read may be skipped (Deal dynamic)")       \
     X(FS_TYPE, "file-system-type", "FileSystemType", WORD, 0, NULL, ONE,       \
       "EFS or FSxLustre")                                                      \
     X(FS_ID, "file-system-id", "FileSystemId", TEXT, 256, NULL, ONE,           \

@@ -95,7 +95,8 @@ enum status job_json_text(struct job_maker *m, const struct json *v,
                           struct bytes *out)
 {
     enum json_type type = json_type(v);
-    enum json_type wanted = kind == JOB_KIND_NUMBER ? JSON_INT
+    enum json_type wanted = kind == JOB_KIND_NUMBER || kind == JOB_KIND_COUNT
+                                ? JSON_INT
                             : kind == JOB_KIND_FLAG ? JSON_BOOL
                                                     : JSON_STRING;
 

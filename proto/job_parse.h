@@ -35,6 +35,7 @@ enum job_kind {
     JOB_KIND_LIST,
     JOB_KIND_FLAG, /* yes or no */
     JOB_KIND_NAME,
+    JOB_KIND_COUNT, /* From 0 to the row's longest. */
 };
 enum job_scope {
     JOB_SCOPE_ONE,

@@ -211,6 +211,7 @@ static enum status job_request_all(struct job_request *r)
         {JOB_FIELD_MODE, "AlgorithmSpecification.TrainingInputMode"},
         {JOB_FIELD_DEAL, "Smshard.Deal"},
         {JOB_FIELD_EVEN, "Smshard.Even"},
+        {JOB_FIELD_EPOCHS, "Smshard.Epochs"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -218,12 +219,17 @@ static enum status job_request_all(struct job_request *r)
         struct job_place at = {origin, NULL, job_json_label(rows[i].path),
                                JOB_LAYER_DOCUMENT_ALL};
         const struct json *v;
+        struct bytes text = {0};
         enum status s =
-            job_json_find(r->m, r->root, rows[i].path, JSON_STRING, &v);
+            job_json_find(r->m, r->root, rows[i].path, JSON_NULL, &v);
 
         if (s == STATUS_OK && v != NULL) {
             job_origin_of(r->m->file, v, origin);
-            s = job_set_all(r->m, rows[i].field, json_string(v), &at);
+            s = job_json_text(r->m, v, job_field_row(rows[i].field)->kind, &at,
+                              &text);
+        }
+        if (s == STATUS_OK && v != NULL) {
+            s = job_set_all(r->m, rows[i].field, text, &at);
         }
         if (s != STATUS_OK) {
             return s;
@@ -263,7 +269,7 @@ static enum status job_request_setting(struct job_request *r, enum setting id,
 
 static enum status job_request_settings(struct job_request *r)
 {
-    const char *words[SETTINGS_COUNT + 2];
+    const char *words[SETTINGS_COUNT + 3];
     const struct json *ours;
     enum status s = job_json_find(r->m, r->root, "Smshard", JSON_OBJECT, &ours);
 
@@ -272,8 +278,9 @@ static enum status job_request_settings(struct job_request *r)
     }
     words[SETTINGS_COUNT] = job_field_row(JOB_FIELD_DEAL)->document;
     words[SETTINGS_COUNT + 1] = job_field_row(JOB_FIELD_EVEN)->document;
+    words[SETTINGS_COUNT + 2] = job_field_row(JOB_FIELD_EPOCHS)->document;
     if (s == STATUS_OK) {
-        s = job_check_words(r->m, ours, words, SETTINGS_COUNT + 2);
+        s = job_check_words(r->m, ours, words, SETTINGS_COUNT + 3);
     }
     for (size_t i = 0; s == STATUS_OK && i < json_count(ours); i++) {
         enum setting id;

@@ -201,6 +201,14 @@ enum status job_check_value(const struct job_row *row, const char *const *words,
                               text.at);
         }
         return STATUS_OK;
+    case JOB_KIND_COUNT:
+        if (!job_parse_number(text, &number) || text.at[0] == '-' ||
+            number > row->longest) {
+            return job_refuse(why, at,
+                              "\"%.*s\" is not a whole number from 0 to %zu",
+                              size, text.at, row->longest);
+        }
+        return STATUS_OK;
     case JOB_KIND_NAME:
         if (!job_name_is_allowed(text)) {
             return job_refuse(why, at,
@@ -301,6 +309,15 @@ static void job_put_other(struct job_channel *c, enum job_field f,
         break;
     case JOB_FIELD_LISTING:
         job_put_text(&c->listing, text);
+        break;
+    case JOB_FIELD_EPOCHS:
+        CHECK(job_parse_number(text, &c->epochs));
+        break;
+    case JOB_FIELD_STEP_UNITS:
+        CHECK(job_parse_number(text, &c->step_units));
+        break;
+    case JOB_FIELD_SKIP:
+        CHECK(job_parse_number(text, &c->skips));
         break;
     case JOB_FIELD_FS_ID:
         job_put_text(&c->file_system.id, text);

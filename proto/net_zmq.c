@@ -6,221 +6,20 @@
  * Peers are not trusted: a message of several frames comes out empty, which
  * no decoder takes for one of ours. A limit that is accepted: libzmq collects
  * the frames of one message before it hands them over and bounds each, not
- * their number, so that a peer inside the job's network can still fill our
+ * their number, so that a peer with an admitted key can still fill our
  * memory. */
 
 #include "proto/net.h"
 
-#include <czmq.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/check.h"
-#include "base/mem.h"
-#include "proto/net_addr.h"
+#include "proto/net_impl_zmq.h"
 
 enum {
     NET_ZMQ_ID_SIZE = 5,
-    NET_ZMQ_QUEUE_MAX = 1000, /* Messages to or from one peer. */
-    NET_ZMQ_BACKLOG = 4096,   /* A whole job may connect at once. */
-    NET_ZMQ_BEAT_MS = 5000,
-    NET_ZMQ_DEAD_MS = 15000, /* Of silence on a connection. */
-    NET_ZMQ_HANDSHAKE_MS = 10000,
-    NET_ZMQ_CONNECT_MS = 5000,
-    NET_ZMQ_RETRY_MIN_MS = 100,
-    NET_ZMQ_RETRY_MAX_MS = 2000,
-    NET_ZMQ_LINGER_MS = 0, /* Until net_close() says otherwise. */
+    NET_ZMQ_DROPS_MAX = 256, /* Messages that one call throws away. */
 };
-
-struct net {
-    zsock_t *sock;
-    bool is_server;
-};
-
-/* czmq makes its context on first use, takes over SIGINT and SIGTERM, and
- * logs to stdout, unless told not to. */
-static void net_zmq_start(void)
-{
-    zsys_handler_set(NULL);
-    zsys_init();
-    zsys_set_logstream(NULL);
-}
-
-static struct net *net_zmq_new(int type, size_t message_max)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct net *n = mem_new(1, sizeof(*n));
-
-    CHECK(message_max > 0 && message_max <= INT_MAX);
-    CHECK(pthread_once(&once, net_zmq_start) == 0);
-    n->sock = zsock_new(type);
-    CHECK(n->sock != NULL);
-    n->is_server = type == ZMQ_ROUTER;
-    zsock_set_maxmsgsize(n->sock, (int)message_max);
-    zsock_set_sndhwm(n->sock, NET_ZMQ_QUEUE_MAX);
-    zsock_set_rcvhwm(n->sock, NET_ZMQ_QUEUE_MAX);
-    zsock_set_linger(n->sock, NET_ZMQ_LINGER_MS);
-    zsock_set_ipv6(n->sock, 1);
-    zsock_set_handshake_ivl(n->sock, NET_ZMQ_HANDSHAKE_MS);
-    zsock_set_heartbeat_ivl(n->sock, NET_ZMQ_BEAT_MS);
-    zsock_set_heartbeat_timeout(n->sock, NET_ZMQ_DEAD_MS);
-    zsock_set_heartbeat_ttl(n->sock, NET_ZMQ_DEAD_MS);
-    zsock_set_tcp_keepalive(n->sock, 1);
-    zsock_set_tcp_keepalive_idle(n->sock, 30);
-    zsock_set_tcp_keepalive_intvl(n->sock, 10);
-    zsock_set_tcp_keepalive_cnt(n->sock, 3);
-    return n;
-}
-
-/* ---- Listen and connect ------------------------------------------------- */
-
-static enum status net_zmq_bind_fault(const struct net_listen *o, int error,
-                                      struct fault *why)
-{
-    const char *address = o->address[0] != '\0' ? o->address : "any address";
-
-    switch (error) {
-    case EADDRINUSE:
-        return fault_set(why, STATUS_OS,
-                         "port %u on %s is taken by another program; choose "
-                         "another --port, or 0 for one that is free",
-                         o->port, address);
-    case EADDRNOTAVAIL:
-    case ENODEV:
-        return fault_set(why, STATUS_OS,
-                         "%s is not an address of this machine; see --bind",
-                         address);
-    case EACCES:
-        return fault_set(why, STATUS_OS,
-                         "port %u on %s may not be used by this user; choose "
-                         "a --port above 1023",
-                         o->port, address);
-    default:
-        return fault_set(why, STATUS_OS, "port %u on %s can not be opened: %s",
-                         o->port, address, zmq_strerror(error));
-    }
-}
-
-static bool net_zmq_is_any(const char *host)
-{
-    return host[0] == '\0' || strcmp(host, "0.0.0.0") == 0 ||
-           strcmp(host, "::") == 0;
-}
-
-/* Bind @n to @host, numeric or "" for all. */
-static enum status net_zmq_bind(struct net *n, const struct net_listen *o,
-                                const char *host, struct fault *why)
-{
-    char where[NET_ENDPOINT_MAX];
-
-    if (net_zmq_is_any(host)) {
-        snprintf(where, sizeof(where), "tcp://*:%u", o->port);
-    } else if (net_addr_join(host, o->port, why, where) != STATUS_OK) {
-        return STATUS_INVALID;
-    }
-    if (zmq_bind(zsock_resolve(n->sock), where) != 0) {
-        return net_zmq_bind_fault(o, errno, why);
-    }
-    return STATUS_OK;
-}
-
-/* Return the port that @n is bound to. */
-static uint16_t net_zmq_port(struct net *n)
-{
-    char *bound = zsock_last_endpoint(n->sock);
-    const char *colon = bound != NULL ? strrchr(bound, ':') : NULL;
-    unsigned long port;
-
-    CHECK(colon != NULL);
-    port = strtoul(colon + 1, NULL, 10);
-    CHECK(port > 0 && port <= UINT16_MAX);
-    zstr_free(&bound);
-    return (uint16_t)port;
-}
-
-/* Return what clients are to be told as the host of a server on @host. */
-static const char *net_zmq_told(const char *host, const char *told,
-                                char own[NET_ADDR_MAX])
-{
-    if (told != NULL) {
-        return told;
-    }
-    if (!net_zmq_is_any(host)) {
-        return host;
-    }
-    return net_addr_of_this(own) ? own : "127.0.0.1";
-}
-
-enum status net_listen(const struct net_listen *options, struct fault *why,
-                       struct net **out, char endpoint[NET_ENDPOINT_MAX])
-{
-    char host[NET_ADDR_MAX] = "";
-    char own[NET_ADDR_MAX];
-    struct net *n;
-    enum status s;
-
-    if (options->address[0] != '\0') {
-        s = net_addr_resolve(options->address, why, host);
-        if (s != STATUS_OK) {
-            return STATUS_OS;
-        }
-    }
-    n = net_zmq_new(ZMQ_ROUTER, options->message_max);
-    zsock_set_router_mandatory(n->sock, 1);
-    zsock_set_backlog(n->sock, NET_ZMQ_BACKLOG);
-    s = net_zmq_bind(n, options, host, why);
-    if (s == STATUS_OK) {
-        s = net_addr_join(net_zmq_told(host, options->told, own),
-                          net_zmq_port(n), why, endpoint);
-    }
-    if (s != STATUS_OK) {
-        net_close(&n, 0);
-        return s;
-    }
-    *out = n;
-    return STATUS_OK;
-}
-
-enum status net_connect(const char *endpoint, size_t message_max,
-                        struct fault *why, struct net **out)
-{
-    char host[NET_HOST_MAX];
-    uint16_t port;
-    struct net *n;
-    enum status s = net_addr_split(endpoint, why, host, &port);
-
-    if (s != STATUS_OK) {
-        return s;
-    }
-    n = net_zmq_new(ZMQ_DEALER, message_max);
-    zsock_set_reconnect_ivl(n->sock, NET_ZMQ_RETRY_MIN_MS);
-    zsock_set_reconnect_ivl_max(n->sock, NET_ZMQ_RETRY_MAX_MS);
-    zsock_set_connect_timeout(n->sock, NET_ZMQ_CONNECT_MS);
-    /* Not ZMQ_IMMEDIATE: what is said before the connection stands, HELLO
-     * above all, waits for it instead of being refused. */
-    if (zmq_connect(zsock_resolve(n->sock), endpoint) != 0) {
-        int error = errno;
-
-        net_close(&n, 0);
-        return fault_set(why, STATUS_INVALID, "%s: %s", endpoint,
-                         zmq_strerror(error));
-    }
-    *out = n;
-    return STATUS_OK;
-}
-
-void net_close(struct net **n, int linger_ms)
-{
-    if (*n == NULL) {
-        return;
-    }
-    zsock_set_linger((*n)->sock, linger_ms);
-    zsock_destroy(&(*n)->sock);
-    free(*n);
-    *n = NULL;
-}
 
 /* ---- Messages ----------------------------------------------------------- */
 
@@ -230,7 +29,7 @@ static int net_zmq_put(struct net *n, const void *at, size_t size, int flags)
     int rc;
 
     do {
-        rc = zmq_send(zsock_resolve(n->sock), at, size, flags | ZMQ_DONTWAIT);
+        rc = zmq_send(n->raw, at, size, flags | ZMQ_DONTWAIT);
     } while (rc < 0 && errno == EINTR);
     return rc < 0 ? errno : 0;
 }
@@ -241,7 +40,7 @@ static bool net_zmq_take(struct net *n, zmq_msg_t *frame)
     int rc;
 
     do {
-        rc = zmq_msg_recv(frame, zsock_resolve(n->sock), ZMQ_DONTWAIT);
+        rc = zmq_msg_recv(frame, n->raw, ZMQ_DONTWAIT);
     } while (rc < 0 && errno == EINTR);
     return rc >= 0;
 }
@@ -294,12 +93,21 @@ enum status net_send(struct net *n, uint64_t peer, struct bytes message)
     return error == EAGAIN ? STATUS_FULL : STATUS_NOT_FOUND;
 }
 
+/* The shorter of two waits, of which -1 has no end. */
+static int net_zmq_sooner(int a_ms, int b_ms)
+{
+    if (a_ms < 0 || b_ms < 0) {
+        return a_ms < 0 ? b_ms : a_ms;
+    }
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 unsigned net_wait(struct net *n, int timeout_ms, const int *fds,
                   size_t fd_count)
 {
-    zmq_pollitem_t items[1 + NET_FDS_MAX] = {
-        {.socket = zsock_resolve(n->sock), .events = ZMQ_POLLIN}};
-    size_t bits[1 + NET_FDS_MAX] = {0};
+    zmq_pollitem_t items[2 + NET_FDS_MAX] = {
+        {.socket = n->raw, .events = ZMQ_POLLIN}};
+    size_t bits[2 + NET_FDS_MAX] = {0};
     unsigned ready = 0;
     int count = 1;
 
@@ -311,7 +119,12 @@ unsigned net_wait(struct net *n, int timeout_ms, const int *fds,
                 (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLIN};
         }
     }
-    if (zmq_poll(items, count, timeout_ms) <= 0) {
+    if (n->monitor != NULL) {
+        timeout_ms = net_zmq_sooner(timeout_ms, net_revive_step(n));
+        items[count] =
+            (zmq_pollitem_t){.socket = n->monitor, .events = ZMQ_POLLIN};
+    }
+    if (zmq_poll(items, count + (n->monitor != NULL), timeout_ms) <= 0) {
         return 0;
     }
     /* An end that was closed comes as ZMQ_POLLERR: readable, too. */
@@ -321,13 +134,25 @@ unsigned net_wait(struct net *n, int timeout_ms, const int *fds,
     return ready;
 }
 
-enum status net_receive(struct net *n, uint64_t *peer, struct buf *out)
+/* Take what follows @frame in its message. false: there was something. */
+static bool net_zmq_was_last(struct net *n, zmq_msg_t *frame)
 {
-    zmq_msg_t frame;
-    enum status s = STATUS_NOT_FOUND;
-    unsigned frames = 0;
+    bool was_last = true;
 
-    buf_clear(out);
+    while (zmq_msg_more(frame) && net_zmq_take(n, frame)) {
+        was_last = false;
+    }
+    return was_last;
+}
+
+/* Take one message into @out, which is empty. REFUSED: nobody is to hear it.
+ * NOT_FOUND: there is none. */
+static enum status net_zmq_receive(struct net *n, uint64_t *peer,
+                                   struct buf *out)
+{
+    enum status s = STATUS_NOT_FOUND;
+    zmq_msg_t frame;
+
     *peer = 0;
     zmq_msg_init(&frame);
     if (!net_zmq_take(n, &frame)) {
@@ -339,19 +164,60 @@ enum status net_receive(struct net *n, uint64_t *peer, struct buf *out)
         if (!zmq_msg_more(&frame) || !net_zmq_take(n, &frame)) {
             goto out;
         }
+        s = net_guard_judge(n, *peer, &frame) == NET_HEAR ? s : STATUS_REFUSED;
     }
-    for (;;) {
-        if (frames++ == 0) {
-            buf_add(out, zmq_msg_data(&frame), zmq_msg_size(&frame));
-        }
-        if (!zmq_msg_more(&frame) || !net_zmq_take(n, &frame)) {
-            break;
-        }
+    if (s == STATUS_OK && *peer != NET_PEER_NONE) {
+        buf_add(out, zmq_msg_data(&frame), zmq_msg_size(&frame));
     }
-    if (frames > 1 || *peer == NET_PEER_NONE) {
+    if (!net_zmq_was_last(n, &frame) || *peer == NET_PEER_NONE) {
         buf_clear(out);
+        n->counts.malformed++;
     }
 out:
     zmq_msg_close(&frame);
     return s;
+}
+
+enum status net_receive(struct net *n, uint64_t *peer, struct buf *out)
+{
+    enum status s = STATUS_REFUSED;
+
+    buf_clear(out);
+    for (int i = 0; s == STATUS_REFUSED && i < NET_ZMQ_DROPS_MAX; i++) {
+        s = net_zmq_receive(n, peer, out);
+    }
+    return s == STATUS_REFUSED ? STATUS_NOT_FOUND : s;
+}
+
+/* ---- Who is heard ------------------------------------------------------- */
+
+void net_admit(struct net *n, const struct net_admitted *set, size_t count)
+{
+    CHECK(n->gate != NULL);
+    net_gate_admit(n->gate, set, count);
+}
+
+uint32_t net_sender_tag(const struct net *n)
+{
+    return n->tag;
+}
+
+int net_strangers_fd(const struct net *n)
+{
+    return n->gate != NULL ? net_gate_strangers_fd(n->gate) : -1;
+}
+
+void net_strangers_clear(struct net *n)
+{
+    if (n->gate != NULL) {
+        net_gate_strangers_clear(n->gate);
+    }
+}
+
+void net_counts(struct net *n, struct net_counts *out)
+{
+    *out = n->counts;
+    if (n->gate != NULL) {
+        net_gate_counts(n->gate, out);
+    }
 }

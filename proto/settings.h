@@ -49,6 +49,13 @@ enum setting_kind {
       "the coordinator's port; 0: one that is free")                           \
     X(STATE, "state", "State", TEXT, "", 0, 0, "",                             \
       "where the job's hosts meet; default: <output>/<job>/_smshard/")         \
+    X(RESUME, "resume", "Resume", TEXT, "", 0, 0, "",                          \
+      "path or URI of a cursor: what is committed in it is not read again")    \
+    X(DURABLE, "durable", "Durable", CHOICE, "store", 0, 0, "store pair",      \
+      "a commit is told once the store has it, or two hosts")                  \
+    X(SECRET_FILE, "secret-file", "SecretFile", TEXT, "", 0, 0, "",            \
+      "file with a secret that all hosts have, for their control network; "    \
+      "default: they exchange keys through the state")                         \
     X(LANES, "lanes", "Lanes", COUNT, "4", 1, 64, "",                          \
       "threads that bring a host's share")                                     \
     X(LOG, "log", "Log", CHOICE, "info", 0, 0, "error warn info debug",        \

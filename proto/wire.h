@@ -38,6 +38,9 @@ struct wire_share {
     uint64_t units;
     uint64_t bytes;
     struct bytes named_by; /* "the inventory of 2026-…"; empty: a listing. */
+    uint64_t number;       /* Of the channel, in WORK and GRANT. */
+    uint64_t is_dynamic;   /* 1: its units are leased while the command runs. */
+    uint64_t positions;    /* Of an epoch, when it is dynamic. */
 };
 
 /* One channel of a BEAT: how far the host has brought it. */
@@ -59,6 +62,7 @@ struct wire_hello {
     uint64_t weight;
     uint64_t wall_ms;    /* The sender's clock. */
     uint64_t host_count; /* How many hosts it believes in. */
+    uint64_t phase;      /* Where it stands: an enum wire_phase. */
 };
 
 /* Coordinator → worker: you are in. */
@@ -122,9 +126,12 @@ struct wire_end {
     struct bytes reason;
 };
 
-/* Anybody → coordinator, and its answer: the state of the job as JSON. */
+/* Anybody → coordinator, and its answer: as JSON the state of the job, or the
+ * cursor, once all that it tells is durable. */
+enum wire_what { WIRE_ASK_STATE, WIRE_ASK_CURSOR };
 struct wire_ask {
     uint64_t number;
+    uint64_t what; /* An enum wire_what. */
 };
 struct wire_report {
     uint64_t number;

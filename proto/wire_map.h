@@ -66,6 +66,9 @@ static const struct wire_field wire_share_fields[] = {
     ANY_UINT(wire_share, units),
     ANY_UINT(wire_share, bytes),
     TEXT(wire_share, named_by, 0, WIRE_NAME_MAX),
+    UINT(wire_share, number, 0, WIRE_CHANNELS_MAX - 1),
+    UINT(wire_share, is_dynamic, 0, 1),
+    ANY_UINT(wire_share, positions),
 };
 
 static const struct wire_field wire_progress_fields[] = {
@@ -85,6 +88,7 @@ static const struct wire_field wire_hello_fields[] = {
     UINT(wire_hello, weight, 1, UINT32_MAX),
     ANY_UINT(wire_hello, wall_ms),
     UINT(wire_hello, host_count, 1, WIRE_HOSTS_MAX),
+    UINT(wire_hello, phase, 0, WIRE_PHASES - 1),
 };
 
 static const struct wire_field wire_welcome_fields[] = {
@@ -145,6 +149,7 @@ static const struct wire_field wire_end_fields[] = {
 
 static const struct wire_field wire_ask_fields[] = {
     ANY_UINT(wire_ask, number),
+    UINT(wire_ask, what, WIRE_ASK_STATE, WIRE_ASK_CURSOR),
 };
 
 static const struct wire_field wire_report_fields[] = {

@@ -35,7 +35,8 @@ struct agent *agent_new(const struct agent_options *options)
     a->grace_ms = options->grace_ms;
     a->now_ms = options->now_ms;
     a->since_ms = options->now_ms;
-    a->heard_ms = options->now_ms;
+    a->silence_ms = options->silence_ms;
+    a->asked_ms = AGENT_NEVER;
     a->beat_ms = options->now_ms;
     a->kill_ms = AGENT_NEVER;
     a->claimed_ms = AGENT_NEVER;
@@ -294,6 +295,42 @@ static void agent_take_leader(struct agent *a, const struct agent_event *event,
                fx);
 }
 
+/* All that was said to the old one is said again. */
+static void agent_take_coordinator(struct agent *a,
+                                   const struct agent_event *event)
+{
+    CHECK(event->term >= a->term);
+    free(a->leader);
+    a->leader = mem_print("the coordinator on %s", event->leader);
+    a->term = event->term;
+    a->is_greeted = false;
+    a->asked_ms = AGENT_NEVER;
+    a->claimed_ms = AGENT_NEVER;
+    a->beat_ms = a->now_ms;
+}
+
+/* The run is over and this host was not told how: it has missed END, or was
+ * given up. */
+static void agent_take_over(struct agent *a, struct agent_effects *fx)
+{
+    a->is_deaf = true;
+    if (a->state >= AGENT_SAVING) {
+        if (a->state == AGENT_REPORTING) {
+            agent_finish(a, fx);
+        }
+        return;
+    }
+    agent_stop(
+        a,
+        (struct agent_cause){
+            .status = STATUS_LOST,
+            .exit_code = status_exit_code(STATUS_LOST),
+            .yields = true,
+            .text = mem_print("%s ended the job without this host", a->leader),
+        },
+        fx);
+}
+
 /* Nobody answers any more. What has run to its end needs no answer. */
 static void agent_take_silence(struct agent *a, struct agent_effects *fx)
 {
@@ -308,10 +345,28 @@ static void agent_take_silence(struct agent *a, struct agent_effects *fx)
                 .exit_code = status_exit_code(STATUS_LOST),
                 .text = mem_print(
                     "%s was not heard of for %llu s", a->leader,
-                    (unsigned long long)(a->now_ms - a->heard_ms) / 1000),
+                    (unsigned long long)(a->now_ms - a->asked_ms) / 1000),
             },
             fx);
     }
+}
+
+/* When this host has waited long enough for an answer. */
+static uint64_t agent_silent_ms(const struct agent *a)
+{
+    uint64_t limit_ms = a->silence_ms != 0 ? a->silence_ms : a->host_timeout_ms;
+
+    if (a->state == AGENT_JOINING || a->is_deaf ||
+        a->asked_ms >= AGENT_NEVER - limit_ms) {
+        return AGENT_NEVER;
+    }
+    return a->asked_ms + limit_ms;
+}
+
+bool agent_is_unanswered(const struct agent *a)
+{
+    return a->asked_ms != AGENT_NEVER &&
+           a->now_ms - a->asked_ms > a->heartbeat_ms + a->heartbeat_ms / 2;
 }
 
 /* How long this state may last; AGENT_NEVER for most. */
@@ -347,12 +402,13 @@ static void agent_take_impatience(struct agent *a, struct agent_effects *fx)
 static void agent_beat(struct agent *a, uint64_t wall_ms,
                        struct agent_effects *fx)
 {
-    bool is_quiet = a->now_ms - a->heard_ms > 2 * a->heartbeat_ms;
-
     a->beat_ms = a->now_ms + a->heartbeat_ms;
-    if (a->state == AGENT_JOINING || is_quiet) {
+    if (!a->is_greeted || agent_is_unanswered(a)) {
         /* After a break it knows our connection only from HELLO. */
         agent_send_hello(a, wall_ms, fx);
+    }
+    if (a->asked_ms == AGENT_NEVER) {
+        a->asked_ms = a->now_ms;
     }
     if (a->state != AGENT_JOINING) {
         agent_send_beat(a, fx);
@@ -368,8 +424,7 @@ static void agent_take_time(struct agent *a, struct agent_effects *fx)
         a->kill_ms = AGENT_NEVER;
         agent_signal(a, AGENT_KILL, fx);
     }
-    if (a->state != AGENT_JOINING && !a->is_deaf &&
-        a->now_ms - a->heard_ms >= a->host_timeout_ms) {
+    if (a->now_ms >= agent_silent_ms(a)) {
         agent_take_silence(a, fx);
     } else if (a->now_ms - a->since_ms >= agent_patience_ms(a)) {
         agent_take_impatience(a, fx);
@@ -407,6 +462,12 @@ static void agent_take(struct agent *a, const struct agent_event *event,
     case AGENT_EVENT_LEADER:
         agent_take_leader(a, event, fx);
         break;
+    case AGENT_EVENT_COORDINATOR:
+        agent_take_coordinator(a, event);
+        break;
+    case AGENT_EVENT_OVER:
+        agent_take_over(a, fx);
+        break;
     }
 }
 
@@ -426,10 +487,7 @@ static uint64_t agent_timer_ms(const struct agent *a)
     if (patience_ms < AGENT_NEVER - a->since_ms) {
         next_ms = agent_earlier(next_ms, a->since_ms + patience_ms);
     }
-    if (a->state != AGENT_JOINING && !a->is_deaf) {
-        next_ms = agent_earlier(next_ms, a->heard_ms + a->host_timeout_ms);
-    }
-    return next_ms;
+    return agent_earlier(next_ms, agent_silent_ms(a));
 }
 
 void agent_step(struct agent *a, const struct agent_event *event,
@@ -467,7 +525,8 @@ struct agent_outcome agent_outcome(const struct agent *a)
 void agent_check(const struct agent *a)
 {
     CHECK(a->state <= AGENT_OVER);
-    CHECK(a->heard_ms <= a->now_ms && a->since_ms <= a->now_ms);
+    CHECK(a->asked_ms <= a->now_ms || a->asked_ms == AGENT_NEVER);
+    CHECK(a->since_ms <= a->now_ms);
     CHECK_IMPLIES(a->state == AGENT_BRINGING, a->is_bringing);
     CHECK_IMPLIES(a->is_bringing, a->has_shares);
     CHECK_IMPLIES(a->is_bringing,

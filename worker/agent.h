@@ -20,10 +20,14 @@
  * that saves its state must not be cut short. INT sets no limit: what it
  * means is the command's affair.
  *
+ * Another coordinator may take over at any time (COORDINATOR): the agent says
+ * HELLO to it with where it stands, and goes on. Silence counts from the first
+ * word that was not answered, so that a host that was asleep does not take its
+ * own silence for the coordinator's.
+ *
  * A launch that takes the place of one that died is CLAIMED until the
  * coordinator has missed the old one for host_timeout_ms; for so long it goes
- * on asking. The owner hands over waiting messages before a TIMER, so that a
- * host that was asleep does not take its own silence for the coordinator's.
+ * on asking.
  *
  * Pure. Threads: none. */
 
@@ -56,6 +60,8 @@ struct agent_options {
     uint64_t join_timeout_ms; /* Waiting for WELCOME; the share, which the
                                  other hosts hold up too, gets twice this. */
     uint64_t grace_ms;        /* SIGTERM to SIGKILL. */
+    uint64_t silence_ms;      /* After which this host gives up; 0: after
+                                 host_timeout_ms. */
 };
 
 enum agent_state {
@@ -80,7 +86,10 @@ enum agent_event_type {
     AGENT_EVENT_SAVED,    /* @status, @text; @units and @bytes saved. */
     AGENT_EVENT_SIGNAL,   /* smshard got @signal (TERM, INT, HUP, USR1, …). */
     AGENT_EVENT_PROGRESS, /* @beat holds what the next BEAT shall say. */
-    AGENT_EVENT_LEADER,   /* This host's own coordinator failed: @status. */
+    AGENT_EVENT_LEADER,   /* The job can't be led any more: @status, @text. */
+    AGENT_EVENT_COORDINATOR, /* @leader leads from now on, in @term; the owner
+                                has connected to it. */
+    AGENT_EVENT_OVER,        /* The coordinator has ended the run. */
 };
 
 struct agent_event {
@@ -91,6 +100,8 @@ struct agent_event {
     const struct wire_beat *beat;
     enum status status;
     const char *text;
+    const char *leader;
+    uint64_t term;
     int exit_code;
     int signal;
     uint64_t units;
@@ -122,6 +133,9 @@ void agent_step(struct agent *a, const struct agent_event *event,
                 struct agent_effects *fx);
 
 enum agent_state agent_state(const struct agent *a);
+
+/* Whether the coordinator owes an answer for longer than it should take. */
+bool agent_is_unanswered(const struct agent *a);
 
 /* What to exit with and, unless all is well, the one line that says why.
  * Valid once over. */

@@ -10,6 +10,7 @@
 
 static void agent_take_welcome(struct agent *a, const struct wire_welcome *w)
 {
+    a->is_greeted = true;
     if (a->state != AGENT_JOINING) {
         return;
     }
@@ -118,7 +119,7 @@ void agent_take_message(struct agent *a, const struct wire_message *m,
     if (m->term != a->term) {
         return;
     }
-    a->heard_ms = a->now_ms;
+    a->asked_ms = AGENT_NEVER;
     if (m->type == WIRE_WELCOME) {
         agent_take_welcome(a, &m->welcome);
     } else if (m->type == WIRE_SHARE) {

@@ -19,21 +19,6 @@ static struct wire_message *agent_say(struct agent *a, enum wire_type type,
     return m;
 }
 
-void agent_send_hello(struct agent *a, uint64_t wall_ms,
-                      struct agent_effects *fx)
-{
-    agent_say(a, WIRE_HELLO, fx)->hello = (struct wire_hello){
-        .host = bytes_of(a->host),
-        .incarnation = bytes_of(a->incarnation),
-        .release = bytes_of(a->release),
-        .attempt = a->attempt,
-        .ranks = a->ranks,
-        .weight = a->weight,
-        .wall_ms = wall_ms,
-        .host_count = a->host_count,
-    };
-}
-
 static enum wire_phase agent_phase(const struct agent *a)
 {
     static const enum wire_phase phases[] = {
@@ -49,6 +34,22 @@ static enum wire_phase agent_phase(const struct agent *a)
     };
 
     return phases[a->state];
+}
+
+void agent_send_hello(struct agent *a, uint64_t wall_ms,
+                      struct agent_effects *fx)
+{
+    agent_say(a, WIRE_HELLO, fx)->hello = (struct wire_hello){
+        .host = bytes_of(a->host),
+        .incarnation = bytes_of(a->incarnation),
+        .release = bytes_of(a->release),
+        .attempt = a->attempt,
+        .ranks = a->ranks,
+        .weight = a->weight,
+        .wall_ms = wall_ms,
+        .host_count = a->host_count,
+        .phase = agent_phase(a),
+    };
 }
 
 void agent_send_beat(struct agent *a, struct agent_effects *fx)

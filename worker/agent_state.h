@@ -43,12 +43,15 @@ struct agent {
     uint64_t host_timeout_ms;
     uint64_t join_timeout_ms;
     uint64_t grace_ms;
+    uint64_t silence_ms;
 
     enum agent_state state;
     uint64_t now_ms;
     uint64_t since_ms;   /* When the state began. */
     uint64_t beat_ms;    /* When HELLO, BEAT or DONE is said next. */
-    uint64_t heard_ms;   /* When the coordinator last said anything. */
+    uint64_t asked_ms;   /* When the first word was said that nothing was
+                            heard after; AGENT_NEVER: none. */
+    bool is_greeted;     /* This coordinator knows our connection. */
     uint64_t kill_ms;    /* When the command is killed, or AGENT_NEVER. */
     uint64_t claimed_ms; /* When CLAIMED was first heard, or AGENT_NEVER. */
     bool is_deaf;        /* No END will come: report to nobody. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/limit.h"
 #include "base/mem.h"
 
 enum {
@@ -160,6 +161,7 @@ static _Noreturn void child_exec_become(const struct child_exec *exec,
         child_exec_foreground(getpid());
     }
     child_exec_reset_signals();
+    limit_restore_files();
     sigprocmask(SIG_SETMASK, exec->mask, NULL);
     word = child_exec_try(exec, places);
     while (write(fd, &word, sizeof(word)) < 0 && errno == EINTR) {

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a heartbeat costs: round trips over loopback of an encoded BEAT and
- * its PULSE through proto/wire and proto/net, beside a bare ZeroMQ echo of as
- * many bytes in the same run. With one under way, then with many. */
+ * its PULSE through proto/wire and proto/net under CURVE, beside a bare ZeroMQ
+ * echo of as many bytes under CURVE in the same run. With one under way, then
+ * with many; the two take turns, and each row is the best of its rounds. */
 
-#include <czmq.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <zmq.h>
 
 #include "base/check.h"
 #include "proto/net.h"
 #include "proto/wire.h"
 
-enum { BENCH_ROUNDS = 40000, BENCH_MAX = 1 << 16 };
+enum { BENCH_ROUNDS = 10000, BENCH_TURNS = 5, BENCH_MAX = 1 << 16 };
 
 struct bench {
     char endpoint[NET_ENDPOINT_MAX];
     struct net *net;
     void *bare;
+    struct net_keys keys[2]; /* The server's and the client's. */
     struct buf beat;
     struct buf pulse;
 };
@@ -90,7 +94,11 @@ static void *bench_serve(void *self)
 
 static double bench_ours(struct bench *b, int window)
 {
-    struct net_listen options = {"127.0.0.1", 0, NULL, BENCH_MAX};
+    struct net_listen options = {.address = "127.0.0.1",
+                                 .message_max = BENCH_MAX,
+                                 .keys = &b->keys[0],
+                                 .rate_max = 1U << 30};
+    struct net_admitted admitted = {.tag = 1};
     struct wire_message beat = bench_message(WIRE_BEAT);
     struct wire_message m;
     struct buf bytes = {0};
@@ -99,8 +107,12 @@ static double bench_ours(struct bench *b, int window)
     double start;
 
     CHECK(net_listen(&options, NULL, &b->net, b->endpoint) == STATUS_OK);
+    memcpy(admitted.key, b->keys[1].public_key, sizeof(admitted.key));
+    net_admit(b->net, &admitted, 1);
     CHECK(pthread_create(&thread, NULL, bench_serve, b) == 0);
-    CHECK(net_connect(b->endpoint, BENCH_MAX, NULL, &client) == STATUS_OK);
+    CHECK(net_connect(&(struct net_connect){b->endpoint, BENCH_MAX, &b->keys[1],
+                                            b->keys[0].public_key},
+                      NULL, &client) == STATUS_OK);
     start = bench_now_s();
     for (int i = 0; i < BENCH_ROUNDS + window; i++) {
         if (i >= window) {
@@ -136,6 +148,22 @@ static void *bench_echo(void *self)
     return NULL;
 }
 
+static void bench_set(void *socket, int option, const char *key)
+{
+    CHECK(zmq_setsockopt(socket, option, key, NET_KEY_SIZE) == 0);
+}
+
+static void bench_set_keys(struct bench *b, void *client)
+{
+    int one = 1;
+
+    CHECK(zmq_setsockopt(b->bare, ZMQ_CURVE_SERVER, &one, sizeof(one)) == 0);
+    bench_set(b->bare, ZMQ_CURVE_SECRETKEY, b->keys[0].secret);
+    bench_set(client, ZMQ_CURVE_PUBLICKEY, b->keys[1].public_key);
+    bench_set(client, ZMQ_CURVE_SECRETKEY, b->keys[1].secret);
+    bench_set(client, ZMQ_CURVE_SERVERKEY, b->keys[0].public_key);
+}
+
 static double bench_bare(struct bench *b, int window)
 {
     void *context = zmq_ctx_new();
@@ -146,6 +174,7 @@ static double bench_bare(struct bench *b, int window)
     double start;
 
     b->bare = zmq_socket(context, ZMQ_ROUTER);
+    bench_set_keys(b, client);
     CHECK(zmq_bind(b->bare, "tcp://127.0.0.1:*") == 0);
     CHECK(zmq_getsockopt(b->bare, ZMQ_LAST_ENDPOINT, b->endpoint, &size) == 0);
     CHECK(pthread_create(&thread, NULL, bench_echo, b) == 0);
@@ -192,6 +221,8 @@ int main(void)
     struct wire_message pulse = bench_message(WIRE_PULSE);
     struct bench b = {.net = NULL};
 
+    net_keys_make(&b.keys[0]);
+    net_keys_make(&b.keys[1]);
     wire_encode(&beat, &b.beat);
     wire_encode(&pulse, &b.pulse);
     printf("BEAT of %zu bytes, PULSE of %zu; encode and decode: %.0f and "
@@ -200,9 +231,13 @@ int main(void)
            bench_codec_ns(WIRE_PULSE));
     printf("%-10s %14s %14s %8s\n", "under way", "bare/s", "ours/s", "ratio");
     for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
-        double bare = bench_bare(&b, windows[i]);
-        double ours = bench_ours(&b, windows[i]);
+        double bare = 0;
+        double ours = 0;
 
+        for (int turn = 0; turn < BENCH_TURNS; turn++) {
+            bare = fmax(bare, bench_bare(&b, windows[i]));
+            ours = fmax(ours, bench_ours(&b, windows[i]));
+        }
         printf("%-10d %14.0f %14.0f %8.2f\n", windows[i], bare, ours,
                ours / bare);
     }

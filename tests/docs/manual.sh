@@ -77,7 +77,10 @@ value_for() { # FLAG: one that it takes
     checkpoint-path) echo /tmp/y ;;
     on-failure) echo keep ;;
     log) echo warn ;;
+    durable) echo pair ;;
+    secret-file) echo /tmp/secret ;;
     bind) echo 127.0.0.1 ;;
+    resume | secret-file) echo /tmp/z ;;
     *) echo 7 ;;
     esac
 }

@@ -346,6 +346,8 @@ static void on_bring_failed(struct bench *b)
 
 static void on_silence(struct bench *b)
 {
+    hear(b, (struct wire_message){.type = WIRE_PULSE});
+    tick(b, HEARTBEAT);
     tick(b, HOST_TIMEOUT);
 }
 
@@ -565,7 +567,7 @@ TEST(after_the_grace_the_command_is_killed)
     kick(&b, SIGTERM); /* Passed on; the grace does not begin anew. */
     EXPECT_STR(asked(&b), "kill15 ");
     tick(&b, GRACE - 1001);
-    EXPECT_STR(asked(&b), "HELLO BEAT ");
+    EXPECT_STR(asked(&b), "BEAT ");
     EXPECT_EQ(b.fx.timer_ms, b.now_ms + 1);
     tick(&b, 1);
     EXPECT_STR(asked(&b), "kill9 ");
@@ -632,6 +634,8 @@ TEST(who_has_reported_waits_only_while_it_is_heard)
         EXPECT_STR(asked(&b), "BEAT DONE ");
         hear(&b, (struct wire_message){.type = WIRE_PULSE});
     }
+    tick(&b, HEARTBEAT);
+    EXPECT_STR(asked(&b), "BEAT DONE ");
     tick(&b, HOST_TIMEOUT - 1);
     EXPECT_STR(asked(&b), "HELLO BEAT DONE ");
     tick(&b, 1);
@@ -656,6 +660,7 @@ TEST(what_happens_while_saving_does_not_hide_the_commands_code)
 
         b = open_at(AGENT_RUNNING);
         exited(&b, code, 0);
+        tick(&b, HEARTBEAT);
         tick(&b, HOST_TIMEOUT);
         get(&b, AGENT_EVENT_SAVED, STATUS_OK, NULL);
         EXPECT_STR(asked(&b), "+over ");

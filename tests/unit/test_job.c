@@ -38,7 +38,7 @@ static const char request[] =
     " \"InputMode\": \"FastFile\",\n"
     " \"Smshard\": {\"Deal\": \"balanced\", \"Even\": \"pad\",\n"
     "   \"Split\": true, \"AllowEmpty\": \"yes\", \"Listing\": "
-    "\"s3://d/i/\"}},\n"
+    "\"s3://d/i/\", \"Skip\": 7, \"Epochs\": 2}},\n"
     "{\"ChannelName\": \"efs\", \"DataSource\": {\"FileSystemDataSource\": {\n"
     "   \"FileSystemId\": \"fs-0123\", \"FileSystemType\": \"EFS\",\n"
     "   \"FileSystemAccessMode\": \"rw\", \"DirectoryPath\": \"/d\"}}}],\n"
@@ -51,7 +51,7 @@ static const char request[] =
     "\"HyperParameters\": {\"lr\": \"0.1\"},\n"
     "\"Environment\": {\"A_1\": \"x\"},\n"
     "\"Smshard\": {\"Ranks\": 4, \"JoinTimeout\": \"90s\", \"Even\": "
-    "\"drop\"},\n"
+    "\"drop\", \"Epochs\": 3},\n"
     "\"Tags\": [{\"Key\": \"a\"}], \"Future\": null}\n";
 
 TEST(a_whole_request)
@@ -83,6 +83,7 @@ TEST(a_whole_request)
     EXPECT(c->may_split && c->may_be_empty && !c->has_shuffle);
     EXPECT_STR(c->content_type, "text/csv");
     EXPECT_STR(c->listing, "s3://d/i/");
+    EXPECT(c->skips == 7 && c->epochs == 2 && c->step_units == 0);
     c = job_find_channel(job, "val");
     EXPECT(c->listing == NULL);
     EXPECT(c->source == JOB_SOURCE_AUGMENTED && c->mode == JOB_PIPE);
@@ -100,6 +101,9 @@ TEST(a_whole_request)
     expect_said(job, "channel.train.even", "pad < job.json:17");
     expect_said(job, "channel.val.mode", "Pipe < job.json:2");
     expect_said(job, "channel.val.even", "drop < job.json:30");
+    expect_said(job, "channel.val.epochs", "3 < job.json:30");
+    expect_said(job, "channel.train.epochs", "2 < job.json:18");
+    expect_said(job, "channel.val.step-units", "0 < default");
     expect_said(job, "channel.val.attributes", "image-ref,label < job.json:9");
     expect_said(job, "channel.val.distribution", "FullyReplicated < default");
     expect_said(job, "channel.val.content-type", "-");
@@ -306,9 +310,20 @@ TEST(what_this_version_serves)
          "channel a: InputMode Pipe is not served by this version; use File"},
         {"channel=a=/a,mode=Ring;",
          "channel a: InputMode Ring is not served by this version; use File"},
-        {"channel=a=/a,deal=dynamic;",
-         "channel a: Deal dynamic is not served by this version; use "
-         "balanced, sagemaker or replicated"},
+        {"channel=a=/a,deal=dynamic,epochs=3,step-units=8,even=drop,skip=2;",
+         ""},
+        {"channel=a=/a,deal=dynamic,even=pad;",
+         "channel a: Even pad is not served with Deal dynamic, which reads "
+         "each unit once; use none, or drop with StepUnits"},
+        {"channel=a=/a,deal=dynamic,mode=FastFile,split=yes;",
+         "channel a: Split is not served with Deal dynamic; use balanced, or "
+         "leave Split out"},
+        {"channel=a=/a,deal=balanced;epochs=2;",
+         "channel a: Epochs is served with Deal dynamic only, not with "
+         "balanced, where the command reads its files as often as it likes"},
+        {"channel=a=/a,skip=1;",
+         "channel a: Skip is served with Deal dynamic only, not with "
+         "replicated, where every file is brought before the command starts"},
         {"channel=a=/a,mode=Pipe,source=AugmentedManifestFile,attributes=x;",
          "channel a: InputMode Pipe is not served by this version; use File"},
     };
@@ -340,7 +355,7 @@ TEST(flags_are_known_by_name)
         EXPECT(meaning != NULL && meaning[0] != '\0');
         count++;
     }
-    EXPECT_EQ(count, 10);
+    EXPECT_EQ(count, 11);
 }
 
 TEST(deals_and_names)

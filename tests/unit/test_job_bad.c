@@ -69,6 +69,25 @@ static const struct {
      "balanced, dynamic, replicated"},
     {CHANNEL("\"Smshard\":{\"Split\":\"x\"}"),
      "job.json:1: channel t: Split \"x\" is not one of yes, no, true, false"},
+    {CHANNEL("\"Smshard\":{\"Epochs\":0}"),
+     "job.json:1: channel t: Epochs is 0; at least 1 is needed"},
+    {CHANNEL("\"Smshard\":{\"Epochs\":1000001}"),
+     "job.json:1: channel t: Epochs \"1000001\" is not a whole number from 0 "
+     "to 1000000"},
+    {CHANNEL("\"Smshard\":{\"Skip\":-1}"),
+     "job.json:1: channel t: Skip \"-1\" is not a whole number from 0 to "
+     "10000"},
+    {CHANNEL("\"Smshard\":{\"StepUnits\":true}"),
+     "job.json:1: channel t: StepUnits is true or false, not a whole number"},
+    {CHANNEL("\"Smshard\":{\"StepUnits\":\"8x\"}"),
+     "job.json:1: channel t: StepUnits \"8x\" is not a whole number from 0 to "
+     "4294967295"},
+    {CHANNEL("\"Smshard\":{\"StepUnits\":8}"),
+     "job.json:1: channel t: StepUnits needs Deal dynamic, not replicated; "
+     "Even makes the ranks of another deal equal"},
+    {CHANNEL("\"Smshard\":{\"Deal\":\"dynamic\",\"Even\":\"drop\"}"),
+     "job.json:1: channel t: Even drop with Deal dynamic needs StepUnits: what "
+     "is dropped is the last step that is not full"},
     {CHANNEL("\"Smshard\":5"),
      "job.json:1: channel t: Smshard is a whole number, not an object"},
     {CHANNEL("\"CompressionType\":\"Gzip\""),

@@ -206,7 +206,9 @@ static void judge_start(void)
         enum wire_phase p = session_host(sim.session, i).phase;
 
         EXPECT(sim.hosts[i].was_brought || p == WIRE_PHASE_DONE ||
-               p == WIRE_PHASE_LOST);
+               p == WIRE_PHASE_LOST ||
+               (sim.keeps && p != WIRE_PHASE_READY &&
+                p != WIRE_PHASE_RUNNING)); /* It came back. */
     }
 }
 

@@ -22,7 +22,8 @@ enum { MAX = 64 << 10, WAIT_MS = 20000, STEP_MS = 20 };
 
 static struct net *listen_on(const char *address, uint16_t port, char *endpoint)
 {
-    struct net_listen options = {address, port, NULL, MAX};
+    struct net_listen options = {
+        .address = address, .port = port, .message_max = MAX};
     struct net *n = NULL;
     struct fault why = {{0}};
 
@@ -41,10 +42,12 @@ static struct net *listen_on(const char *address, uint16_t port, char *endpoint)
 
 static struct net *connect_to(const char *endpoint, size_t message_max)
 {
+    struct net_connect options = {.endpoint = endpoint,
+                                  .message_max = message_max};
     struct net *n = NULL;
     struct fault why;
 
-    EXPECT_EQ(net_connect(endpoint, message_max, &why, &n), STATUS_OK);
+    EXPECT_EQ(net_connect(&options, &why, &n), STATUS_OK);
     return n;
 }
 
@@ -491,7 +494,8 @@ TEST(a_taken_port_is_named)
 {
     uint16_t port;
     int fd = raw_socket(NULL, true, &port);
-    struct net_listen options = {"127.0.0.1", port, NULL, MAX};
+    struct net_listen options = {
+        .address = "127.0.0.1", .port = port, .message_max = MAX};
     char endpoint[NET_ENDPOINT_MAX];
     char want[128];
     struct net *n = NULL;
@@ -509,7 +513,8 @@ TEST(a_taken_port_is_named)
 
 TEST(a_foreign_address_is_named)
 {
-    struct net_listen options = {"192.0.2.1", 0, NULL, MAX};
+    struct net_listen options = {
+        .address = "192.0.2.1", .port = 0, .message_max = MAX};
     char endpoint[NET_ENDPOINT_MAX];
     struct net *n = NULL;
     struct fault why;
@@ -525,7 +530,8 @@ TEST(a_foreign_address_is_named)
 
 TEST(what_clients_are_told)
 {
-    struct net_listen options = {"", 0, "algo-1", MAX};
+    struct net_listen options = {
+        .address = "", .port = 0, .told = "algo-1", .message_max = MAX};
     char endpoint[NET_ENDPOINT_MAX];
     char own[NET_ADDR_MAX];
     char host[NET_HOST_MAX];
@@ -593,7 +599,9 @@ TEST(endpoints_are_checked)
     struct net *n = NULL;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        EXPECT_EQ(net_connect(bad[i], MAX, &why, &n), STATUS_INVALID);
+        struct net_connect options = {.endpoint = bad[i], .message_max = MAX};
+
+        EXPECT_EQ(net_connect(&options, &why, &n), STATUS_INVALID);
         EXPECT(strstr(why.text, "is not an endpoint") != NULL);
         EXPECT(n == NULL);
     }

@@ -16,7 +16,7 @@ static const char JOB[] = "0123456789abcdef0123456789abcdef";
 
 static const struct wire_message golden_messages[WIRE_TYPES] = {
     [WIRE_HELLO] = {.hello = {VIEW("algo-1"), VIEW("5eed"), VIEW("0.1.0"), 2, 8,
-                              100, 1700000000000, 3}},
+                              100, 1700000000000, 3, WIRE_PHASE_RUNNING}},
     [WIRE_WELCOME] = {.welcome = {1000, 30000}},
     [WIRE_REFUSE] = {.refuse = {STATUS_REFUSED,
                                 VIEW("algo-9: not a host of this job")}},
@@ -35,14 +35,14 @@ static const struct wire_message golden_messages[WIRE_TYPES] = {
                               {{VIEW("train"), VIEW("shares/train/0"),
                                 VIEW("catalogs/ab"), VIEW("s3://b/"),
                                 VIEW("data/"), 5, UINT64_C(1) << 40,
-                                VIEW("the inventory")}},
+                                VIEW("the inventory"), 4, 1, 9}},
                               1}},
     [WIRE_READY] = {.ready = {5, UINT64_C(1) << 40}},
     [WIRE_START] = {.start = {1700000000001}},
     [WIRE_DONE] = {.done = {STATUS_OK, 3, VIEW(""), 1, 2}},
     [WIRE_END] = {.end = {STATUS_PEER_FAILED, 79, VIEW("algo-2"),
                           VIEW("the command ended with 3")}},
-    [WIRE_ASK] = {.ask = {200}},
+    [WIRE_ASK] = {.ask = {200, WIRE_ASK_CURSOR}},
     [WIRE_REPORT] = {.report = {200, VIEW("{\"phase\":\"running\"}")}},
     [WIRE_WORK] = {.work = {3, VIEW("a\0b")}},
     [WIRE_GRANT] = {.grant = {19, VIEW("\xff")}},
@@ -52,11 +52,11 @@ static const struct {
     enum wire_type type;
     struct bytes bytes;
 } golden_bytes[] = {
-    {WIRE_HELLO, VIEW("\x9d" GOLDEN_HEAD "\x01\xa6"
+    {WIRE_HELLO, VIEW("\x9e" GOLDEN_HEAD "\x01\xa6"
                       "algo-1\xa4"
                       "5eed\xa5"
                       "0.1.0\x02\x08"
-                      "d\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\x03")},
+                      "d\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\x03\x04")},
     {WIRE_WELCOME, VIEW("\x97" GOLDEN_HEAD "\x02\xcd\x03\xe8\xcdu0")},
     {WIRE_REFUSE, VIEW("\x97" GOLDEN_HEAD "\x03\x15\xbe"
                        "algo-9: not a host of this job")},
@@ -66,10 +66,10 @@ static const struct {
           "\xce\x00\x01\x11p\x95\xaavalidation\x00\x00\x00\x00")},
     {WIRE_PULSE, VIEW("\x96" GOLDEN_HEAD "\x05\x07")},
     {WIRE_SHARE, VIEW("\x9a" GOLDEN_HEAD "\x06\xabs3://b/out/"
-                      "\xa0\x02\x04\x91\x98\xa5train\xaeshares/train/0\xab"
+                      "\xa0\x02\x04\x91\x9b\xa5train\xaeshares/train/0\xab"
                       "catalogs/ab\xa7s3://b/\xa5"
                       "data/\x05\xcf\x00\x00\x01\x00\x00\x00\x00\x00\xad"
-                      "the inventory")},
+                      "the inventory\x04\x01\x09")},
     {WIRE_READY,
      VIEW("\x97" GOLDEN_HEAD "\x07\x05\xcf\x00\x00\x01\x00\x00\x00\x00\x00")},
     {WIRE_START,
@@ -77,7 +77,7 @@ static const struct {
     {WIRE_DONE, VIEW("\x9a" GOLDEN_HEAD "\x09\x00\x03\xa0\x01\x02")},
     {WIRE_END, VIEW("\x99" GOLDEN_HEAD "\x0a\x18O\xa6"
                     "algo-2\xb8the command ended with 3")},
-    {WIRE_ASK, VIEW("\x96" GOLDEN_HEAD "\x0b\xcc\xc8")},
+    {WIRE_ASK, VIEW("\x97" GOLDEN_HEAD "\x0b\xcc\xc8\x01")},
     {WIRE_REPORT, VIEW("\x97" GOLDEN_HEAD
                        "\x0c\xcc\xc8\xb3{\x22phase\x22:\x22running\x22}")},
     {WIRE_WORK, VIEW("\x97" GOLDEN_HEAD "\x0d\x03\xc4\x03"

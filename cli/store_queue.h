@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to a store from a loop that must not wait: a thread of its own
+ * makes them one after the other, and the owner learns of the outcomes by a
+ * descriptor. For the journal. */
+
+#ifndef CLI_STORE_QUEUE_H
+#define CLI_STORE_QUEUE_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "base/status.h"
+#include "coordinator/journal.h"
+
+struct store_queue;
+
+/* Keys are below the folder @folder of the location @uri. The statuses of
+ * store_open(); OS. */
+MUST_USE enum status store_queue_start(const char *uri, const char *folder,
+                                       struct fault *why,
+                                       struct store_queue **out);
+
+/* Queue a request; its body is copied. At most JOURNAL_ASKS_MAX are open. */
+void store_queue_add(struct store_queue *q,
+                     const struct journal_request *request);
+
+/* Readable when an outcome waits. */
+int store_queue_fd(const struct store_queue *q);
+
+/* Take an outcome. Its views live until the next call. false: there is none. */
+bool store_queue_take(struct store_queue *q, struct journal_event *out);
+
+/* End the thread once the request under way has ended, and free *@q. */
+void store_queue_end(struct store_queue **q);
+
+#endif /* CLI_STORE_QUEUE_H */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "cluster-sim/sim_world.h"
+
+static void sim_strike_pause(struct sim *s, struct sim_host *h,
+                             uint64_t until_us)
+{
+    if (!h->is_up || h->paused_until_us != 0) {
+        return;
+    }
+    h->paused_until_us = until_us;
+    sim_say(s, h->number, "stands still until %" PRIu64 " ms", until_us / 1000);
+    sim_clock_add(s->clock, (struct sim_event){.kind = SIM_WAKE,
+                                               .at_us = until_us,
+                                               .node = h->number});
+}
+
+static void sim_strike_crash(struct sim *s, struct sim_host *h,
+                             uint64_t until_us)
+{
+    if (!h->is_up) {
+        return;
+    }
+    sim_host_die(s, h);
+    sim_clock_add(s->clock, (struct sim_event){.kind = SIM_START,
+                                               .at_us = until_us,
+                                               .node = h->number});
+}
+
+/* One host stays, whatever happens. */
+static void sim_strike_leave(struct sim *s, struct sim_host *h)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < s->options.hosts; i++) {
+        left += s->hosts[i].has_left;
+    }
+    if (h->has_left || h->has_ended || left + 1 >= s->options.hosts) {
+        return;
+    }
+    h->has_left = true;
+    sim_say(s, h->number, "leaves for good");
+    if (h->is_up) {
+        sim_host_die(s, h);
+    }
+}
+
+static void sim_strike_cut(struct sim *s, const struct sim_incident *i,
+                           uint64_t until_us)
+{
+    bool is_both = i->kind == SIM_FAULT_CUT;
+
+    if (i->node == i->other) {
+        return;
+    }
+
+    sim_say(s, i->node, "%s h%" PRIu32 " until %" PRIu64 " ms%s",
+            is_both ? "is cut off from" : "does not reach", i->other,
+            until_us / 1000, i->is_lossy ? ", lossy" : "");
+    sim_net_cut(s->net, i->node, i->other, until_us, i->is_lossy);
+    if (is_both) {
+        sim_net_cut(s->net, i->other, i->node, until_us, i->is_lossy);
+    }
+}
+
+static void sim_strike_store(struct sim *s, const struct sim_incident *i,
+                             uint64_t until_us)
+{
+    if (i->kind == SIM_FAULT_STORE_AWAY) {
+        sim_say(s, i->is_for_one ? i->node : SIM_NOBODY,
+                "the store is away until %" PRIu64 " ms", until_us / 1000);
+        sim_store_go_away(s->store, i->is_for_one ? i->node : SIM_NODES_MAX,
+                          until_us);
+    } else {
+        sim_say(s, SIM_NOBODY, "the store is busy until %" PRIu64 " ms",
+                until_us / 1000);
+        sim_store_be_busy(s->store, until_us, 500 + (uint32_t)i->amount);
+    }
+}
+
+/* Whom it hits. */
+static uint32_t sim_strike_node(const struct sim *s,
+                                const struct sim_incident *i)
+{
+    for (uint32_t h = 0; i->hits_leader && h < s->options.hosts; h++) {
+        if (sim_host_acts(s, &s->hosts[h])) {
+            return h;
+        }
+    }
+    return i->node;
+}
+
+void sim_strike(struct sim *s, const struct sim_incident *planned)
+{
+    struct sim_incident incident = *planned;
+    struct sim_incident *i = &incident;
+    struct sim_host *h;
+    uint64_t until_us = sim_now_us(s) + i->for_us;
+
+    i->node = sim_strike_node(s, planned);
+    h = &s->hosts[i->node];
+
+    switch (i->kind) {
+    case SIM_FAULT_CUT:
+    case SIM_FAULT_CUT_ONE_WAY:
+        sim_strike_cut(s, i, until_us);
+        break;
+    case SIM_FAULT_PAUSE:
+        sim_strike_pause(s, h, until_us);
+        break;
+    case SIM_FAULT_CRASH:
+    case SIM_FAULT_WIPE:
+        sim_strike_crash(s, h, until_us);
+        break;
+    case SIM_FAULT_KILL_LEADER:
+        s->kill_after = i->amount;
+        break;
+    case SIM_FAULT_JUMP:
+        h->wall_ms += i->jump_ms;
+        sim_say(s, i->node, "its wall clock jumps by %" PRId64 " ms",
+                i->jump_ms);
+        break;
+    case SIM_FAULT_STORE_AWAY:
+    case SIM_FAULT_STORE_BUSY:
+        sim_strike_store(s, i, until_us);
+        break;
+    case SIM_FAULT_LEAVE:
+        /* A job waits for hosts that never came. */
+        if (s->options.model != SIM_MODEL_JOB || sim_truth_has_plan(s)) {
+            sim_strike_leave(s, h);
+        }
+        break;
+    case SIM_FAULT_RANKS:
+        sim_work_restart_ranks(s, h);
+        break;
+    case SIM_FAULT_LOSS:
+    case SIM_FAULT_DELAY:
+    case SIM_FAULT_REPEAT:
+    case SIM_FAULT_REORDER:
+    case SIM_FAULT_BREAK:
+    case SIM_FAULT_DRIFT:
+    case SIM_FAULT_STORE_SLOW:
+    case SIM_FAULT_STORE_FAIL:
+    case SIM_FAULT_STORE_LOST:
+    case SIM_FAULT_STORE_LATE:
+    case SIM_FAULT_STORE_STALE:
+    case SIM_FAULT_STORE_STALE_LOG:
+    case SIM_FAULT_STORE_SHORT:
+    case SIM_FAULT_LATE:
+    case SIM_FAULT_POISON:
+    case SIM_FAULT_STOP:
+    case SIM_FAULT_PAIR:
+    case SIM_FAULTS:
+        UNREACHABLE("not of a moment");
+    }
+}
+
+void sim_strike_calm(struct sim *s)
+{
+    sim_say(s, SIM_NOBODY, "calm");
+    s->is_calm = true;
+    s->kill_after = 0;
+    memset(&s->weather, 0, sizeof(s->weather));
+    sim_store_calm(s->store);
+    sim_net_calm(s->net);
+    for (uint32_t i = 0; i < s->options.hosts; i++) {
+        sim_clock_add(s->clock, (struct sim_event){.kind = SIM_START,
+                                                   .node = i,
+                                                   .at_us = sim_now_us(s)});
+    }
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state of the job as JSON: the session's, with leases and journal. */
+#include "base/check.h"
+#include "base/json.h"
+#include "coordinator/field.h"
+#include "coordinator/reign_state.h"
+
+enum { REIGN_STRAGGLERS_MAX = 5 };
+
+static void reign_report_counts(const struct ledger *l, struct buf *out)
+{
+    struct ledger_counts c = ledger_counts(l);
+
+    field_write_number(out, "grants", c.grants);
+    field_write_number(out, "drops", c.drops);
+    field_write_number(out, "cuts", c.cuts);
+    field_write_number(out, "late", c.late);
+    field_write_number(out, "refused", c.refused);
+    field_write_number(out, "duplicates", c.duplicates);
+}
+
+/* Hosts that were asked to give some of their lease back. */
+static void reign_report_stragglers(const struct reign *r, uint32_t channel,
+                                    struct buf *out)
+{
+    const struct ledger *l = r->ledgers[channel];
+    uint32_t found = 0;
+
+    field_write_key(out, "stragglers");
+    buf_add_char(out, '[');
+    for (uint32_t i = 0;
+         i < r->dealt->host_count && found < REIGN_STRAGGLERS_MAX; i++) {
+        struct ledger_lease lease;
+        uint64_t after = 0;
+
+        while (found < REIGN_STRAGGLERS_MAX &&
+               ledger_next_lease(l, i, after, &lease)) {
+            after = lease.number;
+            if (lease.want_end < lease.range.end) {
+                buf_add_text(out, found++ == 0 ? "{" : ",{");
+                field_write_text(out, "host", session_host(r->session, i).name);
+                field_write_number(out, "rank",
+                                   lease.rank - r->first_ranks[channel][i]);
+                field_write_number(out, "left", lease.left);
+                buf_add_char(out, '}');
+            }
+        }
+    }
+    buf_add_char(out, ']');
+}
+
+static void reign_report_ledger(const struct reign *r, uint32_t channel,
+                                struct buf *out)
+{
+    const struct dealt_channel *c = &r->dealt->channels[channel];
+    const struct ledger *l = r->ledgers[channel];
+
+    buf_add_text(out, channel == 0 ? "{" : ",{");
+    field_write_key(out, "channel");
+    json_write_string(c->name, out);
+    field_write_text(out, "deal", c->is_dynamic ? "dynamic" : "static");
+    field_write_number(out, "epoch", ledger_epoch(l));
+    field_write_number(out, "epochs", c->first_epoch + c->epochs);
+    field_write_number(out, "positions", c->positions);
+    field_write_number(out, "committed", ranges_size(ledger_committed(l)));
+    field_write_number(out, "holes", ranges_count(ledger_committed(l)));
+    field_write_number(out, "skipped", ranges_size(ledger_skipped(l)));
+    field_write_number(out, "leases", ledger_lease_count(l));
+    field_write_number(out, "leased", ledger_leased(l));
+    field_write_number(out, "is_complete", ledger_is_complete(l));
+    reign_report_counts(l, out);
+    reign_report_stragglers(r, channel, out);
+    buf_add_char(out, '}');
+}
+
+static void reign_report_journal(const struct reign *r, struct buf *out)
+{
+    struct journal_stats stats = journal_stats(r->journal);
+
+    field_write_key(out, "journal");
+    buf_add_char(out, '{');
+    field_write_number(out, "number", stats.number);
+    field_write_number(out, "records", stats.records);
+    field_write_number(out, "waiting", stats.waiting);
+    field_write_number(out, "failures", stats.failures);
+    field_write_number(out, "snapshots", stats.snapshots);
+    field_write_number(out, "recovered", stats.recovered);
+    buf_add_char(out, '}');
+}
+
+void reign_report(const struct reign *r, struct buf *out)
+{
+    uint32_t count = r->dealt != NULL ? r->dealt->channel_count : 0;
+
+    CHECK(r->session != NULL);
+    session_report(r->session, out);
+    CHECK(out->size > 0 && out->at[out->size - 1] == '}');
+    out->size--;
+    field_write_key(out, "ledgers");
+    buf_add_char(out, '[');
+    for (uint32_t i = 0; i < count; i++) {
+        reign_report_ledger(r, i, out);
+    }
+    buf_add_char(out, ']');
+    reign_report_journal(r, out);
+    buf_add_char(out, '}');
+}
