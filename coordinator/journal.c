@@ -377,7 +377,8 @@ static void journal_fill(struct journal *j, const struct journal_slot *slot,
 
     r->ask = JOURNAL_GET;
     if (slot->op == JOURNAL_OP_LOG || slot->op == JOURNAL_OP_LOG_SETTLE) {
-        first = last = j->number + 1;
+        first = j->number + 1;
+        last = first;
     }
     if (slot->op == JOURNAL_OP_LOG) {
         r->ask = journal_create_ask(j);

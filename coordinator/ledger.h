@@ -144,6 +144,10 @@ void ledger_lose(struct ledger *l, uint32_t host, uint64_t now_ms);
 void ledger_tick(struct ledger *l, uint64_t now_ms);
 uint64_t ledger_timer_ms(const struct ledger *l); /* UINT64_MAX: never. */
 
+/* Nobody could be heard for a while: all that live do so for another lease_ms
+ * from now. O(hosts). */
+void ledger_woke(struct ledger *l, uint64_t now_ms);
+
 /* Committed before this run began (a cursor). Only before the first grant. */
 void ledger_base(struct ledger *l, struct range range);
 

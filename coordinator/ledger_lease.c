@@ -111,8 +111,7 @@ static uint32_t ledger_new_slot(struct ledger *l)
         return slot;
     }
     if (l->slot_count == l->slot_room) {
-        l->slot_room =
-            l->slot_room == 0 ? LEDGER_SLOTS_MIN : l->slot_room * 2;
+        l->slot_room = l->slot_room == 0 ? LEDGER_SLOTS_MIN : l->slot_room * 2;
         l->slots = mem_grow(l->slots, l->slot_room, sizeof(*l->slots));
     }
     return l->slot_count++;

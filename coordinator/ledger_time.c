@@ -147,6 +147,15 @@ uint64_t ledger_timer_ms(const struct ledger *l)
                                    : ledger_min(at, l->hosts[oldest].until_ms);
 }
 
+void ledger_woke(struct ledger *l, uint64_t now_ms)
+{
+    ledger_set_now(l, now_ms);
+    for (uint32_t at = l->hosts[l->host_count].younger; at != l->host_count;
+         at = l->hosts[at].younger) {
+        l->hosts[at].until_ms = now_ms + l->lease_ms;
+    }
+}
+
 bool ledger_is_live(const struct ledger *l, uint32_t host)
 {
     return host < l->host_count && l->hosts[host].is_live;

@@ -45,6 +45,7 @@ struct reign *reign_new(const struct reign_options *options)
     reign_copy_session(&r->options.session);
     r->now_ms = options->session.now_ms;
     r->session_timer_ms = REIGN_NEVER;
+    r->timer_ms = REIGN_NEVER;
     r->incarnations =
         mem_new(options->session.host_count, sizeof(*r->incarnations));
     r->journal = journal_new(&(struct journal_options){
@@ -277,6 +278,23 @@ static void reign_take_prepared(struct reign *r,
     reign_step_session(r, &news);
 }
 
+/* Who is stepped much later than it asked for was stopped, or starved. Nobody
+ * was heard then: the words of the others may still wait to be read. */
+static void reign_wake(struct reign *r)
+{
+    uint64_t slept_ms = r->now_ms - r->timer_ms;
+
+    if (r->state != REIGN_SERVING || r->now_ms < r->timer_ms ||
+        slept_ms <= r->options.session.heartbeat_ms) {
+        return;
+    }
+    reign_step_session(r, &(struct session_event){.type = SESSION_EVENT_WOKE,
+                                                  .slept_ms = slept_ms});
+    for (uint32_t i = 0; r->dealt != NULL && i < r->dealt->channel_count; i++) {
+        ledger_woke(r->ledgers[i], r->now_ms);
+    }
+}
+
 static void reign_take(struct reign *r, const struct reign_event *event)
 {
     struct journal_event stored;
@@ -409,6 +427,7 @@ void reign_step(struct reign *r, const struct reign_event *event,
     r->request_count = 0;
     r->do_prepare = REIGN_PREPARE_NOTHING;
     if (r->state != REIGN_DEPOSED && r->state != REIGN_BROKEN) {
+        reign_wake(r);
         reign_take(r, event);
         reign_settle(r);
     }
@@ -421,6 +440,7 @@ void reign_step(struct reign *r, const struct reign_event *event,
     fx->request_count = r->request_count;
     fx->is_over = r->is_over;
     fx->timer_ms = reign_timer_ms(r);
+    r->timer_ms = fx->timer_ms > r->now_ms ? fx->timer_ms : r->now_ms;
 }
 
 /* ---- Looking --------------------------------------------------------------

@@ -23,7 +23,7 @@ static void reign_write_cursor(const struct reign *r, struct buf *out)
         const struct ledger *l = r->ledgers[i];
 
         progress[i] = (struct cursor_progress){
-            .epoch = ledger_epoch(l) - r->dealt->channels[i].first_epoch,
+            .epoch = ledger_epoch(l),
             .committed = ledger_committed(l),
             .skipped = ledger_skipped(l),
         };

@@ -144,6 +144,7 @@ static void reign_note_plan(struct reign *r, uint32_t number)
                                  .catalog = c->catalog,
                                  .positions = c->positions,
                                  .epochs = c->epochs,
+                                 .first_epoch = c->first_epoch,
                                  .step_units = c->step_units,
                                  .is_dynamic = c->is_dynamic,
                                  .skips = c->skips,
@@ -206,6 +207,22 @@ void reign_note_plans(struct reign *r)
 /* ---- The state of a snapshot -----------------------------------------------
  */
 
+/* The outcome, as the session has it or as it was found. */
+static void reign_write_end(const struct reign *r, struct buf *out)
+{
+    struct session_outcome o = session_outcome(r->session);
+    struct record record = {.type = RECORD_OVER,
+                            .over = {.status = o.status,
+                                     .exit_code = (uint32_t)o.exit_code,
+                                     .host = bytes_of(o.host),
+                                     .reason = bytes_of(o.reason)}};
+    struct buf text = {0};
+
+    record_write(&record, &text);
+    varint_write_text(buf_bytes(&text), out);
+    buf_fini(&text);
+}
+
 void reign_write_state(const struct reign *r, struct buf *out)
 {
     uint32_t count = r->dealt != NULL ? r->dealt->channel_count : 0;
@@ -224,6 +241,10 @@ void reign_write_state(const struct reign *r, struct buf *out)
         varint_write_text(buf_bytes(&ledger), out);
     }
     buf_fini(&ledger);
+    varint_write(r->has_ended, out);
+    if (r->has_ended) {
+        reign_write_end(r, out);
+    }
 }
 
 static bool reign_read_hosts(struct reign *r, struct bytes *in)
@@ -237,6 +258,41 @@ static bool reign_read_hosts(struct reign *r, struct bytes *in)
         reign_set_incarnation(r, i, text);
     }
     return true;
+}
+
+static void reign_find_end(struct reign *r, const struct record *record)
+{
+    r->has_ended = true;
+    r->is_end_told = true;
+    free(r->ended.host);
+    free(r->ended.reason);
+    r->ended.status = (enum status)record->over.status;
+    r->ended.exit_code = (int)record->over.exit_code;
+    r->ended.host = mem_copy_text(record->over.host.at, record->over.host.size);
+    r->ended.reason =
+        mem_copy_text(record->over.reason.at, record->over.reason.size);
+}
+
+static enum status reign_read_end(struct reign *r, struct bytes *in)
+{
+    struct record record;
+    struct bytes text;
+    uint64_t has_ended;
+    enum status s;
+
+    if (!varint_read(in, &has_ended) || has_ended > 1 ||
+        (has_ended == 1 && !varint_read_text(in, JOURNAL_RECORD_MAX, &text))) {
+        return fault_set(&r->fault, STATUS_MALFORMED,
+                         "the snapshot is cut short");
+    }
+    if (has_ended == 0) {
+        return STATUS_OK;
+    }
+    s = record_read(text, &r->fault, &record);
+    if (s == STATUS_OK && record.type == RECORD_OVER) {
+        reign_find_end(r, &record);
+    }
+    return s;
 }
 
 static enum status reign_read_state(struct reign *r, struct bytes in)
@@ -259,24 +315,11 @@ static enum status reign_read_state(struct reign *r, struct bytes in)
         }
         s = ledger_read(r->ledgers[i], &text, &r->fault);
     }
-    return s;
+    return s == STATUS_OK ? reign_read_end(r, &in) : s;
 }
 
 /* ---- Records ---------------------------------------------------------------
  */
-
-static void reign_find_end(struct reign *r, const struct record *record)
-{
-    r->has_ended = true;
-    r->is_end_told = true;
-    free(r->ended.host);
-    free(r->ended.reason);
-    r->ended.status = (enum status)record->over.status;
-    r->ended.exit_code = (int)record->over.exit_code;
-    r->ended.host = mem_copy_text(record->over.host.at, record->over.host.size);
-    r->ended.reason =
-        mem_copy_text(record->over.reason.at, record->over.reason.size);
-}
 
 static enum status reign_apply(struct reign *r, const struct record *record,
                                bool *has_plan)

@@ -48,6 +48,7 @@ struct reign {
     struct fault fault;
     uint64_t now_ms;
     uint64_t wall_ms;
+    uint64_t timer_ms; /* When the last step asked to be stepped again. */
 
     struct journal *journal;
     uint64_t journal_timer_ms;

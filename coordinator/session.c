@@ -440,6 +440,11 @@ static uint64_t session_after(uint64_t from_ms, uint64_t for_ms)
     return for_ms < SESSION_NEVER - from_ms ? from_ms + for_ms : SESSION_NEVER;
 }
 
+static uint64_t session_no_later(uint64_t at_ms, const struct session *s)
+{
+    return at_ms < s->now_ms ? at_ms : s->now_ms;
+}
+
 /* When this phase is given up. */
 static uint64_t session_deadline_ms(const struct session *s)
 {
@@ -520,6 +525,17 @@ static void session_take_timer(struct session *s)
     }
 }
 
+static void session_take_woke(struct session *s, uint64_t slept_ms)
+{
+    for (uint32_t i = 0; i < s->host_count; i++) {
+        struct session_member *h = &s->hosts[i];
+
+        h->heard_ms = session_no_later(session_after(h->heard_ms, slept_ms), s);
+    }
+    s->since_ms = session_no_later(session_after(s->since_ms, slept_ms), s);
+    s->scan_ms = s->now_ms + s->heartbeat_ms;
+}
+
 static uint64_t session_timer_ms(const struct session *s)
 {
     uint64_t deadline_ms = session_deadline_ms(s);
@@ -556,6 +572,9 @@ void session_step(struct session *s, const struct session_event *event,
         break;
     case SESSION_EVENT_FAIL:
         session_take_failure(s, event);
+        break;
+    case SESSION_EVENT_WOKE:
+        session_take_woke(s, event->slept_ms);
         break;
     }
     session_advance(s, event->wall_ms);

@@ -94,6 +94,8 @@ enum session_event_type {
     SESSION_EVENT_PREPARED, /* @status of PREPARE; with OK the shares. */
     SESSION_EVENT_END_KEPT, /* The outcome is durable: END may be said. */
     SESSION_EVENT_FAIL,     /* The job can't go on: @status, @text. */
+    SESSION_EVENT_WOKE,     /* This host slept for @slept_ms: what was not
+                               heard in that time is nobody's silence. */
 };
 
 struct session_event {
@@ -104,6 +106,7 @@ struct session_event {
     const struct wire_message *message;
     enum status status;
     const char *text;
+    uint64_t slept_ms;
     /* PREPARED with OK: by host number; host_count of them. The session
      * borrows them until it is destroyed. */
     const struct wire_share_all *shares;

@@ -303,7 +303,7 @@ static void term_plan_own(struct term *t, uint64_t next_ms)
 
 static void term_set_etag(struct term *t, const char *etag)
 {
-    CHECK(etag != NULL && etag[0] != '\0');
+    CHECK(etag[0] != '\0');
     term_set_text(t->etag, sizeof(t->etag), etag);
 }
 

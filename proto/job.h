@@ -91,9 +91,9 @@ struct job_channel {
     bool may_split;      /* "Split" */
     bool may_be_empty;   /* "AllowEmpty" */
     char *listing;       /* "Listing": a URI, or NULL: the source is listed. */
-    uint64_t epochs;     /* "Epochs": how many the leases go through. */
-    uint64_t step_units; /* "StepUnits": of a step over all ranks; 0: none. */
-    uint64_t skips;      /* "Skip": units that may be skipped. */
+    uint64_t epochs;     /* "Epochs" */
+    uint64_t step_units; /* "StepUnits"; 0: no steps. */
+    uint64_t skips;      /* "Skip" */
     struct job_value values[JOB_FIELDS_COUNT]; /* Where each came from. */
 };
 
@@ -175,7 +175,6 @@ void job_said_at(const struct job *job, uint32_t i, struct job_said *out);
 
 /* Where the value of @name came from. NULL: nothing was said. */
 const char *job_origin(const struct job *job, const char *name);
-
 const struct job_channel *job_find_channel(const struct job *job,
                                            const char *name);
 
@@ -191,13 +190,11 @@ const char *job_even_name(enum job_even e);
 
 /* The deal that AUTO stands for on this channel. */
 enum job_deal job_channel_deal(const struct job_channel *c);
-
 /* Whether the platform has brought the channel: nothing is left to do. */
 bool job_channel_is_in_place(const struct job_channel *c);
 
 /* UNSUPPORTED: this version can't run the job; @why says what to use. */
 MUST_USE enum status job_check_served(const struct job *job, struct fault *why);
-
 bool job_name_is_valid(const char *name);
 
 #endif /* PROTO_JOB_H */

@@ -25,22 +25,8 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
+#include "proto/wire_limits.h"
 #include "proto/wire_phase.h"
-
-enum {
-    WIRE_VERSION = 3,
-    WIRE_JOB_SIZE = 32,          /* Hex digits of the run's id. */
-    WIRE_MESSAGE_MAX = 16 << 20, /* Bytes. */
-    WIRE_TEXT_MAX = 1024,        /* Of reasons and keys. */
-    WIRE_URI_MAX = 2048,
-    WIRE_NAME_MAX = 253,
-    WIRE_CHANNELS_MAX = 20,
-    WIRE_RANKS_MAX = 64,
-    WIRE_HOSTS_MAX = 16384,
-    WIRE_JOB_RANKS_MAX = WIRE_HOSTS_MAX * WIRE_RANKS_MAX,
-    WIRE_MS_MAX = 7 * 86400 * 1000, /* Of a heartbeat or timeout. */
-    WIRE_STATUS_MAX = 15 << 20,
-};
 
 /* One channel of a SHARE: where the host finds what it is to bring. */
 struct wire_share {
@@ -152,8 +138,7 @@ struct wire_report {
     struct bytes json;
 };
 
-/* Worker → coordinator, and its answer: the leases of one channel, as
- * proto/work.h writes them. */
+/* Worker → coordinator, and its answer: leases, by proto/work.h. */
 struct wire_work {
     uint64_t channel; /* Its number in the job. */
     struct bytes body;

@@ -54,15 +54,20 @@ static enum status feed_place(struct feed *f, struct sockaddr_un *address,
 {
     enum status s = feed_make_folder(f, f->options.folder, why);
 
-    if (s == STATUS_OK && strlen(f->path) >= sizeof(address->sun_path)) {
+    if (s != STATUS_OK) {
+        return s;
+    }
+    CHECK(f->path != NULL);
+    if (strlen(f->path) >= sizeof(address->sun_path)) {
         rmdir(f->folder);
         s = feed_make_folder(f, "/tmp", why);
+        if (s != STATUS_OK) {
+            return s;
+        }
+        CHECK(f->path != NULL && strlen(f->path) < sizeof(address->sun_path));
     }
-    if (s == STATUS_OK) {
-        CHECK(strlen(f->path) < sizeof(address->sun_path));
-        memcpy(address->sun_path, f->path, strlen(f->path) + 1);
-    }
-    return s;
+    memcpy(address->sun_path, f->path, strlen(f->path) + 1);
+    return STATUS_OK;
 }
 
 static enum status feed_watch(struct feed *f, int fd, void *what,

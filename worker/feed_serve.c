@@ -229,18 +229,26 @@ static bool feed_is_about(const struct feed_conn *c, uint32_t channel,
            c->position < o->end;
 }
 
+static void feed_serve_outcome(struct feed *f, uint32_t channel,
+                               const struct holder_outcome *o)
+{
+    for (uint32_t i = 0; i < f->conn_count; i++) {
+        struct feed_conn *c = f->conns[i];
+
+        if (feed_is_about(c, channel, o)) {
+            c->wait = FEED_WAIT_NOTHING;
+            feed_reply(c, o->is_refused ? "refused" : "ok");
+        }
+    }
+}
+
 void feed_serve_outcomes(struct feed *f)
 {
     for (uint32_t i = 0; i < f->options.channel_count; i++) {
         struct holder_outcome o;
 
         while (holder_take_outcome(feed_holder(f, i), &o)) {
-            for (uint32_t k = 0; k < f->conn_count; k++) {
-                if (feed_is_about(f->conns[k], i, &o)) {
-                    f->conns[k]->wait = FEED_WAIT_NOTHING;
-                    feed_reply(f->conns[k], o.is_refused ? "refused" : "ok");
-                }
-            }
+            feed_serve_outcome(f, i, &o);
         }
     }
 }

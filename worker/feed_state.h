@@ -89,8 +89,8 @@ void feed_reply(struct feed_conn *c, const char *text);
 
 /* ---- What is asked (feed_serve.c) ---------------------------------------- */
 
-/* Take the next line of @c. */
-void feed_serve_line(struct feed *f, struct feed_conn *c, struct bytes line,
+/* Take @text, the next line of @c. */
+void feed_serve_line(struct feed *f, struct feed_conn *c, struct bytes text,
                      uint64_t now_ms);
 
 /* Answer @c, which waits for a unit, if that can be done now. */

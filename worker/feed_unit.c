@@ -95,6 +95,14 @@ struct feed_unit *feed_unit_need(struct feed *f, uint32_t channel,
     return u;
 }
 
+static void feed_unit_free(struct feed *f, struct feed_unit *u)
+{
+    if (u->ticket > 0) {
+        feed_fetch_drop(f->fetch, u->ticket);
+    }
+    free(u);
+}
+
 void feed_unit_drop(struct feed *f, struct feed_unit *u)
 {
     uint32_t at = 0;
@@ -104,10 +112,7 @@ void feed_unit_drop(struct feed *f, struct feed_unit *u)
     }
     CHECK(at < f->unit_count);
     f->units[at] = f->units[--f->unit_count];
-    if (u->ticket > 0) {
-        feed_fetch_drop(f->fetch, u->ticket);
-    }
-    free(u);
+    feed_unit_free(f, u);
 }
 
 static struct feed_unit *feed_unit_of(const struct feed *f, uint64_t ticket)
@@ -189,6 +194,23 @@ static bool feed_unit_is_forgotten(const struct feed *f,
     return u->is_handed && u->unit.epoch + behind < epoch;
 }
 
+/* Let go what will not be asked for. */
+static void feed_unit_sweep(struct feed *f)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < f->unit_count; i++) {
+        struct feed_unit *u = f->units[i];
+
+        if ((!u->is_handed && !u->is_seen) || feed_unit_is_forgotten(f, u)) {
+            feed_unit_free(f, u);
+        } else {
+            f->units[kept++] = u;
+        }
+    }
+    f->unit_count = kept;
+}
+
 void feed_unit_look_ahead(struct feed *f)
 {
     for (uint32_t i = 0; i < f->unit_count; i++) {
@@ -199,11 +221,5 @@ void feed_unit_look_ahead(struct feed *f)
             feed_unit_look(f, i, k);
         }
     }
-    for (uint32_t i = f->unit_count; i > 0; i--) {
-        struct feed_unit *u = f->units[i - 1];
-
-        if ((!u->is_handed && !u->is_seen) || feed_unit_is_forgotten(f, u)) {
-            feed_unit_drop(f, u);
-        }
-    }
+    feed_unit_sweep(f);
 }

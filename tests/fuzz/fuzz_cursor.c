@@ -17,7 +17,7 @@ static struct catalog *fuzz_catalog(void)
 {
     struct catalog_builder *b = NULL;
     struct catalog *c = NULL;
-    struct fault why;
+    struct fault why = {""};
     char key[16];
 
     CHECK(catalog_builder_new(&b) == STATUS_OK);
@@ -37,7 +37,7 @@ static void fuzz_channel(const struct cursor_channel *c)
     struct catalog *catalog = fuzz_catalog();
     struct ranges *done = NULL;
     struct range beyond;
-    struct fault why;
+    struct fault why = {""};
 
     ranges_check(c->base);
     ranges_check(c->committed);
@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes text = {(const char *)data, size};
     struct cursor *cursor = NULL;
-    struct fault why;
+    struct fault why = {""};
 
     if (cursor_read(text, "cursor", &why, &cursor) != STATUS_OK) {
         CHECK(cursor == NULL);

@@ -263,19 +263,19 @@ static char *srv_or(const char *given, const char *usual)
     return mem_copy(given != NULL ? given : usual);
 }
 
-static void srv_listen(struct s3server *s)
+static void srv_listen(struct s3server *s, const char *address)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t size = sizeof(at);
 
+    CHECK(inet_pton(AF_INET, address, &at.sin_addr) == 1);
     s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(s->listen_fd >= 0);
     CHECK(bind(s->listen_fd, (struct sockaddr *)&at, sizeof(at)) == 0);
     CHECK(getsockname(s->listen_fd, (struct sockaddr *)&at, &size) == 0);
     CHECK(listen(s->listen_fd, 256) == 0);
-    snprintf(s->url, sizeof(s->url), "http%s://127.0.0.1:%u",
-             s->is_tls ? "s" : "", ntohs(at.sin_port));
+    snprintf(s->url, sizeof(s->url), "http%s://%s:%u", s->is_tls ? "s" : "",
+             address, ntohs(at.sin_port));
 }
 
 struct s3server *s3server_start(const struct s3server_options *options)
@@ -296,7 +296,7 @@ struct s3server *s3server_start(const struct s3server_options *options)
     if (s->is_tls) {
         srv_tls_start(s, options->is_cert_expired);
     }
-    srv_listen(s);
+    srv_listen(s, options->address != NULL ? options->address : "127.0.0.1");
     CHECK(pthread_create(&s->acceptor, NULL, srv_acceptor, s) == 0);
     return s;
 }

@@ -43,6 +43,7 @@ struct s3server_options {
     const char *token;      /* NULL: none is accepted. */
     const char *region;     /* NULL: "us-east-1" */
     const char *bucket;     /* Made at the start; NULL: "bucket" */
+    const char *address;    /* IPv4; NULL: "127.0.0.1" */
     uint32_t quirks;
     bool is_tls; /* With a certificate made at the start. */
     bool is_cert_expired;
@@ -51,12 +52,12 @@ struct s3server_options {
     uint64_t fixed_ms; /* Its clock stands there; 0: the real one. */
 };
 
-/* Start on a loopback port that the kernel gives. Ends the test when that
+/* Start on a port that the kernel gives. Ends the test when that
  * fails. */
 struct s3server *s3server_start(const struct s3server_options *options);
 void s3server_stop(struct s3server **s);
 
-const char *s3server_url(const struct s3server *s); /* "http://127.0.0.1:N" */
+const char *s3server_url(const struct s3server *s);     /* "http://ADDRESS:N" */
 const char *s3server_ca_file(const struct s3server *s); /* PEM; TLS only. */
 
 /* One fault. It strikes requests that match, after @skip of them, @count

@@ -3,8 +3,8 @@
  * stdout, with TLS the file of its authority on the second, and ends on
  * SIGTERM or SIGINT with a line of what happened.
  *
- * s3_server [--tls] [--bucket B] [--quirks a,b] [--fault 'TEXT']…
- *           [--port-file F] [--objects N] */
+ * s3_server [--tls] [--address A] [--bucket B] [--quirks a,b]
+ *           [--fault 'TEXT']… [--port-file F] [--objects N] */
 
 #include <signal.h>
 #include <stdio.h>
@@ -26,9 +26,9 @@ struct command {
 static int usage(const char *what)
 {
     fprintf(stderr,
-            "s3_server: %s\nusage: s3_server [--tls] [--bucket B] "
-            "[--quirks a,b] [--fault 'TEXT']... [--port-file F] "
-            "[--objects N]\n",
+            "s3_server: %s\nusage: s3_server [--tls] [--address A] "
+            "[--bucket B] [--quirks a,b] [--fault 'TEXT']... "
+            "[--port-file F] [--objects N]\n",
             what);
     return 2;
 }
@@ -37,6 +37,8 @@ static int command_pair(struct command *c, const char *name, const char *value)
 {
     if (strcmp(name, "--bucket") == 0) {
         c->options.bucket = value;
+    } else if (strcmp(name, "--address") == 0) {
+        c->options.address = value;
     } else if (strcmp(name, "--fault") == 0 && c->fault_count < FAULTS_MAX) {
         c->faults[c->fault_count++] = value;
     } else if (strcmp(name, "--port-file") == 0) {

@@ -111,14 +111,13 @@ static void run_deal(struct run *r, uint64_t epoch)
     c->positions = r->bounds[rank];
 }
 
-/* Begin a run over @base, which becomes the run's. */
+/* Begin a run; its seed and its base are set. */
 static void run_begin(struct run *r, const struct catalog *catalog,
-                      struct prng *p, const struct cursor_how *seeded,
-                      uint64_t epoch, struct ranges *base)
+                      struct prng *p, uint64_t epoch)
 {
     struct dealt_channel *c = &r->dealt.channels[0];
 
-    *r = (struct run){.catalog = catalog, .how = *seeded, .base = base};
+    r->catalog = catalog;
     r->how.is_dynamic = prng_chance(p, 2, 5);
     r->how.kind =
         r->how.is_dynamic ? DEAL_SAGEMAKER : (enum deal_kind)prng_below(p, 3);
@@ -138,8 +137,8 @@ static void run_begin(struct run *r, const struct catalog *catalog,
         run_deal(r, epoch);
     }
     cursor_how_write(&r->how, &r->how_text);
-    if (ranges_size(base) > 0) {
-        ranges_write(base, &r->base_text);
+    if (ranges_size(r->base) > 0) {
+        ranges_write(r->base, &r->base_text);
     }
     c->how = buf_bytes(&r->how_text);
     c->base = buf_bytes(&r->base_text);
@@ -273,7 +272,8 @@ static struct ranges *world_run(struct world *w,
     struct cursor *cursor;
     struct ranges *done;
 
-    run_begin(r, w->catalog, &w->prng, seeded, w->epoch, base);
+    *r = (struct run){.how = *seeded, .base = base};
+    run_begin(r, w->catalog, &w->prng, w->epoch);
     if (r->how.is_dynamic && prng_chance(&w->prng, 1, 4)) {
         w->epoch++; /* It finished this one and stands in the next. */
         memset(w->is_done, 0, sizeof(w->is_done));
@@ -338,19 +338,19 @@ static void add(struct ranges *r, uint64_t first, uint64_t end)
     ranges_add(r, (struct range){first, end});
 }
 
-TEST(the_text_is_as_documented)
+/* Two channels over three hosts, of which the second has only c. */
+static void golden_dealt(struct dealt *d, const struct catalog *dynamic,
+                         const struct catalog *fixed)
 {
     static struct wire_share_all shares[3];
     static const uint64_t bounds[] = {0, 2, 4, 4, 5};
-    uint64_t sizes[8] = {9, 9, 9, 9, 9};
-    struct catalog *dynamic = catalog_of_sizes(sizes, 8);
-    struct catalog *fixed = catalog_of_sizes(sizes, 5);
-    struct ranges *sets[4];
-    struct buf text[3] = {{0}};
-    struct dealt d = {
+    static const uint32_t ranks[] = {2, 1, 1};
+    static const uint32_t weights[] = {100, 100, 300};
+
+    *d = (struct dealt){
         .host_count = 3,
-        .ranks = (const uint32_t[]){2, 1, 1},
-        .weights = (const uint32_t[]){100, 100, 300},
+        .ranks = ranks,
+        .weights = weights,
         .shares = shares,
         .channels = {{.name = BYTES("c"),
                       .is_dynamic = true,
@@ -363,14 +363,53 @@ TEST(the_text_is_as_documented)
                       .bounds = bounds}},
         .channel_count = 2,
     };
-    char want[2048];
-
-    for (int i = 0; i < 4; i++) {
-        sets[i] = ranges_new();
-    }
-    for (uint32_t i = 0; i < 3; i++) { /* The second host has only c. */
+    for (uint32_t i = 0; i < 3; i++) {
         shares[i].share_count = i == 1 ? 1 : 2;
         shares[i].shares[1].number = 1;
+    }
+    d->channels[0].catalog = bytes_of(catalog_name(dynamic));
+    d->channels[1].catalog = bytes_of(catalog_name(fixed));
+}
+
+/* Write it with these sets: base, committed and skipped of c, then of s. */
+static void golden_write(struct dealt *d, struct ranges *const *sets,
+                         struct buf *out)
+{
+    struct cursor_progress progress[] = {{3, sets[1], sets[2]},
+                                         {0, sets[3], sets[4]}};
+    struct cursor_how how[] = {
+        {.is_dynamic = true,
+         .even = DEAL_EVEN_DROP,
+         .has_seed = true,
+         .seed = UINT64_MAX},
+        {.kind = DEAL_BALANCED, .may_split = true},
+    };
+    struct buf text[3] = {{0}};
+
+    cursor_how_write(&how[0], &text[0]);
+    cursor_how_write(&how[1], &text[1]);
+    ranges_write(sets[0], &text[2]);
+    d->channels[0].how = buf_bytes(&text[0]);
+    d->channels[1].how = buf_bytes(&text[1]);
+    d->channels[0].base = buf_bytes(&text[2]);
+    cursor_write("j\"1", d, progress, out);
+    for (int i = 0; i < 3; i++) {
+        buf_fini(&text[i]);
+    }
+}
+
+TEST(the_text_is_as_documented)
+{
+    uint64_t sizes[8] = {9, 9, 9, 9, 9};
+    struct catalog *dynamic = catalog_of_sizes(sizes, 8);
+    struct catalog *fixed = catalog_of_sizes(sizes, 5);
+    struct ranges *sets[5];
+    struct buf out = {0};
+    struct dealt d;
+    char want[2048];
+
+    for (int i = 0; i < 5; i++) {
+        sets[i] = ranges_new();
     }
     add(sets[0], 0, 2);
     add(sets[0], 5, 6);
@@ -378,38 +417,15 @@ TEST(the_text_is_as_documented)
     add(sets[1], 5, 8);
     add(sets[2], 3, 4);
     add(sets[3], 0, 4);
-    cursor_how_write(&(struct cursor_how){.is_dynamic = true,
-                                          .even = DEAL_EVEN_DROP,
-                                          .has_seed = true,
-                                          .seed = UINT64_MAX},
-                     &text[0]);
-    cursor_how_write(
-        &(struct cursor_how){.kind = DEAL_BALANCED, .may_split = true},
-        &text[1]);
-    ranges_write(sets[0], &text[2]);
-    d.channels[0].how = buf_bytes(&text[0]);
-    d.channels[0].base = buf_bytes(&text[2]);
-    d.channels[0].catalog = bytes_of(catalog_name(dynamic));
-    d.channels[1].how = buf_bytes(&text[1]);
-    d.channels[1].catalog = bytes_of(catalog_name(fixed));
+    golden_dealt(&d, dynamic, fixed);
+    golden_write(&d, sets, &out);
     snprintf(want, sizeof(want), golden, catalog_name(dynamic),
              catalog_name(fixed));
-    ranges_clear(sets[0]);
-    {
-        struct cursor_progress progress[] = {{3, sets[1], sets[2]},
-                                             {0, sets[3], sets[0]}};
-        struct buf out = {0};
-
-        cursor_write("j\"1", &d, progress, &out);
-        EXPECT_STR(buf_text(&out), want);
-        buf_fini(&out);
-    }
-    for (int i = 0; i < 4; i++) {
+    EXPECT_STR(buf_text(&out), want);
+    for (int i = 0; i < 5; i++) {
         ranges_destroy(&sets[i]);
     }
-    for (int i = 0; i < 3; i++) {
-        buf_fini(&text[i]);
-    }
+    buf_fini(&out);
     catalog_destroy(&dynamic);
     catalog_destroy(&fixed);
 }

@@ -18,7 +18,7 @@ static char root[64];
 static void put_text(const char *name, struct bytes text)
 {
     char *path = mem_print("%s/%s", root, name);
-    struct fault why;
+    struct fault why = {""};
 
     EXPECT_EQ(file_write(path, text, false, &why), STATUS_OK);
     free(path);
@@ -44,7 +44,7 @@ static void setup(void)
 
 static void clean(void)
 {
-    struct fault why;
+    struct fault why = {""};
 
     EXPECT_EQ(file_remove_tree(root, &why), STATUS_OK);
 }
@@ -214,7 +214,7 @@ static void go(struct prng *p)
 
     for (int i = 0; !is_done; i++) {
         struct ranges *committed = ranges_new();
-        struct run r;
+        struct run r = {0};
         struct dealing *d = &r.dealings.channels[0];
         struct fault why = {""};
 
@@ -255,7 +255,7 @@ static void first_cursor(struct prng *p, const char *fields)
 {
     struct ranges *committed = ranges_new();
     struct run r;
-    struct fault why;
+    struct fault why = {""};
 
     EXPECT_EQ(run_begin(&r, p, fields, NULL, &why), STATUS_OK);
     ranges_add(committed, (struct range){0, 4});
@@ -279,7 +279,7 @@ TEST(a_cursor_that_does_not_fit_is_refused)
     };
     struct prng p;
     struct run r;
-    struct fault why;
+    struct fault why = {""};
 
     prng_init(&p, 12);
     setup();
@@ -303,7 +303,7 @@ static void keep_catalog(struct prng *p)
     struct store *store = NULL;
     struct buf prefix = {0};
     struct run r;
-    struct fault why;
+    struct fault why = {""};
     char *key;
 
     EXPECT_EQ(run_begin(&r, p, "deal=dynamic", NULL, &why), STATUS_OK);
@@ -324,7 +324,7 @@ TEST(the_catalog_is_that_of_the_cursor)
 {
     struct prng p;
     struct run r;
-    struct fault why;
+    struct fault why = {""};
 
     prng_init(&p, 13);
     setup();
@@ -356,7 +356,7 @@ TEST(leases_are_of_whole_steps_when_the_rest_is_dropped)
 {
     struct prng p;
     struct run r;
-    struct fault why;
+    struct fault why = {""};
     struct dealt_channel c;
 
     prng_init(&p, 14);
@@ -382,7 +382,7 @@ TEST(a_rank_s_part_is_without_padding)
 {
     struct prng p;
     struct run r;
-    struct fault why;
+    struct fault why = {""};
     struct dealt_channel c;
     uint32_t rank = 0;
 

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/feed.h"
 
-#include "tests/feed_kit.h"
+#include "tests/feed_kit_client.h"
 #include "worker/feed_line.h"
+
+/* Step until the file has gone. */
+static void fk_await_gone(const char *path)
+{
+    while (access(path, F_OK) == 0) {
+        fk_step();
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+}
 
 TEST(one_process_goes_through_all_epochs)
 {

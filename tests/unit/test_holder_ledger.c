@@ -2,7 +2,7 @@
 /* Holders against the coordinator's ledger: what both promise together. */
 
 #include "coordinator/ledger.h"
-#include "tests/holder_kit.h"
+#include "tests/holder_kit_run.h"
 
 struct side {
     struct ledger *ledger;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "coordinator/ledger.h"
 
+#include "base/prng.h"
 #include "tests/unit/ledger_kit.h"
 
 /* ---- Who gets what --------------------------------------------------------
@@ -79,6 +80,37 @@ TEST(a_rank_has_four_leases)
     EXPECT_EQ(kit_want(l, 2, 0), STATUS_INVALID);
     ledger_lose(l, 0, 0);
     EXPECT_EQ(kit_want(l, 0, 0), STATUS_INVALID);
+    kit_end(&l);
+}
+
+/* Thousands of leases, which end and begin in an order without a pattern. */
+TEST(many_leases)
+{
+    enum { RANKS = 64 * 16, LEASES = 4 * RANKS };
+    struct ledger *l = kit_new(&(struct kit){
+        .positions = 1 << 20, .hosts = 64, .ranks = 16, .run_units = 2});
+    static struct ledger_lease leases[LEASES];
+    struct prng p;
+
+    prng_init(&p, 1);
+    for (uint32_t i = 0; i < 10 * LEASES; i++) {
+        uint32_t at = (uint32_t)prng_below(&p, LEASES);
+        struct ledger_word word = kit_word(&leases[at], leases[at].range.first,
+                                           leases[at].range.end, 0);
+
+        if (leases[at].number == 0) {
+            EXPECT_EQ(ledger_want(l, &(struct ledger_want){at % RANKS, 0, 0},
+                                  &leases[at]),
+                      STATUS_OK);
+        } else {
+            EXPECT_EQ(ledger_commit(l, &word), STATUS_OK);
+            EXPECT(!ledger_find_lease(l, word.lease, &leases[at]));
+            leases[at].number = 0;
+        }
+        if (i % 512 == 0) {
+            ledger_check(l);
+        }
+    }
     kit_end(&l);
 }
 
@@ -299,6 +331,23 @@ TEST(silent_hosts_are_lost)
     kit_end(&l);
 }
 
+TEST(what_was_slept_through_is_nobodys_silence)
+{
+    struct ledger *l =
+        kit_new(&(struct kit){.positions = 50, .hosts = 2, .ranks = 1});
+    const uint64_t woke_ms = 10 * KIT_LEASE_MS;
+
+    kit_grant(l, 0, 1, 0);
+    ledger_woke(l, woke_ms);
+    ledger_tick(l, woke_ms);
+    EXPECT_EQ(ledger_lease_count(l), 1);
+    ledger_tick(l, woke_ms + KIT_LEASE_MS - 1);
+    EXPECT(ledger_is_live(l, 0));
+    ledger_tick(l, woke_ms + KIT_LEASE_MS);
+    EXPECT_EQ(ledger_lease_count(l), 0);
+    kit_end(&l);
+}
+
 /* Two have nothing: the one that holds much is asked for half of the rest, and
  * that is dealt once it has come back. */
 TEST(stragglers_are_asked)
@@ -337,6 +386,7 @@ TEST(stragglers_are_asked)
     word = kit_word(&a, a.want_end, 0, 600);
     EXPECT_EQ(ledger_give_back(l, &word), STATUS_OK);
     EXPECT_EQ(ledger_counts(l).cuts, 1);
+    EXPECT_EQ(ledger_timer_ms(l), 600 + KIT_LEASE_MS); /* Something is free. */
     b = kit_grant(l, 1, 0, 600);
     EXPECT_EQ(b.range.first, a.want_end);
     kit_end(&l);

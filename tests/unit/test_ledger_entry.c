@@ -206,6 +206,28 @@ TEST(snapshots_that_are_damaged)
     buf_fini(&out);
 }
 
+/* Two leases may not share even what is committed. */
+TEST(snapshots_of_leases_that_overlap)
+{
+    static const struct kit k = {.positions = 100, .hosts = 2, .ranks = 1};
+    struct ledger *l = kit_new(&k);
+    struct ledger_lease a = kit_grant(l, 0, 8, 0);
+    struct buf out = {0};
+
+    EXPECT_EQ(kit_commit(l, &a, 6, 8, 0), STATUS_OK);
+    a = kit_grant(l, 1, 4, 0);
+    EXPECT_RANGE(a.range, 8, 12);
+    ledger_write(l, &out);
+    EXPECT_EQ(read_as(&k, buf_bytes(&out)), STATUS_OK);
+    EXPECT_EQ(out.at[out.size - 2], 8);
+    EXPECT_EQ(out.at[out.size - 1], 2 * 4);
+    out.at[out.size - 2] = 6;
+    out.at[out.size - 1] = 2 * 6;
+    EXPECT_EQ(read_as(&k, buf_bytes(&out)), STATUS_MALFORMED);
+    kit_end(&l);
+    buf_fini(&out);
+}
+
 /* Every other value of every byte: refused, or it is a sound ledger. */
 TEST(snapshots_with_one_wrong_byte)
 {

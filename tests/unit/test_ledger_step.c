@@ -160,6 +160,22 @@ TEST(a_second_helping)
     kit_end(&l);
 }
 
+/* Nor does the one who comes last get more than an equal part of the step. */
+TEST(the_last_one_gets_no_more)
+{
+    struct ledger *l = kit_new(
+        &(struct kit){.positions = 8, .step_units = 8, .hosts = 4, .ranks = 1});
+
+    for (uint32_t r = 0; r < 3; r++) {
+        EXPECT_RANGE(kit_grant(l, r, 0, 0).range, 2 * r, 2 * r + 2);
+    }
+    ledger_lose(l, 0, 0);
+    EXPECT_RANGE(kit_grant(l, 3, 0, 0).range, 0, 2);
+    EXPECT_RANGE(kit_grant(l, 3, 0, 0).range, 6, 7); /* 3 of 8 for 3 ranks. */
+    EXPECT_RANGE(kit_grant(l, 1, 0, 0).range, 7, 8);
+    kit_end(&l);
+}
+
 TEST(a_silent_rank_is_not_waited_for_any_more)
 {
     struct ledger *l = kit_new(

@@ -509,6 +509,24 @@ TEST(a_silent_host_is_lost)
     end(&b);
 }
 
+TEST(what_was_slept_through_is_nobodys_silence)
+{
+    struct bench b = open_running(2, false);
+
+    tick(&b, HOST_TIMEOUT - 2);
+    beat(&b, 1, WIRE_PHASE_RUNNING);
+    b.now_ms += 10ULL * HOST_TIMEOUT;
+    step(&b, (struct session_event){.type = SESSION_EVENT_WOKE,
+                                    .slept_ms = 10ULL * HOST_TIMEOUT});
+    EXPECT_EQ(b.fx.timer_ms, b.now_ms + 1000);
+    tick(&b, 1);
+    EXPECT_EQ(session_phase(b.session), SESSION_RUNNING);
+    beat(&b, 1, WIRE_PHASE_RUNNING);
+    tick(&b, 999);
+    EXPECT_STR(outcome(&b), "LOST 75 algo-2: not heard of for 30 s");
+    end(&b);
+}
+
 TEST(who_does_not_report_is_given_up)
 {
     struct bench b = open_running(2, false);

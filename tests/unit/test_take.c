@@ -4,7 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/take_link.h"
-#include "tests/feed_kit.h"
+#include "tests/feed_kit_client.h"
 
 enum { TAKERS_MAX = 16, TAKER_ARGS_MAX = 12, TAKER_OUT_MAX = 8192 };
 

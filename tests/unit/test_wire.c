@@ -379,39 +379,6 @@ TEST(encoding_appends)
     buf_fini(&out);
 }
 
-TEST(texts_and_bytes_do_not_stand_for_each_other)
-{
-    struct buf raw = {0};
-
-    raw_start(&raw, 2, WIRE_VERSION, WIRE_WORK);
-    raw_uint(&raw, 1);
-    raw_text(&raw, BYTES("body"));
-    expect_malformed(&raw, "WORK: body is of the wrong kind");
-    raw_start(&raw, 2, WIRE_VERSION, WIRE_REPORT);
-    raw_uint(&raw, 1);
-    raw_bytes(&raw, BYTES("{}"));
-    expect_malformed(&raw, "REPORT: json is of the wrong kind");
-    raw_start(&raw, 2, WIRE_VERSION, WIRE_GRANT);
-    raw_bytes(&raw, BYTES("1"));
-    expect_malformed(&raw, "GRANT: channel is of the wrong kind");
-    buf_fini(&raw);
-}
-
-TEST(bytes_are_views_into_the_input)
-{
-    struct wire_message m = {.type = WIRE_GRANT};
-    struct wire_message back;
-    struct buf out = {0};
-
-    memcpy(m.job, JOB, sizeof(m.job));
-    m.grant = (struct wire_grant){3, BYTES("\0\n\xff")};
-    wire_encode(&m, &out);
-    EXPECT_EQ(wire_decode(buf_bytes(&out), JOB, NULL, &back), STATUS_OK);
-    EXPECT(bytes_is_equal(back.grant.body, m.grant.body));
-    EXPECT(is_inside(back.grant.body, buf_bytes(&out)));
-    buf_fini(&out);
-}
-
 TEST(texts_are_views_into_the_input)
 {
     struct wire_message m;

@@ -110,3 +110,37 @@ TEST(the_format_is_pinned)
     }
     buf_fini(&out);
 }
+
+TEST(texts_and_bytes_do_not_stand_for_each_other)
+{
+    static const struct {
+        struct bytes bytes;
+        const char *text;
+    } rows[] = {
+        {VIEW("\x97" GOLDEN_HEAD "\x0d\x03\xa3"
+              "a-b"),
+         "WORK: body is of the wrong kind"},
+        {VIEW("\x97" GOLDEN_HEAD "\x0c\xcc\xc8\xc4\x02{}"),
+         "REPORT: json is of the wrong kind"},
+        {VIEW("\x97" GOLDEN_HEAD "\x0e\xc4\x01\x31\xc4\x01\xff"),
+         "GRANT: channel is of the wrong kind"},
+    };
+    struct wire_message back;
+    struct fault why;
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        EXPECT_EQ(wire_decode(rows[i].bytes, JOB, &why, &back),
+                  STATUS_MALFORMED);
+        EXPECT_STR(why.text, rows[i].text);
+    }
+}
+
+TEST(bytes_are_views_into_the_input)
+{
+    const struct bytes in = golden_bytes[WIRE_WORK - 1].bytes;
+    struct wire_message back;
+
+    EXPECT_EQ(wire_decode(in, JOB, NULL, &back), STATUS_OK);
+    EXPECT(bytes_is_equal(back.work.body, BYTES("a\0b")));
+    EXPECT(back.work.body.at + back.work.body.size == in.at + in.size);
+}
