@@ -137,7 +137,12 @@ bool holder_rank_wants(const struct holder *h, uint32_t rank)
 
         if (l->rank == rank && !l->is_over) {
             count++;
-            units += l->end - l->begun + ranges_size(l->again);
+            uint64_t end = l->end < h->gate ? l->end : h->gate;
+
+            /* What is beyond the gate is of no use before what others may
+             * have left below it is done. */
+            units += end > l->begun ? end - l->begun : 0;
+            units += ranges_size(l->again);
         }
     }
     return count < HOLDER_RANK_LEASES_MAX && units < h->options.ahead_units;
