@@ -251,7 +251,7 @@ round_run() {
     round_judge
     say "$(($(now_ms) - since_ms)) ms"
     [ "$failed" = "$before" ] || round_show
-    [ -z "${KEEP:-}" ] || cp -r "$R" "$KEEP/round-$seed"
+    [ -z "${KEEP:-}" ] || cp -rT "$R" "$KEEP/round-$seed"
 }
 
 # All that is known of a round that failed.
