@@ -610,6 +610,7 @@ struct session_host session_host(const struct session *s, uint32_t number)
         .attempt = h->attempt,
         .incarnation = h->incarnation,
         .phase = h->phase,
+        .reason = h->reason,
     };
 }
 
