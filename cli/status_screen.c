@@ -207,7 +207,6 @@ static void status_trouble(const struct json *row, struct buf *out)
         {"late", "out of a rank's order"},
         {"cuts", "tails taken from stragglers"},
         {"refused", "words of ended leases refused"},
-        {"duplicates", "commits told twice"},
         {"skipped", "units skipped"},
     };
 

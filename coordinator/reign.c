@@ -238,6 +238,10 @@ static void reign_take_message(struct reign *r, const struct reign_event *event)
     if (m->type == WIRE_WORK && m->term == r->options.session.term &&
         session_host_of(r->session, event->peer, &host)) {
         reign_take_work(r, event);
+        reign_step_session(
+            r, &(struct session_event){.type = SESSION_EVENT_MESSAGE,
+                                       .peer = event->peer,
+                                       .message = m});
         return;
     }
     reign_step_session(r, &(struct session_event){.type = SESSION_EVENT_MESSAGE,

@@ -21,7 +21,10 @@ struct reign_grant {
 /* What is known of a host's exchange about one channel. While one answer
  * waits, only the newest after it is kept: each tells the whole state. */
 struct reign_post {
-    uint64_t seq; /* Of the last WORK taken. */
+    uint64_t seq;       /* Of the last WORK taken. */
+    uint64_t kept_seq;  /* Of the last that is known to be durable; */
+    uint64_t wait_seq;  /* of one that will be, */
+    uint64_t wait_mark; /* with this mark. */
     struct reign_grant first;
     struct reign_grant second;
 };

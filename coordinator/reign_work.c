@@ -90,6 +90,9 @@ void reign_forget_host(struct reign *r, uint32_t host)
         struct reign_post *p = reign_post(r, host, i);
 
         p->seq = 0;
+        p->kept_seq = 0;
+        p->wait_seq = 0;
+        p->wait_mark = 0;
         p->first.is_used = false;
         p->second.is_used = false;
     }
@@ -198,7 +201,7 @@ static void reign_refuse(struct reign *r, uint64_t lease)
         at--;
     }
     if ((at > 0 && g->refused[at - 1] == lease) ||
-        g->refused_count == WORK_LEASES_MAX) {
+        g->refused_count == GRANT_REFUSED_MAX) {
         return;
     }
     memmove(&g->refused[at + 1], &g->refused[at],
@@ -309,6 +312,7 @@ static void reign_fill_grant(struct reign *r, uint32_t channel, uint32_t host)
     g->epoch = ledger_epoch(l);
     g->seq = r->work.seq;
     g->acked_seq = r->work.seq;
+    g->unkept = 0;
     g->gate = ledger_gate(l);
     g->is_complete = ledger_is_complete(l);
     g->is_over = ledger_is_over(l);
@@ -359,12 +363,29 @@ static void reign_do_work(struct reign *r, uint32_t channel, uint32_t host)
     reign_append_entries(r, channel);
 }
 
+/* Acknowledge at once: say how much of it is held by two hosts only. */
+static uint64_t reign_ack_early(struct reign *r, struct reign_post *p)
+{
+    if (p->wait_mark <= journal_durable(r->journal)) {
+        p->kept_seq = p->wait_seq;
+        p->wait_seq = r->work.seq;
+        p->wait_mark = r->mark;
+    }
+    if (p->wait_mark <= journal_durable(r->journal)) {
+        p->kept_seq = p->wait_seq;
+    }
+    r->grant.unkept = r->work.seq - p->kept_seq;
+    return r->firm_mark;
+}
+
 void reign_take_work(struct reign *r, const struct reign_event *event)
 {
     uint64_t channel = event->message->work.channel;
     struct fault why;
     uint32_t host;
     bool is_here = session_host_of(r->session, event->peer, &host);
+    struct reign_post *p;
+    uint64_t mark;
     bool is_own;
 
     CHECK(is_here);
@@ -379,13 +400,13 @@ void reign_take_work(struct reign *r, const struct reign_event *event)
                                                    .peer = event->peer});
         return;
     }
-    if (r->work.seq <= reign_post(r, host, (uint32_t)channel)->seq) {
+    p = reign_post(r, host, (uint32_t)channel);
+    if (r->work.seq <= p->seq) {
         return; /* An older word. */
     }
-    reign_post(r, host, (uint32_t)channel)->seq = r->work.seq;
+    p->seq = r->work.seq;
     memset(&r->grant, 0, sizeof(r->grant));
     reign_do_work(r, (uint32_t)channel, host);
-    reign_keep_grant(r, host * r->dealt->channel_count + (uint32_t)channel,
-                     event->peer,
-                     r->options.acks_early && !is_own ? r->firm_mark : r->mark);
+    mark = r->options.acks_early && !is_own ? reign_ack_early(r, p) : r->mark;
+    reign_keep_grant(r, (uint32_t)(p - r->posts), event->peer, mark);
 }

@@ -355,7 +355,7 @@ static void session_take_known(struct session *s, uint32_t host,
         session_take_ready(s, host);
     } else if (m->type == WIRE_DONE) {
         session_take_done(s, host, &m->done);
-    } else {
+    } else if (m->type != WIRE_WORK) {
         s->bad_messages++;
     }
 }
@@ -610,6 +610,7 @@ struct session_host session_host(const struct session *s, uint32_t number)
         .attempt = h->attempt,
         .incarnation = h->incarnation,
         .phase = h->phase,
+        .reason = h->reason,
     };
 }
 

@@ -104,7 +104,12 @@ void work_write(const struct work *w, struct buf *out)
     CHECK(out->size - before <= WORK_BODY_MAX);
 }
 
-enum { GRANT_IS_COMPLETE = 1, GRANT_IS_OVER = 2, GRANT_FLAGS = 4 };
+enum {
+    GRANT_IS_COMPLETE = 1,
+    GRANT_IS_OVER = 2,
+    GRANT_HAS_UNKEPT = 4,
+    GRANT_FLAGS = 8,
+};
 
 static void grant_put_leases(const struct grant *g, struct buf *out)
 {
@@ -144,18 +149,22 @@ void grant_write(const struct grant *g, struct buf *out)
 {
     size_t before = out->size;
 
-    CHECK(g->acked_seq <= g->seq);
+    CHECK(g->acked_seq <= g->seq && g->unkept <= g->acked_seq);
     varint_write(g->channel, out);
     varint_write(g->epoch, out);
     varint_write(g->seq, out);
     varint_write(g->acked_seq, out);
     varint_write(g->gate, out);
     varint_write((g->is_complete ? GRANT_IS_COMPLETE : 0) |
-                     (g->is_over ? GRANT_IS_OVER : 0),
+                     (g->is_over ? GRANT_IS_OVER : 0) |
+                     (g->unkept > 0 ? GRANT_HAS_UNKEPT : 0),
                  out);
     varint_write(g->idle_ranks, out);
     grant_put_leases(g, out);
     grant_put_refused(g, out);
+    if (g->unkept > 0) {
+        varint_write(g->unkept, out);
+    }
     CHECK(out->size - before <= WORK_BODY_MAX);
 }
 
@@ -376,6 +385,9 @@ enum status grant_read(struct bytes in, struct fault *why, struct grant *out)
     out->idle_ranks = work_get(&r, "idle_ranks", 0, UINT64_MAX);
     grant_get_leases(&r, out);
     grant_get_refused(&r, out);
+    if ((flags & GRANT_HAS_UNKEPT) != 0) {
+        out->unkept = work_get(&r, "unkept", 1, out->acked_seq);
+    }
     s = work_read_end(&r, "GRANT", why);
     if (s != STATUS_OK) {
         *out = (struct grant){0};

@@ -91,6 +91,9 @@ struct grant {
     uint64_t seq;        /* Of the WORK that this answers: renews the leases. */
     uint64_t acked_seq;  /* What WORKs up to here said is durable, but for
                             what is refused; never above @seq. */
+    uint64_t unkept;     /* What the last so many of them said is not durable,
+                            but held by two hosts: it is to be told again to
+                            another coordinator. */
     uint64_t gate;       /* Hand out no position from here on. */
     bool is_complete;    /* This epoch has nothing more for anybody; */
     bool is_over;        /* nor is there another epoch. */

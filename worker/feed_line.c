@@ -160,8 +160,12 @@ void feed_line_read_path(char *path)
         int high = *path == '%' ? feed_hex(path[1]) : -1;
         int low = high >= 0 ? feed_hex(path[2]) : -1;
 
-        *to++ = low >= 0 ? (char)(high << 4 | low) : *path;
-        path += low >= 0 ? 3 : 1;
+        if (low >= 0) {
+            *to++ = (char)(high * 16 + low);
+            path += 3;
+        } else {
+            *to++ = *path++;
+        }
     }
     *to = '\0';
 }

@@ -137,7 +137,12 @@ bool holder_rank_wants(const struct holder *h, uint32_t rank)
 
         if (l->rank == rank && !l->is_over) {
             count++;
-            units += l->end - l->begun + ranges_size(l->again);
+            uint64_t end = l->end < h->gate ? l->end : h->gate;
+
+            /* What is beyond the gate is of no use before what others may
+             * have left below it is done. */
+            units += end > l->begun ? end - l->begun : 0;
+            units += ranges_size(l->again);
         }
     }
     return count < HOLDER_RANK_LEASES_MAX && units < h->options.ahead_units;
@@ -420,6 +425,12 @@ static void holder_check_lease(const struct holder *h,
     CHECK_IMPLIES(!l->is_over, l->epoch == h->epoch);
 }
 
+bool holder_is_settled(const struct holder *h)
+{
+    return h->stats.done + h->stats.skipped ==
+           h->stats.acked + h->stats.refused;
+}
+
 void holder_check(const struct holder *h)
 {
     uint64_t pending = 0;
@@ -435,7 +446,9 @@ void holder_check(const struct holder *h)
         CHECK(h->told[i].seq > 0 && h->told[i].seq <= h->seq);
         CHECK(h->told[i].range.first < h->told[i].range.end);
         CHECK(i == 0 || h->told[i - 1].seq <= h->told[i].seq);
-        pending += h->told[i].range.end - h->told[i].range.first;
+        pending += h->told[i].is_acked
+                       ? 0
+                       : h->told[i].range.end - h->told[i].range.first;
     }
     CHECK(h->stats.done + h->stats.skipped ==
           h->stats.acked + h->stats.refused + pending + h->skip_count);

@@ -33,7 +33,8 @@ static bool holder_is_refused(const struct grant *g, uint64_t number)
     return low < g->refused_count && g->refused[low] == number;
 }
 
-/* ---- What was told: it is refused, or else acknowledged. ----------------- */
+/* ---- What was told: it is refused, or else acknowledged, and then told on
+ * until it is durable. ---- */
 
 static void holder_settle_told(struct holder *h, const struct grant *g)
 {
@@ -42,18 +43,21 @@ static void holder_settle_told(struct holder *h, const struct grant *g)
     for (uint32_t i = 0; i < h->told_count; i++) {
         struct holder_told t = h->told[i];
         bool is_refused = holder_is_refused(g, t.lease);
+        bool is_settled = is_refused || t.seq <= g->acked_seq;
 
-        if (!is_refused && t.seq > g->acked_seq) {
-            h->told[kept++] = t;
-            continue;
+        if (is_settled && !t.is_acked) {
+            holder_add_outcome(
+                h, &(struct holder_outcome){.rank = t.rank,
+                                            .epoch = t.epoch,
+                                            .lease = t.lease,
+                                            .first = t.range.first,
+                                            .end = t.range.end,
+                                            .is_refused = is_refused});
         }
-        holder_add_outcome(h,
-                           &(struct holder_outcome){.rank = t.rank,
-                                                    .epoch = t.epoch,
-                                                    .lease = t.lease,
-                                                    .first = t.range.first,
-                                                    .end = t.range.end,
-                                                    .is_refused = is_refused});
+        if (!is_refused && t.seq > g->acked_seq - g->unkept) {
+            t.is_acked = t.is_acked || is_settled;
+            h->told[kept++] = t;
+        }
     }
     h->told_count = kept;
 }

@@ -41,7 +41,8 @@ struct holder_told {
     uint64_t epoch;
     uint32_t rank;
     struct range range;
-    uint64_t seq; /* Of the first WORK that said so. */
+    uint64_t seq;  /* Of the first WORK that said so. */
+    bool is_acked; /* The rank knows; it is told on until it is durable. */
 };
 
 struct holder_skipped {

@@ -92,6 +92,7 @@ static void fill_grant(struct prng *p, uint32_t rows, struct grant *g)
                         .is_over = prng_chance(p, 1, 2),
                         .idle_ranks = prng_next(p)};
     g->acked_seq = g->seq - prng_below(p, g->seq);
+    g->unkept = prng_below(p, g->acked_seq + 1);
     for (uint32_t i = 0; i < rows && i < WORK_LEASES_MAX; i++) {
         uint64_t at = some(p);
         uint64_t size = prng_below(p, 100);
@@ -143,6 +144,7 @@ static void same_grant(const struct grant *a, const struct grant *b)
     EXPECT_EQ(a->epoch, b->epoch);
     EXPECT_EQ(a->seq, b->seq);
     EXPECT_EQ(a->acked_seq, b->acked_seq);
+    EXPECT_EQ(a->unkept, b->unkept);
     EXPECT_EQ(a->gate, b->gate);
     EXPECT_EQ(a->is_complete, b->is_complete);
     EXPECT_EQ(a->is_over, b->is_over);
@@ -410,7 +412,8 @@ TEST(what_is_out_of_range_is_named)
         const char *field;
     } grants[] = {
         {BYTES("\0\0\1\2"), "acked_seq"},
-        {BYTES("\0\0\1\1\0\4"), "flags"},
+        {BYTES("\0\0\1\1\0\x08"), "flags"},
+        {BYTES("\0\0\1\1\0\4\0\0\0\2"), "unkept"},
         {BYTES("\0\0\1\1\0\0\0\x81\2"), "leases"},
         {BYTES("\0\0\1\1\0\0\0\1\0"), "lease"},
         {BYTES("\0\0\1\1\0\0\0\1\1\x80\1"), "rank"},
