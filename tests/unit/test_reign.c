@@ -738,6 +738,29 @@ TEST(a_lost_host_loses_its_leases)
     close_rig(&g);
 }
 
+/* It is lost while nobody leads: the next coordinator waits for it in vain. */
+TEST(a_host_that_does_not_come_back)
+{
+    struct rig *g = open_rig();
+
+    g->keeps_on_failure = true;
+    lead(g);
+    play_until(g, WIRE_PHASE_RUNNING);
+    while (g->guests[1].lease_count == 0) {
+        turn(g);
+    }
+    settle(g, g->lead);
+    rig_kill(g, g->lead, true);
+    g->guests[1].is_away = true;
+    lead(g);
+    play(g);
+    EXPECT(ledger_is_over(ledger_at(g, DEALT_KIT_TRAIN)));
+    EXPECT(ledger_counts(ledger_at(g, DEALT_KIT_TRAIN)).drops > 0);
+    EXPECT_EQ(g->guests[0].lost, 0);
+    EXPECT(g->guests[0].has_end);
+    close_rig(&g);
+}
+
 /* The coordinator's host sleeps longer than a host may be silent. */
 TEST(a_sleep_is_nobodys_silence)
 {
