@@ -173,19 +173,33 @@ static enum status status_take(struct status_work *w, struct fault *why,
     return s;
 }
 
+/* Nobody has answered: another may lead by now. */
+static enum status status_look_again(struct status_work *w, struct fault *why)
+{
+    enum status s = status_read_lease(w, why);
+
+    if (s == STATUS_OK && !w->lease.is_released) {
+        s = status_connect(w, why);
+    }
+    return s == STATUS_OK ? STATUS_NOT_FOUND : s;
+}
+
 static enum status status_fetch(struct status_work *w, struct fault *why,
                                 struct buf *json)
 {
     uint64_t until_ms = clock_now_ms(&clock_os) + w->wait_ms;
     enum status s = STATUS_NOT_FOUND;
 
-    while (s == STATUS_NOT_FOUND && clock_now_ms(&clock_os) < until_ms) {
+    while (s == STATUS_NOT_FOUND && !w->lease.is_released &&
+           clock_now_ms(&clock_os) < until_ms) {
         status_ask(w);
         if (net_wait(w->net, STATUS_ASK_EVERY_MS, NULL, 0) & 1U) {
             s = status_take(w, why, json);
+        } else {
+            s = status_look_again(w, why);
         }
     }
-    if (s == STATUS_NOT_FOUND) {
+    if (s == STATUS_NOT_FOUND && !w->lease.is_released) {
         s = fault_set(why, STATUS_TIMEOUT,
                       "the coordinator %s at %s does not answer; the job may "
                       "have died (%s/lease is not renewed then)",
@@ -254,6 +268,10 @@ static enum status status_show(struct status_work *w, struct fault *why)
         s = status_connect(w, why);
         if (s == STATUS_OK) {
             s = status_fetch(w, why, &json);
+        }
+        if (s == STATUS_NOT_FOUND && w->lease.is_released) {
+            s = STATUS_OK; /* It has ended meanwhile. */
+            break;
         }
         if (s == STATUS_OK) {
             s = status_print(w, &json, is_watch, why);

@@ -15,7 +15,9 @@ enum {
     RUN_FEED_AHEAD_UNITS = 4, /* Of each rank, fetched; */
     RUN_FEED_WANT_UNITS = 8,  /* leased, at least. */
     RUN_FEED_AHEAD_BYTES = 256 << 20,
-    RUN_FEED_GAP_PART = 20, /* Of a heartbeat. */
+    RUN_FEED_GAP_PART = 20,     /* Of a heartbeat. */
+    RUN_FEED_WORDS_MAX = 20000, /* Of all hosts, to the coordinator, in a
+                                   second. */
 };
 
 static char *run_feed_copy(struct bytes b)
@@ -94,6 +96,18 @@ static enum status run_feed_object(void *self, uint32_t channel,
     return STATUS_OK;
 }
 
+/* How long news may wait, so that all hosts together do not say more than the
+ * coordinator can hear. */
+static uint64_t run_feed_gap_ms(const struct run *r, uint64_t beat_ms)
+{
+    uint64_t words = (uint64_t)r->contract.hosts.count * r->feed_count;
+    uint64_t gap_ms = words * 1000 / RUN_FEED_WORDS_MAX;
+    uint64_t least_ms = beat_ms / RUN_FEED_GAP_PART + 1;
+
+    gap_ms = gap_ms > least_ms ? gap_ms : least_ms;
+    return gap_ms < beat_ms ? gap_ms : beat_ms;
+}
+
 static void run_feed_new_holder(struct run *r, uint32_t i)
 {
     struct run_feed *f = &r->feeds[i];
@@ -105,7 +119,7 @@ static void run_feed_new_holder(struct run *r, uint32_t i)
         .ahead_units = RUN_FEED_WANT_UNITS,
         .lease_ms = run_setting(r, SETTING_HOST_TIMEOUT),
         .beat_ms = beat_ms,
-        .gap_ms = beat_ms / RUN_FEED_GAP_PART + 1,
+        .gap_ms = run_feed_gap_ms(r, beat_ms),
         .now_ms = clock_now_ms(&clock_os),
     });
     r->feed_channels[i] = (struct feed_channel){
@@ -203,6 +217,16 @@ void run_feed_new_term(struct run *r)
     for (uint32_t i = 0; r->feed != NULL && i < r->feed_count; i++) {
         holder_new_term(r->feeds[i].holder);
     }
+}
+
+bool run_feed_is_settled(const struct run *r)
+{
+    for (uint32_t i = 0; r->feed != NULL && i < r->feed_count; i++) {
+        if (!holder_is_settled(r->feeds[i].holder)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void run_feed_fini(struct run *r)

@@ -109,12 +109,13 @@ static uint64_t main_number(const char *text)
 static void main_story(struct sim_options *o, const char *name)
 {
     const struct sim_story *story = sim_story_find(name);
+    const struct sim_story *other;
 
-    for (uint32_t i = 0; story == NULL; i++) {
-        if (sim_story_at(i) == NULL) {
-            exit(strcmp(name, "list") == 0 ? 0 : 64);
+    if (story == NULL) {
+        for (uint32_t i = 0; (other = sim_story_at(i)) != NULL; i++) {
+            printf("%s\n", other->name);
         }
-        printf("%s\n", sim_story_at(i)->name);
+        exit(strcmp(name, "list") == 0 ? 0 : 64);
     }
     o->story = story;
     o->seed = 1;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make cluster`: a job of three hosts in Docker Compose, v2 or v1. Brings it
 # up, shows its status from outside, runs to the end, proves what came out;
-# then the same with a command that fails. Leaves nothing running, whatever
+# then the same with a command that fails, and two jobs that go on when a
+# container is killed: a worker's, and the coordinator's. Leaves nothing running, whatever
 # happens. Ends with `N passed, N failed`, and `, 1 skipped` where a machine
 # can't run containers at all.
 #
@@ -112,10 +113,10 @@ addresses() {
 }
 
 # Ask for the status until all hosts run the command; show the last answer.
-watch_start() {
+watch_start() { # FLAGS... of the job
     local end=$((SECONDS + LIMIT_S)) ended=1
     while [ "$SECONDS" -lt "$end" ] && [ "$ended" != 0 ]; do
-        outside smshard status --wait 2 >"$CACHE/status" 2>&1
+        outside smshard status --wait 2 "$@" >"$CACHE/status" 2>&1
         [ "$(grep -c '^algo-[123] *running' "$CACHE/status")" != 3 ] || ended=0
         [ "$ended" = 0 ] || await sleep 0.5
     done
@@ -183,6 +184,47 @@ job_fails() {
         "$(hosts_log | grep -c 'smshard: .*algo-2.*exited with 3')" 3
 }
 
+# The host that leads, or the next one.
+find_host() { # ROLE FLAGS...
+    local role=$1 leader
+    shift
+    leader=$(outside smshard status --json "$@" |
+        sed -n 's/.*"leader": *"algo-\([123]\)".*/\1/p')
+    [ "$role" = coordinator ] || leader=$((leader % 3 + 1))
+    echo "algo-$leader"
+}
+
+all_but_one_ended() { # LOST CODES
+    local i want=''
+    for i in 1 2 3; do
+        [ "algo-$i" = "$1" ] && want+=' 137' || want+=' 0'
+    done
+    is "$2" "${want# }"
+}
+
+job_survives() { # ROLE
+    local job=$1-lost lost
+    say "a job with dynamic shares, whose $1 is killed"
+    hosts_down
+    outside sh -c 'rm -f /signal/*'
+    export TRAINER_HOLD=/signal/go TRAINER_FAILS_ON=''
+    export HOST_COMMAND="run --job-name $job --on-failure keep
+        --host-timeout 3s --channel.train.deal dynamic
+        --checkpoint s3://smshard/checkpoints-$job -- taker"
+    quietly compose up -d --no-build "${HOSTS[@]}"
+    check "all three run" watch_start --job-name "$job"
+    lost=$(find_host "$1" --job-name "$job")
+    outside touch /signal/go
+    await sleep 1
+    check "the container of $lost is killed" \
+        quietly docker kill -s KILL "$(id_of "$lost")"
+    check "the others go on to a good end" all_but_one_ended "$lost" "$(codes)"
+    hosts_log | grep -E ' warn | coordinator.found ' | sed 's/^/  /'
+    outside prove taken "$job" "$lost" >"$CACHE/proof" 2>&1
+    sed '$d' "$CACHE/proof"
+    add_counts "$CACHE/proof"
+}
+
 if ! docker_is_possible; then
     say "skipped: no Docker daemon answers, and one can't be started without" \
         "root and namespaces"
@@ -197,4 +239,6 @@ fi
 prepare
 job_succeeds
 job_fails
+job_survives worker
+job_survives coordinator
 finish

@@ -118,7 +118,7 @@ static void sim_draw_job(struct sim *s)
     s->keeps_on_failure = sim_below(s, 8) != 0;
     s->stops_early = sim_below(s, 8) == 0;
     s->is_stubborn = sim_below(s, 4) == 0;
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    for (uint32_t i = 0; i < s->nodes; i++) {
         s->hosts[i].ranks = 1 + (uint32_t)sim_below(s, s->options.ranks);
         s->hosts[i].weight = 50 + (uint32_t)sim_below(s, 100);
     }
@@ -163,9 +163,26 @@ static bool sim_uses(const struct sim *s, enum sim_fault f)
     return (s->plan.faults & SIM_FAULT_BIT(f)) != 0;
 }
 
+/* A static channel is dealt by another order when it is resumed. */
+static void sim_make_resumable(struct sim *s)
+{
+    uint64_t more = sim_below(s, 4);
+    uint64_t nodes = s->options.hosts + more;
+
+    s->nodes = (uint32_t)(nodes < SIM_NODES_MAX ? nodes : SIM_NODES_MAX);
+    s->hosts_next = 1 + (uint32_t)sim_below(s, s->nodes);
+    for (uint32_t i = 0; i < s->channels; i++) {
+        s->modes[i] =
+            s->modes[i] == SIM_MODE_STATIC ? SIM_MODE_DYNAMIC : s->modes[i];
+    }
+    for (uint32_t i = s->options.hosts; i < s->nodes; i++) {
+        s->hosts[i].has_left = true; /* Until then. */
+    }
+}
+
 static void sim_add_plan(struct sim *s)
 {
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    for (uint32_t i = 0; i < s->nodes; i++) {
         s->hosts[i].number = i;
         s->hosts[i].watch.ppm = s->plan.ppm[i];
         s->hosts[i].watch.shown_us = 1000000 * sim_below(s, 1000);
@@ -193,10 +210,14 @@ static struct sim *sim_new(const struct sim_options *options)
     prng_init(&s->prng, prng_mix(options->seed + 1));
     prng_init(&luck, prng_mix(~options->seed));
     sim_draw_options(s);
+    s->nodes = s->options.hosts;
     sim_plan_draw(&luck, options->faults, s->options.hosts,
                   s->options.storm_ms * 1000, &s->plan);
     s->weather = s->plan.weather;
     sim_draw_job(s);
+    if (sim_uses(s, SIM_FAULT_RESIZE)) {
+        sim_make_resumable(s);
+    }
     s->poison = sim_uses(s, SIM_FAULT_POISON) ? s->poison : 0;
     s->acks_early = s->acks_early && sim_uses(s, SIM_FAULT_PAIR);
     s->stops_early = s->stops_early && sim_uses(s, SIM_FAULT_STOP);
@@ -208,9 +229,9 @@ static struct sim *sim_new(const struct sim_options *options)
     s->clock = sim_clock_new();
     s->store = sim_store_new(&(struct sim_store_options){
         s->clock, &s->prng, &s->weather, SIM_EFFECT, SIM_ANSWER});
-    s->net = sim_net_new(&(struct sim_net_options){
-        s->clock, &s->prng, &s->weather, s->options.hosts, SIM_PACKET,
-        has_fixed_ports});
+    s->net = sim_net_new(
+        &(struct sim_net_options){s->clock, &s->prng, &s->weather, s->nodes,
+                                  SIM_PACKET, has_fixed_ports});
     sim_add_plan(s);
     return s;
 }
@@ -226,10 +247,14 @@ static void sim_destroy(struct sim **s)
             free(e.data);
         }
     }
-    for (uint32_t i = 0; i < (*s)->options.hosts; i++) {
+    for (uint32_t i = 0; i < (*s)->nodes; i++) {
         sim_host_free(&(*s)->hosts[i]);
     }
     sim_truth_destroy(&(*s)->truth);
+    sim_truth_destroy(&(*s)->prior);
+    for (uint32_t i = 0; i < SIM_CHANNELS_MAX; i++) {
+        buf_fini(&(*s)->bases[i]);
+    }
     sim_net_destroy(&(*s)->net);
     sim_store_destroy(&(*s)->store);
     sim_clock_destroy(&(*s)->clock);
@@ -328,6 +353,9 @@ static void sim_dispatch(struct sim *s, struct sim_event *e)
         break;
     case SIM_INCIDENT:
         sim_strike(s, &s->plan.incidents[e->arg]);
+        break;
+    case SIM_RESUME:
+        sim_strike_resume(s);
         break;
     case SIM_CALM:
         sim_strike_calm(s);

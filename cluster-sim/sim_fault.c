@@ -85,6 +85,7 @@ static uint32_t sim_plan_most(enum sim_fault f)
     case SIM_FAULT_RANKS:
         return 3;
     case SIM_FAULT_LEAVE:
+    case SIM_FAULT_RESIZE:
         return 1;
     case SIM_FAULT_LOSS:
     case SIM_FAULT_DELAY:

@@ -39,6 +39,7 @@
     X(STORE_AWAY, "store-away", "the store is away for a while")               \
     X(LATE, "late", "hosts join late")                                         \
     X(LEAVE, "leave", "hosts leave for good")                                  \
+    X(RESIZE, "resize", "all die, and others go on from where they were")      \
     X(RANKS, "ranks", "a command's ranks die and begin again")                 \
     X(POISON, "poison", "some units can not be read")                          \
     X(STOP, "stop", "ranks end an epoch early")                                \

@@ -391,6 +391,7 @@ static void sim_host_take(struct sim *s, struct sim_host *h,
     case SIM_START:
     case SIM_WAKE:
     case SIM_EFFECT:
+    case SIM_RESUME:
     case SIM_INCIDENT:
     case SIM_CALM:
     case SIM_KINDS:

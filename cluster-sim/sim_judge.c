@@ -9,7 +9,7 @@ static void sim_judge_leaders(struct sim *s)
 {
     uint32_t first = SIM_NOBODY;
 
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    for (uint32_t i = 0; i < s->nodes; i++) {
         if (!sim_host_acts(s, &s->hosts[i])) {
             continue;
         }
@@ -31,7 +31,7 @@ static bool sim_judge_is_led(const struct sim *s)
 {
     uint32_t leaders = 0;
 
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    for (uint32_t i = 0; i < s->nodes; i++) {
         const struct sim_host *h = &s->hosts[i];
 
         if (h->has_left) {
@@ -49,7 +49,10 @@ static bool sim_judge_is_led(const struct sim *s)
 /* Every host has ended, or left for good. */
 static bool sim_judge_has_ended(const struct sim *s)
 {
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    if (s->is_resuming) {
+        return false;
+    }
+    for (uint32_t i = 0; i < s->nodes; i++) {
         if (!s->hosts[i].has_left && !s->hosts[i].has_ended) {
             return false;
         }

@@ -55,8 +55,7 @@ static uint64_t *sim_lead_bounds(const struct sim *s, uint64_t ranks)
     return bounds;
 }
 
-static void sim_lead_channel(const struct sim *s, uint32_t number,
-                             struct dealt *d)
+static void sim_lead_channel(struct sim *s, uint32_t number, struct dealt *d)
 {
     static const char *const names[] = {"train", "eval"};
     struct dealt_channel *c = &d->channels[number];
@@ -65,7 +64,11 @@ static void sim_lead_channel(const struct sim *s, uint32_t number,
     c->catalog = bytes_of("0123456789abcdef");
     c->is_dynamic = s->modes[number] != SIM_MODE_STATIC;
     c->positions = s->options.units;
-    c->epochs = c->is_dynamic ? s->epochs : 1;
+    if (c->is_dynamic) {
+        c->first_epoch = sim_truth_base(s, number, &s->bases[number]);
+        c->base = buf_bytes(&s->bases[number]);
+    }
+    c->epochs = c->is_dynamic ? s->epochs - c->first_epoch : 1;
     c->step_units = s->modes[number] == SIM_MODE_STEPPED ? s->step_units : 0;
     c->skips = s->skips;
 }
@@ -267,7 +270,8 @@ static void sim_lead_step(struct sim *s, struct sim_host *h,
         snprintf(folder, sizeof(folder), "runs/%s/", l->run);
         sim_host_ask(s, h, folder, &fx.requests[i]);
     }
-    for (uint32_t i = 0; i < fx.send_count; i++) {
+    /* Renewals and refusals need no journal: only the lease holds them back. */
+    for (uint32_t i = 0; i < fx.send_count && sim_host_acts(s, h); i++) {
         buf_clear(&l->encoded);
         wire_encode(&fx.sends[i].message, &l->encoded);
         sim_net_send_down(s->net, h->number, fx.sends[i].peer,

@@ -5,6 +5,9 @@
 #include "base/check.h"
 #include "cluster-sim/sim_world.h"
 
+/* Longer than any request takes, however late it takes effect. */
+#define SIM_DRAIN_US UINT64_C(40000000)
+
 static void sim_strike_pause(struct sim *s, struct sim_host *h,
                              uint64_t until_us)
 {
@@ -35,16 +38,56 @@ static void sim_strike_leave(struct sim *s, struct sim_host *h)
 {
     uint32_t left = 0;
 
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    for (uint32_t i = 0; i < s->nodes; i++) {
         left += s->hosts[i].has_left;
     }
-    if (h->has_left || h->has_ended || left + 1 >= s->options.hosts) {
+    if (s->is_resuming || h->has_left || h->has_ended || left + 1 >= s->nodes) {
         return;
     }
     h->has_left = true;
     sim_say(s, h->number, "leaves for good");
     if (h->is_up) {
         sim_host_die(s, h);
+    }
+}
+
+/* All die at once. Others come when nothing of them is under way any more. */
+static void sim_strike_resize(struct sim *s)
+{
+    if (s->options.model != SIM_MODEL_JOB || sim_truth_is_ended(s)) {
+        return;
+    }
+    sim_say(s, SIM_NOBODY, "all die; %" PRIu32 " others will come",
+            s->hosts_next);
+    s->is_resuming = true;
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        s->hosts[i].has_left = true;
+        if (s->hosts[i].is_up) {
+            sim_host_die(s, &s->hosts[i]);
+        }
+    }
+    sim_clock_add(s->clock,
+                  (struct sim_event){.kind = SIM_RESUME,
+                                     .at_us = sim_now_us(s) + SIM_DRAIN_US});
+}
+
+void sim_strike_resume(struct sim *s)
+{
+    s->is_resuming = false;
+    s->options.hosts = s->hosts_next;
+    sim_truth_destroy(&s->prior);
+    s->prior = s->truth;
+    s->truth = NULL;
+    for (uint32_t i = 0; i < s->hosts_next; i++) {
+        struct sim_host *h = &s->hosts[i];
+
+        h->has_left = false;
+        h->has_ended = false;
+        h->ranks = 1 + (uint32_t)sim_below(s, s->options.ranks);
+        h->weight = 50 + (uint32_t)sim_below(s, 100);
+        sim_clock_add(s->clock, (struct sim_event){.kind = SIM_START,
+                                                   .node = i,
+                                                   .at_us = sim_now_us(s)});
     }
 }
 
@@ -85,7 +128,7 @@ static void sim_strike_store(struct sim *s, const struct sim_incident *i,
 static uint32_t sim_strike_node(const struct sim *s,
                                 const struct sim_incident *i)
 {
-    for (uint32_t h = 0; i->hits_leader && h < s->options.hosts; h++) {
+    for (uint32_t h = 0; i->hits_leader && h < s->nodes; h++) {
         if (sim_host_acts(s, &s->hosts[h])) {
             return h;
         }
@@ -133,6 +176,9 @@ void sim_strike(struct sim *s, const struct sim_incident *planned)
             sim_strike_leave(s, h);
         }
         break;
+    case SIM_FAULT_RESIZE:
+        sim_strike_resize(s);
+        break;
     case SIM_FAULT_RANKS:
         sim_work_restart_ranks(s, h);
         break;
@@ -166,7 +212,7 @@ void sim_strike_calm(struct sim *s)
     memset(&s->weather, 0, sizeof(s->weather));
     sim_store_calm(s->store);
     sim_net_calm(s->net);
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    for (uint32_t i = 0; i < s->nodes; i++) {
         sim_clock_add(s->clock, (struct sim_event){.kind = SIM_START,
                                                    .node = i,
                                                    .at_us = sim_now_us(s)});

@@ -33,7 +33,8 @@ struct sim_stream {
     uint64_t positions;
     uint64_t epochs;
     uint64_t step_units;
-    uint64_t epoch;
+    uint64_t first; /* Epoch of this run; */
+    uint64_t epoch; /* the present one. */
     uint64_t skips;
     uint64_t settled; /* Of this epoch: committed or skipped. */
     uint8_t *marks;   /* Of each position in each epoch. */
@@ -102,11 +103,32 @@ static void sim_stream_plan(struct sim_stream *t,
     sim_stream_fini(t);
     t->is_static = !plan->is_dynamic;
     t->positions = plan->positions;
-    t->epochs = plan->epochs;
+    t->epochs = plan->first_epoch + plan->epochs;
+    t->epoch = plan->first_epoch;
+    t->first = plan->first_epoch;
     t->step_units = plan->step_units;
     t->marks = mem_new(t->positions * t->epochs + 1, 1);
     t->stopped = mem_new(t->epochs, 1);
     t->over = mem_new(t->positions + 1, sizeof(uint64_t));
+}
+
+static void sim_stream_check_base(struct sim *s, const struct sim_stream *t,
+                                  uint32_t channel)
+{
+    const struct sim_truth *m = s->prior;
+    const struct sim_stream *old =
+        m == NULL || channel >= m->count ? NULL : &m->streams[channel];
+
+    for (uint64_t p = 0; p < t->positions; p++) {
+        bool was = old != NULL &&
+                   (*sim_stream_mark(old, t->epoch, p) & SIM_SETTLED) != 0;
+        bool is = (*sim_stream_mark(t, t->epoch, p) & SIM_SETTLED) != 0;
+
+        if (was != is) {
+            sim_broken(s, "unit %" PRIu64 " %s before the job was resumed", p,
+                       was ? "was committed" : "was not committed");
+        }
+    }
 }
 
 static void sim_stream_grant(struct sim *s, struct sim_stream *t,
@@ -120,6 +142,9 @@ static void sim_stream_grant(struct sim *s, struct sim_stream *t,
     if (t->lease_count == t->lease_room) {
         t->lease_room = t->lease_room == 0 ? 64 : 2 * t->lease_room;
         t->leases = mem_grow(t->leases, t->lease_room, sizeof(*t->leases));
+    }
+    if (e->lease == 1 && !t->is_static) {
+        sim_stream_check_base(s, t, (uint32_t)(t - s->truth->streams));
     }
     t->leases[t->lease_count++] = (struct sim_lease){true, e->rank, e->range};
     for (uint64_t p = e->range.first; p < e->range.end; p++) {
@@ -243,6 +268,16 @@ static void sim_stream_say(struct sim *s, const struct ledger_entry *e)
     }
 }
 
+/* What the run before had settled; that it is just that is looked at when the
+ * first lease is granted. */
+static void sim_stream_base(struct sim_stream *t, const struct ledger_entry *e)
+{
+    for (uint64_t p = e->range.first; p < e->range.end; p++) {
+        *sim_stream_mark(t, t->epoch, p) |= SIM_COMMITTED;
+        t->settled++;
+    }
+}
+
 static void sim_stream_take(struct sim *s, struct sim_stream *t,
                             const struct ledger_entry *e)
 {
@@ -273,6 +308,8 @@ static void sim_stream_take(struct sim *s, struct sim_stream *t,
         t->stopped[t->epoch] |= SIM_STOPPED;
         break;
     case LEDGER_BASE:
+        sim_stream_base(t, e);
+        break;
     case LEDGER_ENTER:
     case LEDGER_ENTRY_TYPES:
         break;
@@ -406,8 +443,8 @@ void sim_truth_handed(struct sim *s, struct sim_host *h, uint32_t channel,
 {
     struct sim_stream *t = sim_truth_stream(s, h, channel);
 
-    if (t == NULL) {
-        return; /* Of an older run. */
+    if (t == NULL || s->truth->is_ended) {
+        return; /* Of an older run; or it makes no difference any more. */
     }
     if (unit->lease == 0 || unit->lease > t->lease_count ||
         unit->position < t->leases[unit->lease - 1].range.first ||
@@ -425,7 +462,7 @@ void sim_truth_handed(struct sim *s, struct sim_host *h, uint32_t channel,
                    unit->position, unit->lease, t->over[unit->position]);
     }
     sim_truth_gate(s, t, unit);
-    for (uint32_t i = 0; i < s->options.hosts; i++) {
+    for (uint32_t i = 0; i < s->nodes; i++) {
         const struct sim_host *other = &s->hosts[i];
 
         if (other != h && other->is_up && !other->is_done &&
@@ -510,6 +547,27 @@ bool sim_truth_is_poison(const struct sim *s, uint64_t position)
            prng_mix(s->options.seed * 31 + position) % 1000 < s->poison;
 }
 
+uint64_t sim_truth_base(const struct sim *s, uint32_t channel, struct buf *out)
+{
+    const struct sim_truth *m = s->prior;
+    const struct sim_stream *t =
+        m == NULL || channel >= m->count ? NULL : &m->streams[channel];
+    struct ranges *set = ranges_new();
+    uint64_t epoch = t == NULL ? 0 : t->epoch;
+
+    for (uint64_t p = 0; t != NULL && p < t->positions; p++) {
+        if ((*sim_stream_mark(t, epoch, p) & SIM_SETTLED) != 0) {
+            ranges_add(set, (struct range){p, p + 1});
+        }
+    }
+    buf_clear(out);
+    if (t != NULL) {
+        ranges_write(set, out);
+    }
+    ranges_destroy(&set);
+    return epoch;
+}
+
 bool sim_truth_has_plan(const struct sim *s)
 {
     return s->truth != NULL && s->truth->count > 0;
@@ -535,7 +593,8 @@ void sim_truth_audit(struct sim *s)
          i++) {
         const struct sim_stream *t = &m->streams[i];
 
-        for (uint64_t k = 0; k < t->positions * t->epochs; k++) {
+        for (uint64_t k = t->first * t->positions; k < t->positions * t->epochs;
+             k++) {
             uint64_t epoch = k / t->positions;
 
             if ((t->marks[k] & SIM_SETTLED) == 0 && !t->stopped[epoch]) {

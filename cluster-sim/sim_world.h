@@ -25,10 +25,11 @@ enum sim_kind {
     SIM_EFFECT,
     SIM_ANSWER,
     SIM_PACKET,
-    SIM_WAKE,  /* The node's pause is over. */
-    SIM_DEED,  /* Something that a process had begun; arg: see sim_work.c. */
-    SIM_EXPEL, /* The process dies and comes again. */
-    SIM_EXIT,  /* It has ended. */
+    SIM_WAKE,   /* The node's pause is over. */
+    SIM_DEED,   /* Something that a process had begun; arg: see sim_work.c. */
+    SIM_EXPEL,  /* The process dies and comes again. */
+    SIM_EXIT,   /* It has ended. */
+    SIM_RESUME, /* Another launch of the job, of another size. */
     SIM_INCIDENT,
     SIM_CALM,
     SIM_KINDS,
@@ -129,6 +130,11 @@ struct sim {
     uint64_t told[SIM_TOLD_MAX]; /* Model journal: ids of durable records. */
     uint64_t progress_us;        /* When there was some, the last time. */
     struct sim_truth *truth;
+    struct sim_truth *prior; /* Of the run that was resumed. */
+    uint32_t nodes;          /* Hosts of this launch and of the next one. */
+    uint32_t hosts_next;
+    struct buf bases[SIM_CHANNELS_MAX];
+    bool is_resuming; /* All are dead, and others will come. */
     struct work work; /* Room for one at a time, as the three below. */
     struct grant grant;
     struct wire_message message;
@@ -239,6 +245,10 @@ void sim_truth_done(struct sim *s, struct sim_host *h, enum status status);
 bool sim_truth_is_poison(const struct sim *s, uint64_t position);
 bool sim_truth_has_plan(const struct sim *s);
 bool sim_truth_is_ended(const struct sim *s);
+
+/* What was settled in a channel's epoch when the job was resumed: the epoch;
+ * the positions are appended as ranges. */
+uint64_t sim_truth_base(const struct sim *s, uint32_t channel, struct buf *out);
 bool sim_truth_is_run(const struct sim *s, const char *run);
 void sim_truth_audit(struct sim *s);
 void sim_truth_destroy(struct sim_truth **m);
@@ -247,6 +257,7 @@ void sim_truth_destroy(struct sim_truth **m);
 
 void sim_strike(struct sim *s, const struct sim_incident *i);
 void sim_strike_calm(struct sim *s);
+void sim_strike_resume(struct sim *s);
 
 /* ---- sim_judge.c: promises ----------------------------------------------- */
 

@@ -65,6 +65,9 @@ struct session *session_new(const struct session_options *options)
     s->since_ms = options->now_ms;
     s->outcome.host = SESSION_NO_HOST;
     session_hosts_init(s, options);
+    s->budget = budget_new(&(struct budget_options){
+        options->host_count, options->heartbeat_ms, options->now_ms});
+    s->broadcast.next = s->host_count;
     if (options->ended != NULL) {
         session_resume_end(s, options->ended);
     }
@@ -79,6 +82,7 @@ void session_destroy(struct session **s)
         return;
     }
     session_hosts_fini(old);
+    budget_destroy(&old->budget);
     free(old->job_name);
     free(old->leader);
     free(old->outcome.reason);
@@ -115,10 +119,8 @@ static void session_broadcast_end(struct session *s)
         if (s->hosts[i].phase == WIRE_PHASE_ABSENT) {
             session_set_phase(s, i, WIRE_PHASE_LOST);
         }
-        if (s->hosts[i].has_peer && s->hosts[i].phase != WIRE_PHASE_LOST) {
-            session_send_end(s, i);
-        }
     }
+    session_broadcast(s, WIRE_END, 0);
 }
 
 /* What went wrong, and whether it ends the job whatever was asked for. */
@@ -208,11 +210,7 @@ static void session_advance_bringing(struct session *s, uint64_t wall_ms)
         return;
     }
     session_enter(s, SESSION_RUNNING);
-    for (uint32_t i = 0; i < s->host_count; i++) {
-        if (s->hosts[i].phase == WIRE_PHASE_READY) {
-            session_send_start(s, i, wall_ms);
-        }
-    }
+    session_broadcast(s, WIRE_START, wall_ms);
 }
 
 /* Go on to the next phase if this one is done. */
@@ -247,6 +245,11 @@ static void session_take_beat(struct session *s, uint32_t host,
     struct session_member *h = &s->hosts[host];
     const struct wire_beat *beat = &event->message->beat;
 
+    if (beat->number > h->beat) {
+        budget_hear(s->budget, host,
+                    &(struct budget_word){beat->requests, beat->throttled},
+                    s->now_ms);
+    }
     session_send_pulse(s, host, beat->number);
     if (beat->number <= h->beat || h->phase == WIRE_PHASE_DONE) {
         return;
@@ -428,11 +431,7 @@ static void session_take_prepared(struct session *s,
     CHECK(event->shares != NULL);
     s->shares = event->shares;
     session_enter(s, SESSION_BRINGING);
-    for (uint32_t i = 0; i < s->host_count; i++) {
-        if (!session_is_out(&s->hosts[i])) {
-            session_send_share(s, i);
-        }
-    }
+    session_broadcast(s, WIRE_SHARE, 0);
 }
 
 static uint64_t session_after(uint64_t from_ms, uint64_t for_ms)
@@ -515,6 +514,7 @@ static void session_take_timer(struct session *s)
 {
     bool is_late = s->now_ms >= session_deadline_ms(s);
 
+    session_go_on(s);
     if (is_late && s->phase == SESSION_JOINING) {
         session_end_joining(s);
     } else if (is_late && s->has_ended) {
@@ -540,6 +540,9 @@ static uint64_t session_timer_ms(const struct session *s)
 {
     uint64_t deadline_ms = session_deadline_ms(s);
 
+    if (session_is_telling(s)) {
+        return s->now_ms;
+    }
     if (s->phase == SESSION_OVER) {
         return SESSION_NEVER;
     }
@@ -585,7 +588,8 @@ void session_step(struct session *s, const struct session_event *event,
     fx->notice_count = s->notice_count;
     fx->do_keep_end =
         s->phase >= SESSION_ENDING && s->keeps_end && !s->is_end_kept;
-    fx->is_over = s->phase == SESSION_OVER && !fx->do_keep_end;
+    fx->is_over =
+        s->phase == SESSION_OVER && !fx->do_keep_end && !session_is_telling(s);
     fx->timer_ms = session_timer_ms(s);
 }
 
@@ -606,6 +610,7 @@ struct session_host session_host(const struct session *s, uint32_t number)
         .attempt = h->attempt,
         .incarnation = h->incarnation,
         .phase = h->phase,
+        .reason = h->reason,
     };
 }
 
@@ -632,6 +637,7 @@ void session_check(const struct session *s)
     uint32_t out = session_out_count(s);
 
     session_hosts_check(s);
+    budget_check(s->budget);
     CHECK(s->phase <= SESSION_OVER);
     CHECK_IMPLIES(s->phase >= SESSION_BRINGING && s->phase <= SESSION_RUNNING,
                   s->shares != NULL);

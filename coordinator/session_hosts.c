@@ -180,8 +180,10 @@ void session_take_progress(struct session_member *h,
     if (beat->progress_count == 0) {
         return;
     }
-    if (h->progress == NULL) {
-        h->progress = mem_new(WIRE_CHANNELS_MAX, sizeof(*h->progress));
+    if (beat->progress_count > h->progress_room) {
+        h->progress_room = beat->progress_count;
+        h->progress =
+            mem_grow(h->progress, h->progress_room, sizeof(*h->progress));
     }
     h->progress_count = 0;
     for (uint32_t i = 0; i < beat->progress_count; i++) {
@@ -212,7 +214,7 @@ void session_hosts_check(const struct session *s)
         CHECK_IMPLIES(h->has_peer, session_find_peer(s, h->peer) == i);
         CHECK_IMPLIES(h->has_peer, h->incarnation != NULL);
         CHECK(h->heard_ms <= s->now_ms);
-        CHECK(h->progress_count <= WIRE_CHANNELS_MAX);
+        CHECK(h->progress_count <= h->progress_room);
         CHECK_IMPLIES(h->phase != WIRE_PHASE_ABSENT &&
                           h->phase != WIRE_PHASE_LOST,
                       h->incarnation != NULL);

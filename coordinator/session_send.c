@@ -51,7 +51,8 @@ void session_send_welcome(struct session *s, uint32_t host)
 
 void session_send_pulse(struct session *s, uint32_t host, uint64_t number)
 {
-    session_say_host(s, host, WIRE_PULSE)->pulse.number = number;
+    session_say_host(s, host, WIRE_PULSE)->pulse =
+        (struct wire_pulse){number, budget_rate(s->budget, host)};
 }
 
 void session_send_share(struct session *s, uint32_t host)
@@ -87,6 +88,48 @@ void session_send_end(struct session *s, uint32_t host)
         .host = bytes_of(outcome.host),
         .reason = bytes_of(outcome.reason),
     };
+}
+
+/* What has changed since the broadcast began may have made it needless. */
+static void session_send_broadcast(struct session *s, uint32_t host)
+{
+    const struct session_member *h = &s->hosts[host];
+
+    if (!h->has_peer || h->phase == WIRE_PHASE_LOST) {
+        return;
+    }
+    if (s->broadcast.type == WIRE_SHARE) {
+        if (s->phase == SESSION_BRINGING && h->phase < WIRE_PHASE_READY) {
+            session_send_share(s, host);
+        }
+    } else if (s->broadcast.type == WIRE_START) {
+        if (s->phase == SESSION_RUNNING && h->phase == WIRE_PHASE_READY) {
+            session_send_start(s, host, s->broadcast.wall_ms);
+        }
+    } else {
+        session_send_end(s, host);
+    }
+}
+
+void session_broadcast(struct session *s, enum wire_type type, uint64_t wall_ms)
+{
+    CHECK(type == WIRE_SHARE || type == WIRE_START || type == WIRE_END);
+    s->broadcast.type = type;
+    s->broadcast.next = 0;
+    s->broadcast.wall_ms = wall_ms;
+    session_go_on(s);
+}
+
+void session_go_on(struct session *s)
+{
+    for (uint32_t i = 0; i < SESSION_PORTION && session_is_telling(s); i++) {
+        session_send_broadcast(s, s->broadcast.next++);
+    }
+}
+
+bool session_is_telling(const struct session *s)
+{
+    return s->broadcast.next < s->host_count;
 }
 
 void session_send_report(struct session *s, uint64_t peer,

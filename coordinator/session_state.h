@@ -4,9 +4,13 @@
 #ifndef COORDINATOR_SESSION_STATE_H
 #define COORDINATOR_SESSION_STATE_H
 
+#include "coordinator/budget.h"
 #include "coordinator/session.h"
 
-enum { SESSION_CHANNEL_NAME_MAX = 64 };
+enum {
+    SESSION_CHANNEL_NAME_MAX = 64,
+    SESSION_PORTION = 256, /* Hosts that one step tells the same. */
+};
 
 #define SESSION_NO_HOST UINT32_MAX
 
@@ -30,8 +34,9 @@ struct session_member {
     uint64_t ranks;
     uint64_t weight;
     uint64_t beat;                     /* The number of the last one taken. */
-    struct session_progress *progress; /* WIRE_CHANNELS_MAX; or NULL. */
+    struct session_progress *progress; /* Of progress_room. */
     uint32_t progress_count;
+    uint32_t progress_room;
     uint64_t saved_units;
     uint64_t saved_bytes;
     enum status status; /* DONE: what it said, with the two below. */
@@ -75,6 +80,7 @@ struct session {
     uint64_t scan_ms;  /* When the hosts are looked through next. */
     uint64_t refused;
     uint64_t bad_messages;
+    struct budget *budget; /* Of requests to stores. */
     const struct wire_share_all *shares; /* Borrowed; NULL until PREPARED. */
 
     struct {
@@ -83,6 +89,14 @@ struct session {
         uint32_t host; /* Or SESSION_NO_HOST. */
         char *reason;  /* NULL while all is well. */
     } outcome;
+
+    /* What all hosts are being told, in portions: a message of each to ten
+     * thousand hosts would take much memory, and hold up everything else. */
+    struct {
+        enum wire_type type; /* SHARE, START or END. */
+        uint32_t next;       /* Host; host_count: nothing is left. */
+        uint64_t wall_ms;
+    } broadcast;
 
     /* Of the step that is being made. */
     struct session_send *sends;
@@ -120,6 +134,13 @@ void session_send_start(struct session *s, uint32_t host, uint64_t wall_ms);
 void session_send_end(struct session *s, uint32_t host);
 void session_send_report(struct session *s, uint64_t peer,
                          const struct wire_message *ask);
+
+/* Begin to tell all hosts that it concerns; what is still being told is given
+ * up. Then go on with it. */
+void session_broadcast(struct session *s, enum wire_type type,
+                       uint64_t wall_ms);
+void session_go_on(struct session *s);
+bool session_is_telling(const struct session *s);
 
 __attribute__((format(printf, 4, 5))) void session_send_refuse(
     struct session *s, uint64_t peer, enum status status, const char *format,

@@ -248,6 +248,32 @@ TEST(a_late_beat_is_answered_but_not_believed)
     end(&b);
 }
 
+TEST(a_pulse_tells_what_the_host_may_ask_of_stores)
+{
+    struct bench b = open_with(2, false);
+    struct wire_message m = {.type = WIRE_BEAT,
+                             .beat = {.phase = WIRE_PHASE_BRINGING}};
+    uint64_t rates[3] = {0};
+
+    join_all(&b);
+    prepared(&b);
+    for (int i = 0; i < 12; i++) {
+        b.now_ms += 1000;
+        m.beat.number++;
+        m.beat.requests += 1000;
+        m.beat.throttled += 500;
+        for (uint64_t peer = 1; peer <= 2; peer++) {
+            say(&b, peer, m);
+            EXPECT_EQ(b.fx.sends[0].message.type, WIRE_PULSE);
+            rates[peer] = b.fx.sends[0].message.pulse.rate;
+        }
+        EXPECT(i > 0 || rates[1] == 0);
+    }
+    EXPECT(rates[1] > 0 && rates[1] < 1000000);
+    EXPECT_EQ(rates[1], rates[2]);
+    end(&b);
+}
+
 TEST(beats_at_the_wrong_time_do_not_move_the_job)
 {
     struct bench b = open_with(2, false);
@@ -469,6 +495,32 @@ TEST(the_report_is_one_line_of_json)
     end(&b);
 }
 
+/* The last step has begun to tell all hosts @type: few at a time, each host
+ * once, and without waiting. */
+static void told_in_portions(struct bench *b, enum wire_type type)
+{
+    uint32_t told = 0;
+    uint32_t steps = 0;
+
+    for (bool goes_on = true; goes_on; steps++) {
+        EXPECT(b->fx.send_count <= 512);
+        for (uint32_t i = 0; i < b->fx.send_count; i++) {
+            EXPECT_EQ(b->fx.sends[i].message.type, type);
+            EXPECT_EQ(b->fx.sends[i].peer, ++told);
+        }
+        goes_on = b->fx.timer_ms == b->now_ms;
+        if (goes_on) {
+            session_step(b->session,
+                         &(struct session_event){.type = SESSION_EVENT_TIMER,
+                                                 .now_ms = b->now_ms,
+                                                 .wall_ms = WALL},
+                         &b->fx);
+        }
+    }
+    EXPECT_EQ(told, b->count);
+    EXPECT(steps > 1);
+}
+
 TEST(as_many_hosts_as_there_can_be)
 {
     enum { HOSTS = 16384 };
@@ -506,7 +558,7 @@ TEST(as_many_hosts_as_there_can_be)
         }
     }
     prepared(&b);
-    EXPECT_EQ(b.fx.send_count, HOSTS);
+    told_in_portions(&b, WIRE_SHARE);
     say(&b, HOSTS + 1, (struct wire_message){.type = WIRE_ASK});
     EXPECT(b.fx.sends[0].message.report.json.size <= WIRE_STATUS_MAX);
     EXPECT_EQ(
@@ -515,5 +567,9 @@ TEST(as_many_hosts_as_there_can_be)
     EXPECT(bytes_is(json_string(json_get(json_root(doc), "detail")), "hosts"));
     EXPECT_EQ(json_count(json_get(json_root(doc), "hosts")), HOSTS);
     json_destroy(&doc);
+    step(&b, (struct session_event){.type = SESSION_EVENT_FAIL,
+                                    .status = STATUS_IO,
+                                    .text = "no"});
+    told_in_portions(&b, WIRE_END);
     end(&b);
 }
