@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2153,SC2154 # what the script that sources this sets
 # The hosts of one round of test_failover.sh: starting, hurting and judging
 # them. A host is a number from 1; its name in the job is algo-N.
 #
