@@ -129,12 +129,12 @@ MUST_USE enum status ledger_give_back(struct ledger *l,
 MUST_USE enum status ledger_skip(struct ledger *l,
                                  const struct ledger_word *word);
 
-/* @host was heard of: its leases run from now. One that was lost lives again.
- */
+/* @host was heard of: its leases run from now; one that was lost lives. */
 void ledger_hear(struct ledger *l, uint32_t host, uint64_t now_ms);
+/* Nobody could be heard for a while: the leases of all that live do so. */
+void ledger_woke(struct ledger *l, uint64_t now_ms);
 
-/* @host's leases are over: another process, with new ranks, is @host now; or
- * it is gone. */
+/* @host's leases are over: it is another process with new ranks, or gone. */
 void ledger_enter(struct ledger *l, uint32_t host, uint64_t now_ms);
 void ledger_lose(struct ledger *l, uint32_t host, uint64_t now_ms);
 
@@ -143,10 +143,6 @@ void ledger_lose(struct ledger *l, uint32_t host, uint64_t now_ms);
  * begins the next one itself). Call when ledger_timer_ms() has come. */
 void ledger_tick(struct ledger *l, uint64_t now_ms);
 uint64_t ledger_timer_ms(const struct ledger *l); /* UINT64_MAX: never. */
-
-/* Nobody could be heard for a while: all that live do so for another lease_ms
- * from now. O(hosts). */
-void ledger_woke(struct ledger *l, uint64_t now_ms);
 
 /* Committed before this run began (a cursor). Only before the first grant. */
 void ledger_base(struct ledger *l, struct range range);

@@ -10,7 +10,7 @@
 # different stories. Each is printed, and SEED=S ROUNDS=1 does that one again.
 # What the hosts wrote is copied below KEEP=FOLDER. From 100 rounds on there
 # are up to eight hosts, and the store is away for half a minute.
-# shellcheck disable=SC2046 # numbers of hosts are words
+# shellcheck disable=SC2046,SC2154 # numbers of hosts are words; see lib.sh
 set -u
 shopt -s nullglob
 
