@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/environment.h"
+#include "store/rate.h"
 
 enum {
     RUN_WAIT_MAX_MS = 1000,
@@ -125,6 +126,9 @@ void run_step(struct run *r, struct agent_event event)
     }
     if (fx.do_cancel_bring && r->bring != NULL) {
         bring_cancel(r->bring);
+    }
+    if (fx.has_rate) {
+        rate_process_set(fx.rate, clock_now_ms(&clock_os));
     }
     r->is_over = r->is_over || fx.is_over;
     if (fx.do_bring != NULL) {
@@ -300,7 +304,9 @@ static void run_log_progress(struct run *r, const struct wire_beat *beat)
 
 static void run_tell_progress(struct run *r)
 {
-    struct wire_beat beat = {0};
+    struct rate_counts counts = rate_process_counts();
+    struct wire_beat beat = {.requests = counts.requests,
+                             .throttled = counts.throttled};
 
     run_bring_progress(r, &beat);
     run_log_progress(r, &beat);

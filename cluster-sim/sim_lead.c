@@ -270,7 +270,8 @@ static void sim_lead_step(struct sim *s, struct sim_host *h,
         snprintf(folder, sizeof(folder), "runs/%s/", l->run);
         sim_host_ask(s, h, folder, &fx.requests[i]);
     }
-    for (uint32_t i = 0; i < fx.send_count; i++) {
+    /* Renewals and refusals need no journal: only the lease holds them back. */
+    for (uint32_t i = 0; i < fx.send_count && sim_host_acts(s, h); i++) {
         buf_clear(&l->encoded);
         wire_encode(&fx.sends[i].message, &l->encoded);
         sim_net_send_down(s->net, h->number, fx.sends[i].peer,

@@ -443,8 +443,8 @@ void sim_truth_handed(struct sim *s, struct sim_host *h, uint32_t channel,
 {
     struct sim_stream *t = sim_truth_stream(s, h, channel);
 
-    if (t == NULL) {
-        return; /* Of an older run. */
+    if (t == NULL || s->truth->is_ended) {
+        return; /* Of an older run; or it makes no difference any more. */
     }
     if (unit->lease == 0 || unit->lease > t->lease_count ||
         unit->position < t->leases[unit->lease - 1].range.first ||

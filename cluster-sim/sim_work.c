@@ -723,7 +723,8 @@ bool sim_work_believes(const struct sim *s, const struct sim_host *h,
     const struct sim_channel *c =
         h->work == NULL ? NULL : sim_work_channel(h->work, channel);
 
-    if (c == NULL || c->grant_epoch != unit->epoch ||
+    /* A host whose command has ended hands out nothing, whatever it holds. */
+    if (c == NULL || !h->work->is_running || c->grant_epoch != unit->epoch ||
         sim_host_ms(s, h) >= c->valid_ms) {
         return false;
     }
