@@ -241,7 +241,7 @@ round_run() {
     if [ "$policy" = keep ]; then
         check "$title: all hosts run at last" until_true $LIMIT all_run \
             $(others "${gone:-0}")
-        [ -n "$gone" ] || check "$title: none is taken for lost any more" \
+        [ -n "$gone" ] || check "$title: all are here" \
             until_true $LIMIT none_is_lost
         touch "$R/go"
     else
