@@ -323,14 +323,24 @@ static void main_all(const struct main_options *o, struct tally *t,
     }
 }
 
+/* Memory that outlives a child. */
+static struct tally *main_tally(void)
+{
+    const int prot = PROT_READ | PROT_WRITE;
+    const int flags = MAP_SHARED | MAP_ANONYMOUS;
+    // cppcheck-suppress invalidFunctionArg ; there is no file
+    void *at = mmap(NULL, sizeof(struct tally), prot, flags, -1, 0);
+
+    CHECK(at != MAP_FAILED);
+    return at;
+}
+
 int main(int argc, char **argv)
 {
     struct main_options o;
     struct main_sum sum = {0, 0};
-    struct tally *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
-                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct tally *t = main_tally();
 
-    CHECK(t != MAP_FAILED);
     main_read(argc, argv, &o);
     t->seed = o.sim.seed;
     if (o.plays_all) {

@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 #include "coordinator/journal.h"
 #include "coordinator/ledger_entry.h"
 #include "coordinator/record.h"
