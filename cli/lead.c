@@ -43,6 +43,7 @@ struct lead {
     enum reign_state state;
     struct store_queue *queue;
     struct prepare *prepare; /* Under way; */
+    bool *is_lost;           /* By host: what was last told of it. */
     struct prepare *made;    /* done, and what it dealt is in use. */
     bool is_load;
     bool is_over;
@@ -271,6 +272,28 @@ static int lead_wait_ms(const struct lead *l)
     return l->timer_ms - now_ms < 60000 ? (int)(l->timer_ms - now_ms) : 60000;
 }
 
+/* Say who was lost, and who is back. O(hosts), once a heartbeat. */
+static void lead_tell_losses(struct lead *l)
+{
+    const struct session *session = reign_session(l->reign);
+    uint32_t count = session != NULL ? l->options.contract->hosts.count : 0;
+    char quoted[FAULT_TEXT_MAX];
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct session_host host = session_host(session, i);
+        bool is_lost = host.phase == WIRE_PHASE_LOST;
+
+        if (is_lost && !l->is_lost[i]) {
+            log_event(LOG_WARN, "host.lost", "host=%s reason=%s", host.name,
+                      log_quote(host.reason != NULL ? host.reason : "", quoted,
+                                sizeof(quoted)));
+        } else if (!is_lost && l->is_lost[i]) {
+            log_event(LOG_INFO, "host.back", "host=%s", host.name);
+        }
+        l->is_lost[i] = is_lost;
+    }
+}
+
 static void lead_turn(struct lead *l, int wait_ms)
 {
     const int fds[] = {
@@ -291,6 +314,7 @@ static void lead_turn(struct lead *l, int wait_ms)
     }
     if (l->status == STATUS_OK && clock_now_ms(&clock_os) >= l->timer_ms) {
         lead_step(l, &(struct reign_event){.type = REIGN_EVENT_TIMER});
+        lead_tell_losses(l);
     }
 }
 
@@ -343,6 +367,7 @@ enum status lead_start(const struct lead_options *options, struct fault *why,
 
     l->options = *options;
     l->lease = *options->lease;
+    l->is_lost = mem_new(options->contract->hosts.count, sizeof(*l->is_lost));
     l->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     l->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s = store_queue_start(options->state_uri, folder, why, &l->queue);
@@ -394,6 +419,7 @@ enum status lead_finish(struct lead **l, struct fault *why)
     prepare_destroy(&old->made);
     store_queue_end(&old->queue);
     buf_fini(&old->encoded);
+    free(old->is_lost);
     if (old->end_fd >= 0) {
         close(old->end_fd);
     }

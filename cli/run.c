@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/environment.h"
+#include "store/rate.h"
 
 enum {
     RUN_WAIT_MAX_MS = 1000,
@@ -126,6 +127,9 @@ void run_step(struct run *r, struct agent_event event)
     if (fx.do_cancel_bring && r->bring != NULL) {
         bring_cancel(r->bring);
     }
+    if (fx.has_rate) {
+        rate_process_set(fx.rate, clock_now_ms(&clock_os));
+    }
     r->is_over = r->is_over || fx.is_over;
     if (fx.do_bring != NULL) {
         run_do_bring(r, fx.do_bring);
@@ -185,27 +189,49 @@ static void run_take_messages(struct run *r)
     buf_fini(&bytes);
 }
 
+/* The command has ended. What it has done and the coordinator has not heard
+ * of yet would be dealt to others once this host is done: that waits. */
+static void run_tell_exit(struct run *r)
+{
+    uint64_t limit_ms = run_setting(r, SETTING_HOST_TIMEOUT);
+
+    if (!r->has_exited || (!run_feed_is_settled(r) &&
+                           clock_now_ms(&clock_os) - r->exited_ms < limit_ms)) {
+        return;
+    }
+    r->has_exited = false;
+    feed_destroy(&r->feed);
+    run_step(r, (struct agent_event){.type = AGENT_EVENT_EXITED,
+                                     .exit_code = r->exit.exit_code,
+                                     .signal = r->exit.signal});
+}
+
+static void run_take_signal(struct run *r, int number)
+{
+    if (r->agent == NULL) {
+        r->was_signalled = number == SIGTERM || number == SIGINT;
+        r->signal = number;
+    } else {
+        run_step(r, (struct agent_event){.type = AGENT_EVENT_SIGNAL,
+                                         .signal = number});
+    }
+}
+
 static void run_take_child(struct run *r)
 {
     struct child_event news = child_take(r->child);
 
     while (news.news != CHILD_NOTHING) {
-        bool is_exit = news.news == CHILD_EXITED;
-
-        if (r->agent == NULL) {
-            r->was_signalled =
-                !is_exit && (news.signal == SIGTERM || news.signal == SIGINT);
-            r->signal = news.signal;
+        if (news.news == CHILD_EXITED) {
+            r->has_exited = true;
+            r->exited_ms = clock_now_ms(&clock_os);
+            r->exit = news;
         } else {
-            run_step(r, (struct agent_event){
-                            .type = is_exit ? AGENT_EVENT_EXITED
-                                            : AGENT_EVENT_SIGNAL,
-                            .exit_code = news.exit_code,
-                            .signal = news.signal,
-                        });
+            run_take_signal(r, news.signal);
         }
         news = child_take(r->child);
     }
+    run_tell_exit(r);
 }
 
 static void run_take_bring(struct run *r)
@@ -278,7 +304,9 @@ static void run_log_progress(struct run *r, const struct wire_beat *beat)
 
 static void run_tell_progress(struct run *r)
 {
-    struct wire_beat beat = {0};
+    struct rate_counts counts = rate_process_counts();
+    struct wire_beat beat = {.requests = counts.requests,
+                             .throttled = counts.throttled};
 
     run_bring_progress(r, &beat);
     run_log_progress(r, &beat);

@@ -88,6 +88,9 @@ struct run {
     uint64_t progress_ms; /* When progress was last told. */
 
     struct child *child;
+    bool has_exited; /* The agent is not told yet: see run_tell_exit(). */
+    uint64_t exited_ms;
+    struct child_event exit;
     bool was_answered; /* By the coordinator, with anything. */
     bool was_refused;
     bool was_signalled; /* Before there was an agent. */
@@ -153,6 +156,9 @@ MUST_USE enum status run_feed_start(struct run *r, struct fault *why);
 void run_feed_step(struct run *r);
 void run_feed_take_grant(struct run *r, const struct wire_grant *message);
 void run_feed_new_term(struct run *r);
+
+/* Whether nothing that the command has done waits to be acknowledged. */
+bool run_feed_is_settled(const struct run *r);
 void run_feed_fini(struct run *r);
 
 /* Fill @beat's progress from the running or finished bring. */

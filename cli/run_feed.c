@@ -219,6 +219,16 @@ void run_feed_new_term(struct run *r)
     }
 }
 
+bool run_feed_is_settled(const struct run *r)
+{
+    for (uint32_t i = 0; r->feed != NULL && i < r->feed_count; i++) {
+        if (!holder_is_settled(r->feeds[i].holder)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void run_feed_fini(struct run *r)
 {
     feed_destroy(&r->feed);

@@ -92,13 +92,15 @@ static enum status run_write_host_file(struct run *r, struct fault *why)
                : fault_prefix(why, s, "the job's state %s", r->state_uri);
 }
 
-/* By what the others shall call this host: its name where that means
- * something here, else an address. */
+/* By what the others shall call this host: the address of its name, or, where
+ * that is one of this machine's alone (127.0.1.1), the name itself. An address
+ * is better: a name can vanish with its host, and who then asks for it to
+ * connect again stands still for as long as the resolver does. */
 static const char *run_told_address(const struct run *r,
                                     char address[NET_ADDR_MAX])
 {
     if (net_addr_of_name(r->host, address)) {
-        return r->host;
+        return net_addr_is_ours(address) ? address : r->host;
     }
     return net_addr_of_this(address) ? address : "127.0.0.1";
 }

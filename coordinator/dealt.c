@@ -142,7 +142,8 @@ static bool dealt_read_host(struct bytes *in, const char *run, uint32_t host,
     uint64_t weight;
 
     if (!varint_read(in, &ranks) || ranks > WIRE_RANKS_MAX || ranks == 0 ||
-        !varint_read(in, &weight) || weight > UINT32_MAX ||
+        !varint_read(in, &weight) || weight == 0 ||
+        weight > LEDGER_WEIGHT_MAX ||
         !varint_read_text(in, WIRE_MESSAGE_MAX, &text) ||
         wire_decode(text, run, &why, &m) != STATUS_OK || m.type != WIRE_SHARE) {
         return false;
@@ -176,18 +177,34 @@ static bool dealt_read_hosts(struct bytes *in, const char *run,
     return true;
 }
 
-static bool dealt_read_bounds(struct bytes *in, uint64_t ranks,
-                              uint64_t positions, uint64_t *bounds)
+/* Who has no part in the channel has nothing of it. */
+static bool dealt_read_bounds(struct bytes *in, const struct dealt *d,
+                              uint32_t number, uint64_t *bounds)
 {
+    uint64_t positions = d->channels[number].positions;
+    uint64_t rank = 0;
     uint64_t size;
 
-    for (uint64_t i = 0; i < ranks; i++) {
-        if (!varint_read(in, &size) || size > positions - bounds[i]) {
-            return false;
+    for (uint32_t i = 0; i < d->host_count; i++) {
+        uint64_t most = dealt_has_part(d, number, i) ? positions : 0;
+
+        for (uint32_t k = 0; k < d->ranks[i]; k++, rank++) {
+            if (!varint_read(in, &size) || size > most ||
+                size > positions - bounds[rank]) {
+                return false;
+            }
+            bounds[rank + 1] = bounds[rank] + size;
         }
-        bounds[i + 1] = bounds[i] + size;
     }
-    return bounds[ranks] == positions;
+    return bounds[rank] == positions;
+}
+
+/* What ledger_new() checks. */
+static bool dealt_fits_ledger(const struct dealt_channel *c)
+{
+    return c->positions <= UINT64_MAX / 8 && c->epochs > 0 &&
+           c->epochs < UINT64_MAX / 2 && c->first_epoch < UINT64_MAX / 2 &&
+           (c->is_dynamic || c->step_units == 0);
 }
 
 /* What a ledger and a cursor will take it for. */
@@ -215,21 +232,20 @@ static bool dealt_read_channel(struct bytes *in, struct dealt_copy *copy,
         !varint_read_text(in, WIRE_TEXT_MAX, &c->catalog) ||
         !varint_read_text(in, WIRE_TEXT_MAX, &c->how) ||
         !varint_read(in, &is_dynamic) || is_dynamic > 1 ||
-        !varint_read(in, &c->positions) || c->positions >= UINT64_MAX / 2 ||
-        !varint_read(in, &c->epochs) || c->epochs == 0 ||
-        !varint_read(in, &c->first_epoch) || c->first_epoch >= UINT64_MAX / 2 ||
-        !varint_read(in, &c->step_units) || !varint_read(in, &c->skips) ||
+        !varint_read(in, &c->positions) || !varint_read(in, &c->epochs) ||
+        !varint_read(in, &c->first_epoch) || !varint_read(in, &c->step_units) ||
+        !varint_read(in, &c->skips) ||
         !varint_read_text(in, DEALT_TEXT_MAX, &c->base) ||
         !dealt_base_is_good(c->base)) {
         return false;
     }
     c->is_dynamic = is_dynamic == 1;
-    if (c->is_dynamic) {
-        return true;
+    if (c->is_dynamic || !dealt_fits_ledger(c)) {
+        return dealt_fits_ledger(c);
     }
     copy->bounds[number] = mem_new(ranks + 1, sizeof(uint64_t));
     c->bounds = copy->bounds[number];
-    return dealt_read_bounds(in, ranks, c->positions, copy->bounds[number]);
+    return dealt_read_bounds(in, &copy->dealt, number, copy->bounds[number]);
 }
 
 static bool dealt_read_channels(struct bytes *in, struct dealt_copy *copy)

@@ -209,6 +209,16 @@ void ledger_leases_check(const struct ledger *l)
 
 /* ---- Looking ------------------------------------------------------------- */
 
+/* An epoch that ends early deals nothing more, so the gate may never come to
+ * what lies beyond it: that is asked back. */
+static uint64_t ledger_want_end(const struct ledger *l,
+                                const struct ledger_held *held)
+{
+    return l->is_stopping && held->range.first >= ledger_gate(l)
+               ? held->range.first
+               : held->want_end;
+}
+
 struct ledger_lease ledger_lease_of(const struct ledger *l,
                                     const struct ledger_held *held)
 {
@@ -217,7 +227,7 @@ struct ledger_lease ledger_lease_of(const struct ledger *l,
                                  .rank = held->rank,
                                  .range = held->range,
                                  .left = held->left,
-                                 .want_end = held->want_end,
+                                 .want_end = ledger_want_end(l, held),
                                  .is_late = held->is_late};
 }
 

@@ -201,7 +201,7 @@ static void reign_refuse(struct reign *r, uint64_t lease)
         at--;
     }
     if ((at > 0 && g->refused[at - 1] == lease) ||
-        g->refused_count == WORK_LEASES_MAX) {
+        g->refused_count == GRANT_REFUSED_MAX) {
         return;
     }
     memmove(&g->refused[at + 1], &g->refused[at],

@@ -65,6 +65,8 @@ struct session *session_new(const struct session_options *options)
     s->since_ms = options->now_ms;
     s->outcome.host = SESSION_NO_HOST;
     session_hosts_init(s, options);
+    s->budget = budget_new(&(struct budget_options){
+        options->host_count, options->heartbeat_ms, options->now_ms});
     s->broadcast.next = s->host_count;
     if (options->ended != NULL) {
         session_resume_end(s, options->ended);
@@ -80,6 +82,7 @@ void session_destroy(struct session **s)
         return;
     }
     session_hosts_fini(old);
+    budget_destroy(&old->budget);
     free(old->job_name);
     free(old->leader);
     free(old->outcome.reason);
@@ -242,6 +245,11 @@ static void session_take_beat(struct session *s, uint32_t host,
     struct session_member *h = &s->hosts[host];
     const struct wire_beat *beat = &event->message->beat;
 
+    if (beat->number > h->beat) {
+        budget_hear(s->budget, host,
+                    &(struct budget_word){beat->requests, beat->throttled},
+                    s->now_ms);
+    }
     session_send_pulse(s, host, beat->number);
     if (beat->number <= h->beat || h->phase == WIRE_PHASE_DONE) {
         return;
@@ -602,6 +610,7 @@ struct session_host session_host(const struct session *s, uint32_t number)
         .attempt = h->attempt,
         .incarnation = h->incarnation,
         .phase = h->phase,
+        .reason = h->reason,
     };
 }
 
@@ -628,6 +637,7 @@ void session_check(const struct session *s)
     uint32_t out = session_out_count(s);
 
     session_hosts_check(s);
+    budget_check(s->budget);
     CHECK(s->phase <= SESSION_OVER);
     CHECK_IMPLIES(s->phase >= SESSION_BRINGING && s->phase <= SESSION_RUNNING,
                   s->shares != NULL);

@@ -150,6 +150,7 @@ struct session_host {
     uint64_t attempt;
     const char *incarnation; /* NULL before it has come. */
     enum wire_phase phase;
+    const char *reason; /* Why it failed, was lost or was refused; or NULL. */
 };
 
 /* Make a session in JOINING. Everything in @options is copied. Never NULL. */

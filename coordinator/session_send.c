@@ -51,7 +51,8 @@ void session_send_welcome(struct session *s, uint32_t host)
 
 void session_send_pulse(struct session *s, uint32_t host, uint64_t number)
 {
-    session_say_host(s, host, WIRE_PULSE)->pulse.number = number;
+    session_say_host(s, host, WIRE_PULSE)->pulse =
+        (struct wire_pulse){number, budget_rate(s->budget, host)};
 }
 
 void session_send_share(struct session *s, uint32_t host)

@@ -47,6 +47,10 @@ MUST_USE enum status net_addr_resolve(const char *address, struct fault *why,
  * blocks. false: it is not known here. */
 bool net_addr_of_name(const char *name, char out[NET_ADDR_MAX]);
 
+/* @address is a numeric one by which other machines may reach this one: of an
+ * interface that is up, and not the loopback. */
+bool net_addr_is_ours(const char *address);
+
 /* Write an address by which other machines reach this one: the first that is
  * not of the loopback, IPv4 first. false: there is none. */
 bool net_addr_of_this(char out[NET_ADDR_MAX]);

@@ -106,6 +106,25 @@ bool net_addr_of_name(const char *name, char out[NET_ADDR_MAX])
     return net_addr_os_ask(name, out) == 0;
 }
 
+bool net_addr_is_ours(const char *address)
+{
+    struct ifaddrs *all = NULL;
+    char text[NET_ADDR_MAX];
+    bool is_ours = false;
+
+    if (getifaddrs(&all) != 0) {
+        return false;
+    }
+    for (const struct ifaddrs *i = all; i != NULL && !is_ours;
+         i = i->ifa_next) {
+        is_ours = i->ifa_addr != NULL && net_addr_os_is_wanted(i, NULL) &&
+                  net_addr_os_print(i->ifa_addr, text) &&
+                  strcmp(text, address) == 0;
+    }
+    freeifaddrs(all);
+    return is_ours;
+}
+
 bool net_addr_of_this(char out[NET_ADDR_MAX])
 {
     struct ifaddrs *all = NULL;

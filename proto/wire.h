@@ -83,11 +83,14 @@ struct wire_beat {
     uint64_t number; /* Grows by one with each beat. */
     uint64_t saved_units;
     uint64_t saved_bytes;
+    uint64_t requests;  /* Made to stores by this process so far; */
+    uint64_t throttled; /* so many were answered with "slow down". */
     struct wire_progress progress[WIRE_CHANNELS_MAX];
     uint32_t progress_count;
 };
 struct wire_pulse {
     uint64_t number;
+    uint64_t rate; /* Of requests to stores, in 1000 s; 0: no limit. */
 };
 
 /* Coordinator → worker: this is yours. */

@@ -106,12 +106,15 @@ static const struct wire_field wire_beat_fields[] = {
     ANY_UINT(wire_beat, number),
     ANY_UINT(wire_beat, saved_units),
     ANY_UINT(wire_beat, saved_bytes),
+    ANY_UINT(wire_beat, requests),
+    ANY_UINT(wire_beat, throttled),
     LIST(wire_beat, progress, progress_count, wire_progress_fields,
          WIRE_CHANNELS_MAX),
 };
 
 static const struct wire_field wire_pulse_fields[] = {
     ANY_UINT(wire_pulse, number),
+    ANY_UINT(wire_pulse, rate),
 };
 
 static const struct wire_field wire_share_all_fields[] = {

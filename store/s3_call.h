@@ -83,6 +83,7 @@ struct s3_call {
     enum s3_phase phase;
     bool is_fresh; /* The next exchange is on a new connection. */
     struct retry retry;
+    uint64_t ticket;             /* Of rate.h. */
     uint64_t due_ms;             /* The pool wants to be asked again then. */
     struct s3_flight flights[2]; /* [1] is a hedge. */
 

@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/rate.h"
 #include "store/s3_call.h"
 #include "store/store_ops.h"
 
@@ -281,6 +282,7 @@ static void s3_call_failed(struct s3_store *s, struct s3_call *c,
     c->is_fresh =
         class == RETRY_FREE || class == RETRY_TRANSIENT || class == RETRY_ODD;
     c->event.is_throttled |= class == RETRY_THROTTLE;
+    rate_process_add(0, class == RETRY_THROTTLE);
     if (is_hopeless || class == RETRY_NEVER || s3_is_late(c) ||
         !s3_bucket_failed(s->bucket, &c->retry, clock_now_ms(&clock_os),
                           (struct retry_failure){class, a->after_ms})) {
@@ -363,9 +365,16 @@ static void s3_launch(struct s3_store *s, struct s3_call *c)
     struct s3_flight *f = &c->flights[0];
     enum status status;
 
+    /* What has a limit must not wait for its turn: leases, journal, keys. */
+    if (c->r.limit_ms == 0 &&
+        !rate_process_may_go(now, &c->ticket, &c->due_ms)) {
+        return;
+    }
     if (!s3_bucket_admit(s->bucket, &c->retry, now, &c->due_ms)) {
         return;
     }
+    c->ticket = 0;
+    rate_process_add(1, 0);
     status = s3_bucket_view(s->bucket, &c->event.why, &f->view);
     if (status != STATUS_OK) {
         s3_no_view(s, c, status, now);
@@ -385,8 +394,10 @@ static void s3_hedge(struct s3_store *s, struct s3_call *c)
         return;
     }
     slow.got = s->get.ops->progress(s->get.self, main->http.tag);
-    if (s3_bucket_hedge(s->bucket, clock_now_ms(&clock_os), &slow) &&
+    if (!rate_process_is_on() &&
+        s3_bucket_hedge(s->bucket, clock_now_ms(&clock_os), &slow) &&
         s3_bucket_view(s->bucket, NULL, &f->view) == STATUS_OK) {
+        rate_process_add(1, 0);
         s3_fly(s, c, 1);
     }
 }

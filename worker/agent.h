@@ -120,6 +120,8 @@ struct agent_effects {
     int signals[AGENT_SIGNALS_MAX];        /* To the command's group. */
     uint32_t signal_count;
     bool do_save;
+    bool has_rate;     /* Ask stores no more often than */
+    uint64_t rate;     /* this many times in 1000 s; 0: no limit. */
     bool is_over;      /* Exit now: agent_outcome(). */
     uint64_t timer_ms; /* When to send the next TIMER. */
 };

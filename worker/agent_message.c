@@ -126,6 +126,9 @@ void agent_take_message(struct agent *a, const struct wire_message *m,
         agent_take_share(a, &m->share, fx);
     } else if (m->type == WIRE_START) {
         agent_take_start(a, fx);
+    } else if (m->type == WIRE_PULSE) {
+        fx->has_rate = true;
+        fx->rate = m->pulse.rate;
     } else if (m->type == WIRE_REFUSE) {
         agent_take_refuse(a, &m->refuse, fx);
     } else if (m->type == WIRE_END) {

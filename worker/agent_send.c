@@ -140,6 +140,8 @@ void agent_keep_progress(struct agent *a, const struct wire_beat *beat)
         a->beat.saved_units = beat->saved_units;
         a->beat.saved_bytes = beat->saved_bytes;
     }
+    a->beat.requests = beat->requests;
+    a->beat.throttled = beat->throttled;
     a->beat.progress_count = beat->progress_count;
     for (uint32_t i = 0; i < beat->progress_count; i++) {
         const struct wire_progress *from = &beat->progress[i];

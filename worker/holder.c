@@ -425,6 +425,12 @@ static void holder_check_lease(const struct holder *h,
     CHECK_IMPLIES(!l->is_over, l->epoch == h->epoch);
 }
 
+bool holder_is_settled(const struct holder *h)
+{
+    return h->stats.done + h->stats.skipped ==
+           h->stats.acked + h->stats.refused;
+}
+
 void holder_check(const struct holder *h)
 {
     uint64_t pending = 0;
@@ -440,7 +446,9 @@ void holder_check(const struct holder *h)
         CHECK(h->told[i].seq > 0 && h->told[i].seq <= h->seq);
         CHECK(h->told[i].range.first < h->told[i].range.end);
         CHECK(i == 0 || h->told[i - 1].seq <= h->told[i].seq);
-        pending += h->told[i].range.end - h->told[i].range.first;
+        pending += h->told[i].is_acked
+                       ? 0
+                       : h->told[i].range.end - h->told[i].range.first;
     }
     CHECK(h->stats.done + h->stats.skipped ==
           h->stats.acked + h->stats.refused + pending + h->skip_count);

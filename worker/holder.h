@@ -132,6 +132,9 @@ void holder_new_term(struct holder *h);
 
 uint64_t holder_timer_ms(const struct holder *h);
 
+/* Whether all that was done or skipped is known to count, or not to. */
+bool holder_is_settled(const struct holder *h);
+
 /* For status: positions in hand. */
 struct holder_stats {
     uint64_t handed; /* In all; anew counts again. */

@@ -251,6 +251,7 @@ round_run() {
     round_judge
     say "$(($(now_ms) - since_ms)) ms"
     [ "$failed" = "$before" ] || round_show
+    [ -z "${KEEP:-}" ] || cp -rT "$R" "$KEEP/round-$seed"
 }
 
 # All that is known of a round that failed.
@@ -261,7 +262,6 @@ round_show() {
         echo "  ---- ${file##*/}"
         tail -n 40 "$file" | sed 's/^/  /'
     done
-    [ -z "${KEEP:-}" ] || cp -r "$R" "$KEEP/round-$seed"
 }
 
 prepare() {

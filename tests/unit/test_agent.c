@@ -274,18 +274,37 @@ TEST(progress_is_told_with_the_next_beat)
 {
     struct bench b = open_at(AGENT_BRINGING);
     char name[] = "train";
-    struct wire_beat beat = {.progress = {{{name, 5}, 9, 8, 70, 80}},
+    struct wire_beat beat = {.requests = 50,
+                             .throttled = 7,
+                             .progress = {{{name, 5}, 9, 8, 70, 80}},
                              .progress_count = 1};
 
     step(&b, (struct agent_event){.type = AGENT_EVENT_PROGRESS, .beat = &beat});
     EXPECT_STR(asked(&b), "");
     memset(name, 'x', sizeof(name));
     tick(&b, HEARTBEAT);
+    EXPECT_EQ(b.fx.sends[0].beat.requests, 50);
+    EXPECT_EQ(b.fx.sends[0].beat.throttled, 7);
     EXPECT_EQ(b.fx.sends[0].beat.progress_count, 1);
     EXPECT(bytes_is(b.fx.sends[0].beat.progress[0].channel, "train"));
     EXPECT_EQ(b.fx.sends[0].beat.progress[0].units_done, 8); /* Of 8. */
     EXPECT_EQ(b.fx.sends[0].beat.progress[0].bytes_done, 70);
     EXPECT_EQ(b.fx.sends[0].beat.number, 2);
+    end(&b);
+}
+
+TEST(the_rate_is_handed_on)
+{
+    struct bench b = open_at(AGENT_BRINGING);
+
+    hear(&b, (struct wire_message){.type = WIRE_PULSE, .pulse.rate = 350});
+    EXPECT(b.fx.has_rate);
+    EXPECT_EQ(b.fx.rate, 350);
+    tick(&b, HEARTBEAT);
+    EXPECT(!b.fx.has_rate);
+    hear(&b, (struct wire_message){.type = WIRE_PULSE});
+    EXPECT(b.fx.has_rate);
+    EXPECT_EQ(b.fx.rate, 0);
     end(&b);
 }
 

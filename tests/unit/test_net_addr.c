@@ -59,7 +59,12 @@ TEST(addresses_of_this_machine)
     EXPECT(net_addr_of_name("localhost", address));
     EXPECT_STR(address, "127.0.0.1");
     EXPECT(!net_addr_of_name("no such host", address));
+    EXPECT(!net_addr_is_ours("127.0.0.1"));
+    EXPECT(!net_addr_is_ours("::1"));
+    EXPECT(!net_addr_is_ours("192.0.2.1"));
+    EXPECT(!net_addr_is_ours(""));
     if (net_addr_of_this(address)) {
+        EXPECT(net_addr_is_ours(address));
         EXPECT(strncmp(address, "127.", 4) != 0);
         EXPECT(strcmp(address, "::1") != 0);
     }

@@ -435,6 +435,32 @@ TEST(a_late_beat_is_answered_but_not_believed)
     end(&b);
 }
 
+TEST(a_pulse_tells_what_the_host_may_ask_of_stores)
+{
+    struct bench b = open_with(2, false);
+    struct wire_message m = {.type = WIRE_BEAT,
+                             .beat = {.phase = WIRE_PHASE_BRINGING}};
+    uint64_t rates[3] = {0};
+
+    join_all(&b);
+    prepared(&b);
+    for (int i = 0; i < 12; i++) {
+        b.now_ms += 1000;
+        m.beat.number++;
+        m.beat.requests += 1000;
+        m.beat.throttled += 500;
+        for (uint64_t peer = 1; peer <= 2; peer++) {
+            say(&b, peer, m);
+            EXPECT_EQ(b.fx.sends[0].message.type, WIRE_PULSE);
+            rates[peer] = b.fx.sends[0].message.pulse.rate;
+        }
+        EXPECT(i > 0 || rates[1] == 0);
+    }
+    EXPECT(rates[1] > 0 && rates[1] < 1000000);
+    EXPECT_EQ(rates[1], rates[2]);
+    end(&b);
+}
+
 TEST(beats_at_the_wrong_time_do_not_move_the_job)
 {
     struct bench b = open_with(2, false);

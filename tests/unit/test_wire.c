@@ -708,17 +708,17 @@ TEST(wrong_shapes_are_refused)
     expect_malformed(&raw, "no message type 0");
     raw_start(&raw, 1, WIRE_VERSION, WIRE_TYPES);
     expect_malformed(&raw, "no message type 15");
-    raw_start(&raw, 2, WIRE_VERSION, WIRE_PULSE);
-    expect_malformed(&raw, "PULSE: it has 2 fields, not 1");
+    raw_start(&raw, 3, WIRE_VERSION, WIRE_PULSE);
+    expect_malformed(&raw, "PULSE: it has 3 fields, not 2");
     raw_start(&raw, 0, WIRE_VERSION, WIRE_PULSE);
     expect_malformed(&raw, "too short");
-    raw_start(&raw, 1, WIRE_VERSION, WIRE_PULSE);
+    raw_start(&raw, 2, WIRE_VERSION, WIRE_PULSE);
     raw_text(&raw, BYTES("7"));
     expect_malformed(&raw, "PULSE: number is of the wrong kind");
-    raw_start(&raw, 1, WIRE_VERSION, WIRE_PULSE);
+    raw_start(&raw, 2, WIRE_VERSION, WIRE_PULSE);
     raw_head(&raw, 0xff, 0, 0); /* -1 */
     expect_malformed(&raw, "kind that is not used");
-    raw_start(&raw, 1, WIRE_VERSION, WIRE_PULSE);
+    raw_start(&raw, 2, WIRE_VERSION, WIRE_PULSE);
     raw_array(&raw, 1);
     expect_malformed(&raw, "PULSE: number is an array");
     buf_fini(&raw);
@@ -731,12 +731,12 @@ TEST(claimed_sizes_are_refused_at_once)
 
     raw_head(&raw, 0xdd, UINT32_MAX, 4);
     expect_malformed(&raw, "ends in the middle");
-    raw_start(&raw, 5, WIRE_VERSION, WIRE_BEAT);
-    buf_add(&raw, "\0\0\0\0", 4);
+    raw_start(&raw, 7, WIRE_VERSION, WIRE_BEAT);
+    buf_add(&raw, "\0\0\0\0\0\0", 6);
     raw_head(&raw, 0xdd, UINT32_MAX, 4);
     expect_malformed(&raw, "progress is an array of 4294967295, at most 20");
-    raw_start(&raw, 5, WIRE_VERSION, WIRE_BEAT);
-    buf_add(&raw, "\0\0\0\0", 4);
+    raw_start(&raw, 7, WIRE_VERSION, WIRE_BEAT);
+    buf_add(&raw, "\0\0\0\0\0\0", 6);
     raw_array(&raw, 1);
     raw_head(&raw, 0xdd, UINT32_MAX, 4);
     expect_malformed(&raw, "a row of progress has 4294967295 fields, not 5");
@@ -756,8 +756,8 @@ TEST(claimed_sizes_are_refused_at_once)
         raw_array(&raw, 2);
     }
     expect_malformed(&raw, "its head holds an array");
-    raw_start(&raw, 5, WIRE_VERSION, WIRE_BEAT);
-    buf_add(&raw, "\0\0\0\0", 4);
+    raw_start(&raw, 7, WIRE_VERSION, WIRE_BEAT);
+    buf_add(&raw, "\0\0\0\0\0\0", 6);
     raw_array(&raw, 1);
     raw_array(&raw, 5);
     raw_array(&raw, 1);

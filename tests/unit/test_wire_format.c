@@ -24,10 +24,12 @@ static const struct wire_message golden_messages[WIRE_TYPES] = {
                             7,
                             3,
                             4096,
+                            200,
+                            1,
                             {{VIEW("train"), 1, 2, 300, 70000},
                              {VIEW("validation"), 0, 0, 0, 0}},
                             2}},
-    [WIRE_PULSE] = {.pulse = {7}},
+    [WIRE_PULSE] = {.pulse = {7, 350}},
     [WIRE_SHARE] = {.share = {VIEW("s3://b/out/"),
                               VIEW(""),
                               2,
@@ -60,11 +62,10 @@ static const struct {
     {WIRE_WELCOME, VIEW("\x97" GOLDEN_HEAD "\x02\xcd\x03\xe8\xcdu0")},
     {WIRE_REFUSE, VIEW("\x97" GOLDEN_HEAD "\x03\x15\xbe"
                        "algo-9: not a host of this job")},
-    {WIRE_BEAT,
-     VIEW("\x9a" GOLDEN_HEAD
-          "\x04\x02\x07\x03\xcd\x10\x00\x92\x95\xa5train\x01\x02\xcd\x01,"
-          "\xce\x00\x01\x11p\x95\xaavalidation\x00\x00\x00\x00")},
-    {WIRE_PULSE, VIEW("\x96" GOLDEN_HEAD "\x05\x07")},
+    {WIRE_BEAT, VIEW("\x9c" GOLDEN_HEAD "\x04\x02\x07\x03\xcd\x10\x00\xcc\xc8"
+                                        "\x01\x92\x95\xa5train\x01\x02\xcd\x01,"
+                     "\xce\x00\x01\x11p\x95\xaavalidation\x00\x00\x00\x00")},
+    {WIRE_PULSE, VIEW("\x97" GOLDEN_HEAD "\x05\x07\xcd\x01^")},
     {WIRE_SHARE, VIEW("\x9a" GOLDEN_HEAD "\x06\xabs3://b/out/"
                       "\xa0\x02\x04\x91\x9b\xa5train\xaeshares/train/0\xab"
                       "catalogs/ab\xa7s3://b/\xa5"
