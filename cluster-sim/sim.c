@@ -221,6 +221,7 @@ static struct sim *sim_new(const struct sim_options *options)
     s->poison = sim_uses(s, SIM_FAULT_POISON) ? s->poison : 0;
     s->acks_early = s->acks_early && sim_uses(s, SIM_FAULT_PAIR);
     s->stops_early = s->stops_early && sim_uses(s, SIM_FAULT_STOP);
+    s->kill_after = s->options.kill_at;
     has_fixed_ports = prng_chance(&s->prng, 1, 2);
     sim_trace_init(&s->trace, options->trace);
     if (options->story != NULL) {

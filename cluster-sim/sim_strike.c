@@ -208,7 +208,7 @@ void sim_strike_calm(struct sim *s)
 {
     sim_say(s, SIM_NOBODY, "calm");
     s->is_calm = true;
-    s->kill_after = 0;
+    s->kill_after = s->options.kill_at == 0 ? 0 : s->kill_after;
     memset(&s->weather, 0, sizeof(s->weather));
     sim_store_calm(s->store);
     sim_net_calm(s->net);
