@@ -210,13 +210,13 @@ static enum status run_lead(struct run *r, struct fault *why)
         .contract = &r->contract,
         .state_uri = r->state_uri,
         .net = r->listener,
-        .lease = &r->lease,
+        .lease = &r->lead_lease,
         .keys = &r->keys,
         .has_conditions = r->has_conditions,
     };
 
     log_event(LOG_INFO, "lease.taken", "term=%" PRIu64 " endpoint=%s",
-              r->lease.term, r->endpoint);
+              r->lead_lease.term, r->endpoint);
     return lead_start(&options, why, &r->lead);
 }
 
@@ -347,7 +347,7 @@ static enum status run_meet_lead(struct run *r, struct fault *why)
         return STATUS_OK;
     }
     r->wants_lead = false;
-    r->lead_term = r->lease.term;
+    r->lead_term = r->lead_lease.term;
     return run_lead(r, why);
 }
 
@@ -377,10 +377,12 @@ enum status run_meet(struct run *r, struct fault *why)
     if (r->lead != NULL && is_other) {
         lead_stop(r->lead); /* It lets go of the listener in its time. */
     }
-    s = run_follow(r, &news, why);
-    r->wants_lead = s == STATUS_OK && news.state == TERM_LEADING &&
-                    !r->is_over && news.lease.term != r->lead_term;
-    return s == STATUS_OK ? run_meet_lead(r, why) : s;
+    /* First lead, then connect to it: our own key is known then. */
+    r->wants_lead = news.state == TERM_LEADING && !r->is_over &&
+                    news.lease.term != r->lead_term;
+    r->lead_lease = news.lease;
+    s = run_meet_lead(r, why);
+    return s == STATUS_OK ? run_follow(r, &news, why) : s;
 }
 
 void run_meet_heed(struct run *r)
@@ -400,7 +402,7 @@ void run_meet_fini(struct run *r)
 {
     net_close(&r->net, 1000);
     net_close(&r->listener, RUN_LINGER_MS);
-    succession_end(&r->succession);
+    succession_end(&r->succession, r->is_job_over);
     agent_destroy(&r->agent);
     store_close(&r->state);
     net_keys_fini(&r->keys);

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "worker/agent_state.h"
 
-enum { AGENT_SIGNAL_CODE = 128 };
+enum { AGENT_SIGNAL_CODE = 128, AGENT_GREET_MS = 50 };
 
 struct agent *agent_new(const struct agent_options *options)
 {
@@ -36,6 +36,7 @@ struct agent *agent_new(const struct agent_options *options)
     a->now_ms = options->now_ms;
     a->since_ms = options->now_ms;
     a->silence_ms = options->silence_ms;
+    a->greet_ms = AGENT_GREET_MS;
     a->asked_ms = AGENT_NEVER;
     a->beat_ms = options->now_ms;
     a->kill_ms = AGENT_NEVER;
@@ -317,6 +318,7 @@ static void agent_take_coordinator(struct agent *a,
     a->leader = mem_print("the coordinator on %s", event->leader);
     a->term = event->term;
     a->is_greeted = false;
+    a->greet_ms = AGENT_GREET_MS;
     a->asked_ms = AGENT_NEVER;
     a->claimed_ms = AGENT_NEVER;
     a->beat_ms = a->now_ms;
@@ -418,11 +420,24 @@ static void agent_take_impatience(struct agent *a, struct agent_effects *fx)
                fx);
 }
 
+/* Until the coordinator knows us: soon at first, since it may be about to
+ * begin, and then less and less often. */
+static uint64_t agent_beat_ms(struct agent *a)
+{
+    uint64_t ms = a->greet_ms;
+
+    if (a->is_greeted || ms >= a->heartbeat_ms) {
+        return a->heartbeat_ms;
+    }
+    a->greet_ms = 2 * ms;
+    return ms;
+}
+
 /* Say what is due with this beat. */
 static void agent_beat(struct agent *a, uint64_t wall_ms,
                        struct agent_effects *fx)
 {
-    a->beat_ms = a->now_ms + a->heartbeat_ms;
+    a->beat_ms = a->now_ms + agent_beat_ms(a);
     if (!a->is_greeted || agent_is_unanswered(a)) {
         /* After a break it knows our connection only from HELLO. */
         agent_send_hello(a, wall_ms, fx);

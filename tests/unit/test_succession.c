@@ -118,9 +118,9 @@ TEST(it_leads_where_nobody_does)
     EXPECT_STR(news.lease.endpoint, "tcp://a:1");
     EXPECT_STR(news.fault.text, "");
     EXPECT(!news.lease.is_released);
-    succession_end(&s);
+    succession_end(&s, true);
     EXPECT(s == NULL);
-    succession_end(&s);
+    succession_end(&s, true);
     clean();
 }
 
@@ -137,11 +137,11 @@ TEST(it_follows_who_leads)
     news = await(b, TERM_FOLLOWING, 1);
     EXPECT_STR(news.lease.host, "a");
     EXPECT_STR(news.lease.endpoint, "tcp://a:1");
-    succession_end(&b);
+    succession_end(&b, true);
     succession_take(a, &news);
     EXPECT_STR(news.lease.host, "a"); /* Who follows takes nothing with it. */
     EXPECT(!news.lease.is_released);
-    succession_end(&a);
+    succession_end(&a, true);
     clean();
 }
 
@@ -158,7 +158,7 @@ TEST(it_takes_over_the_run_it_was_let_into)
     news = await(b, TERM_LEADING, 2);
     EXPECT_STR(news.lease.run, RUN_A);
     EXPECT_STR(news.lease.host, "b");
-    succession_end(&b);
+    succession_end(&b, true);
     clean();
 }
 
@@ -175,7 +175,7 @@ TEST(it_begins_a_run_where_it_was_in_none)
     news = await(b, TERM_LEADING, 2);
     EXPECT_STR(news.lease.run, RUN_B);
     succession_set_eager(b, false);
-    succession_end(&b);
+    succession_end(&b, true);
     clean();
 }
 
@@ -194,15 +194,15 @@ TEST(a_run_that_was_released_is_over)
     succession_enter_run(b, RUN_A);
     await(b, TERM_FOLLOWING, 1);
     succession_set_eager(b, true);
-    succession_end(&a);
+    succession_end(&a, true);
     news = await_release(b);
     EXPECT_EQ(news.state, TERM_FOLLOWING);
     EXPECT_EQ(news.lease.term, 1);
-    succession_end(&b);
+    succession_end(&b, true);
     a = start(0, LATE_MS);
     news = await(a, TERM_LEADING, 2);
     EXPECT_STR(news.lease.run, RUN_A);
-    succession_end(&a);
+    succession_end(&a, true);
     clean();
 }
 
@@ -226,7 +226,7 @@ TEST(a_lease_that_cannot_be_read)
         succession_take(s, &news);
     } while (news.fault.text[0] == '\0');
     EXPECT_EQ(news.state, TERM_LOOKING);
-    succession_end(&s);
+    succession_end(&s, true);
     EXPECT_EQ(file_read(path, 100, &why, &left), STATUS_OK);
     EXPECT(bytes_is(buf_bytes(&left), "not JSON"));
     buf_fini(&left);
