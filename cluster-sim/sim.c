@@ -12,7 +12,7 @@
 
 enum {
     SIM_EVENTS_MAX = 5000000,
-    SIM_CALM_MAX_S = 1500, /* The job has to end within this. */
+    SIM_CALM_MAX_S = 4000, /* The job has to end within this. */
 };
 
 const char *sim_mode_word(enum sim_mode m)

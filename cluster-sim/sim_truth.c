@@ -244,6 +244,8 @@ static void sim_stream_say_units(struct sim *s, const struct ledger_entry *e,
                      e->lease, e->range.first, e->range.end);
     } else if (e->lease == 0) {
         sim_say(s, SIM_NOBODY, "journal: %s", word);
+    } else if (e->type == LEDGER_DROP) {
+        sim_say(s, SIM_NOBODY, "journal: %s lease %" PRIu64, word, e->lease);
     } else {
         sim_say(s, SIM_NOBODY,
                 "journal: %s lease %" PRIu64 " %" PRIu64 "-%" PRIu64, word,
