@@ -151,6 +151,7 @@ static void sim_tell_story(struct sim *s, const struct sim_story *story)
         s->hosts[i].ranks = 1;
         s->hosts[i].weight = 100;
     }
+    s->hosts_next = story->hosts_next;
     s->trace.is_brief = true;
     s->hides_units = !story->shows_units;
     s->gap_ms = 20;
