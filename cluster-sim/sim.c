@@ -12,7 +12,7 @@
 
 enum {
     SIM_EVENTS_MAX = 5000000,
-    SIM_CALM_MAX_S = 1500, /* The job has to end within this. */
+    SIM_CALM_MAX_S = 4000, /* The job has to end within this. */
 };
 
 const char *sim_mode_word(enum sim_mode m)
@@ -151,6 +151,7 @@ static void sim_tell_story(struct sim *s, const struct sim_story *story)
         s->hosts[i].ranks = 1;
         s->hosts[i].weight = 100;
     }
+    s->hosts_next = story->hosts_next;
     s->trace.is_brief = true;
     s->hides_units = !story->shows_units;
     s->gap_ms = 20;

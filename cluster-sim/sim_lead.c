@@ -194,7 +194,7 @@ static void sim_lead_dealt(struct sim *s, struct sim_host *h,
     }
     if (status == STATUS_OK) {
         status = dealt_read(text, l->run, &why, &l->dealt);
-        if (status != STATUS_OK && s->weather.store_short == 0) {
+        if (status != STATUS_OK && s->plan.weather.store_short == 0) {
             sim_broken(s, "what was dealt can't be read: %s", why.text);
         }
     }

@@ -118,6 +118,12 @@ bool sim_truth_is_run(const struct sim *s, const char *run);
 void sim_truth_audit(struct sim *s);
 void sim_truth_destroy(struct sim_truth **m);
 
+/* ---- sim_audit.c ----------------------------------------------------------
+ */
+
+/* Let the audit read what the store holds of @run. */
+void sim_audit(struct sim *s, const char *run, bool was_well);
+
 /* ---- sim_strike.c: faults ------------------------------------------------ */
 
 void sim_strike(struct sim *s, const struct sim_incident *incident);
