@@ -247,11 +247,11 @@ static enum status status_show_end(struct status_work *w, struct fault *why)
                w->lease.term, w->lease.host);
     } else if (s == STATUS_OK) {
         w->exit_code = end.exit_code;
-        printf("the job is over (term %" PRIu64 ", last led by %s): %s%s%s%s%s"
-               "\n",
-               w->lease.term, w->lease.host, status_text(end.status),
-               end.host.size > 0 ? ": " : "", buf_text(&end.host),
-               end.reason.size > 0 ? ": " : "", buf_text(&end.reason));
+        printf("the job is over (term %" PRIu64 ", last led by %s): %s%s%s\n",
+               w->lease.term, w->lease.host, buf_text(&end.host),
+               end.host.size > 0 ? ": " : "",
+               end.reason.size > 0 ? buf_text(&end.reason)
+                                   : status_text(end.status));
     }
     status_ended_fini(&end);
     return s;

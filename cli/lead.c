@@ -28,6 +28,8 @@ enum {
     LEAD_LOOK_MIN_MS = 50,
     LEAD_RUN_BEATS = 5, /* What a lease aims at. */
     LEAD_SNAPSHOT_BYTES = 1 << 20,
+    LEAD_PATIENCE = 10, /* How many host timeouts it waits for the store when
+                           only the job's end is left to write. */
 };
 
 struct lead {
@@ -49,6 +51,7 @@ struct lead {
     struct prepare *made;    /* done, and what it dealt is in use. */
     bool is_load;
     bool is_over;
+    uint64_t all_out_ms; /* Since when every host has ended; 0: not yet. */
     uint64_t timer_ms;
     struct buf encoded;
     enum status status;
@@ -275,6 +278,30 @@ static int lead_wait_ms(const struct lead *l)
     return l->timer_ms - now_ms < 60000 ? (int)(l->timer_ms - now_ms) : 60000;
 }
 
+/* Every host has ended, and the store does not take the outcome: it might
+ * never. */
+static void lead_give_up(struct lead *l)
+{
+    const struct session *session = reign_session(l->reign);
+    uint64_t now_ms = clock_now_ms(&clock_os);
+    uint64_t limit_ms = LEAD_PATIENCE * lead_setting(l, SETTING_HOST_TIMEOUT);
+
+    if (session == NULL || session_phase(session) != SESSION_OVER) {
+        return;
+    }
+    if (l->all_out_ms == 0) {
+        l->all_out_ms = now_ms;
+    }
+    if (l->status == STATUS_OK && !l->is_over &&
+        now_ms - l->all_out_ms >= limit_ms) {
+        l->status = fault_set(&l->why, STATUS_STORE,
+                              "the job's end could not be written to %s for "
+                              "%" PRIu64 " s",
+                              l->options.state_uri, limit_ms / 1000);
+        l->is_over = true;
+    }
+}
+
 /* Say who was lost, and who is back. O(hosts), once a heartbeat. */
 static void lead_tell_losses(struct lead *l)
 {
@@ -319,6 +346,7 @@ static void lead_turn(struct lead *l, int wait_ms)
         lead_step(l, &(struct reign_event){.type = REIGN_EVENT_TIMER});
         lead_tell_losses(l);
     }
+    lead_give_up(l);
 }
 
 /* Between readings of the host files, while a key comes that is not known. */

@@ -129,9 +129,10 @@ static void audit_print_job(const struct audit *a, struct buf *out)
         buf_add_text(out, "the job is not over\n");
         return;
     }
-    buf_print(out, "the job is over: %s", status_text(a->status));
-    if (a->over_reason[0] != '\0') {
-        buf_add_text(out, ": ");
+    buf_add_text(out, "the job is over: ");
+    if (a->over_reason[0] == '\0') {
+        buf_add_text(out, status_text(a->status));
+    } else {
         audit_add_plain(a->over_host, out);
         buf_add_text(out, a->over_host[0] != '\0' ? ": " : "");
         audit_add_plain(a->over_reason, out);

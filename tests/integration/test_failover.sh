@@ -39,8 +39,9 @@ unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_pro
 
 # shellcheck disable=SC2317,SC2086 # called by the trap; ids are words
 all_down() {
-    trap '' INT TERM HUP
+    trap '' INT TERM HUP PIPE
     exec 2>/dev/null # Its filter shall end; clean_up waits for it.
+    PIDS=$(jobs -p) # More than start() and host_start() know of.
     kill -CONT $PIDS 2>/dev/null
     [ -z "${server:-}" ] || kill -9 "$server" 2>/dev/null
     clean_up
@@ -161,6 +162,8 @@ story_end() {
     2) how=stop ;;
     3) how=cut cables='job store' ;;
     esac
+    # It goes on leading, for itself: the others wait for it in vain.
+    [ "$victim-$how-$store" != "$(leader)-cut-folder" ] || alone=75
     say "algo-$victim: $how"
     "hurt_$how" "$victim"
     gone=$victim
@@ -203,12 +206,13 @@ round_draw() {
     [ "$story" != end ] || policy=end
     gone=''
     kills=0
+    alone=143
 }
 
 round_judge() {
     local n
     if [ "$policy" = end ]; then
-        for n in $(others "$gone"); do judge "$n" 143 1; done
+        for n in $(others "$gone"); do judge "$n" "$alone" 1; done
         return
     fi
     for ((n = 1; n <= count; n++)); do
@@ -297,8 +301,9 @@ if ! prepare; then
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
-# Who was killed is told by us, not by the shell.
-exec 2> >(grep -v ' Killed  ' >&2)
+# Who was killed is told by us, not by the shell. A signal to all of us must not
+# end that filter: what is written to it then would end us.
+exec 2> >(trap '' INT TERM HUP && exec grep -v ' Killed  ' >&2)
 for ((round = 1; round <= ROUNDS; round++)); do
     round_run $((SEED + round - 1))
 done

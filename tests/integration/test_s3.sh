@@ -215,4 +215,18 @@ check "the next run ends well" test "$code" -eq 0
 check "it takes the upload over" grep -q 'save.resume' "$T/std.err"
 stop_server
 check "none is left" grep -q ' 0 uploads left' "$T/server.out"
+
+# A store that never comes back can't be told how the job has ended.
+serve
+start job "$SMSHARD" run --base "$T/gone" --job-name gone \
+    --output s3://bucket/out --heartbeat 100ms --host-timeout 500ms \
+    -- sh -c 'echo up; while [ ! -e "$0" ]; do sleep 0.1; done' "$T/go"
+job=$pid
+until_true 400 grep -q up "$T/job.out"
+stop_server
+touch "$T/go"
+ended "$job"
+check "a store that is gone for good ends the job" test "$code" -eq 69
+check "which says so" grep -q "^smshard: the job's end could not be written" \
+    "$T/job.err"
 finish
