@@ -53,7 +53,12 @@ void ranges_clear(struct ranges *r)
     }
     free(r->blocks);
     free(r->firsts);
-    *r = (struct ranges){0};
+    r->blocks = NULL;
+    r->firsts = NULL;
+    r->block_count = 0;
+    r->block_room = 0;
+    r->count = 0;
+    r->size = 0;
 }
 
 void ranges_destroy(struct ranges **r)
@@ -105,6 +110,7 @@ static struct ranges_place ranges_seek(const struct ranges *r, uint64_t number)
     if (block == 0) {
         return (struct ranges_place){0, 0};
     }
+    CHECK(r->blocks != NULL);
     b = r->blocks[--block];
     high = b->count;
     while (low < high) {

@@ -26,8 +26,7 @@
  * ledger_apply() makes the same change elsewhere: who has replayed them goes
  * on where the last one stopped. Expiry and rates are not entries.
  *
- * Pure; memory follows the leases and the holes between committed ranges, not
- * the positions. Threads: none. */
+ * Pure; memory follows leases and holes, not positions. Threads: none. */
 
 #ifndef COORDINATOR_LEDGER_H
 #define COORDINATOR_LEDGER_H
@@ -144,8 +143,7 @@ void ledger_lose(struct ledger *l, uint32_t host, uint64_t now_ms);
 void ledger_tick(struct ledger *l, uint64_t now_ms);
 uint64_t ledger_timer_ms(const struct ledger *l); /* UINT64_MAX: never. */
 
-/* Nobody could be heard for a while: all that live do so for another lease_ms
- * from now. O(hosts). */
+/* Nobody could be heard for a while: who lives has lease_ms anew. O(hosts). */
 void ledger_woke(struct ledger *l, uint64_t now_ms);
 
 /* Committed before this run began (a cursor). Only before the first grant. */
@@ -186,9 +184,7 @@ const struct ranges *ledger_skipped(const struct ledger *l);
 uint64_t ledger_leased(const struct ledger *l); /* The sum of `left`. */
 uint64_t ledger_lease_count(const struct ledger *l);
 struct ledger_counts ledger_counts(const struct ledger *l);
-
-/* Whether @host was heard of and not lost since. */
-bool ledger_is_live(const struct ledger *l, uint32_t host);
+bool ledger_is_live(const struct ledger *l, uint32_t host); /* Not lost. */
 
 /* Find the lease @number, if it is held. */
 bool ledger_find_lease(const struct ledger *l, uint64_t number,

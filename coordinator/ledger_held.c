@@ -255,6 +255,7 @@ bool ledger_next_lease(const struct ledger *l, uint32_t host, uint64_t after,
     } else {
         slot = l->hosts[host].first_lease;
     }
+    CHECK_IMPLIES(slot != LEDGER_NONE, l->slots != NULL);
     while (slot != LEDGER_NONE && l->slots[slot].number <= after) {
         slot = l->slots[slot].next; /* A host has 256 leases at most. */
     }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install what the build and its checks need, where it is missing.
 #
-#   tests/setup.sh [GROUP…]     build check clang lint s3 bench cluster; default:
-#                               build
+#   tests/setup.sh [GROUP…]     build check clang lint spin s3 bench cluster;
+#                               default: build
 #
 # What counts is whether a program runs or a header is found, not which package
 # it came from; so the second run only looks, and says so in one line. Packages
@@ -44,6 +44,8 @@ shellcheck shellcheck
 mandoc mandoc
 git git
 python3 python3'
+needs[spin]='
+spin spin'
 needs[s3]='
 python3 python3
 python_venv python3-venv'

@@ -185,9 +185,24 @@ TEST(static_shares)
 /* ---- Words of holders -----------------------------------------------------
  */
 
+enum what { COMMIT, BACK, SKIP };
+
+static enum status said(struct ledger *l, enum what what,
+                        const struct ledger_word *word)
+{
+    switch (what) {
+    case COMMIT:
+        return ledger_commit(l, word);
+    case BACK:
+        return ledger_give_back(l, word);
+    case SKIP:
+        break;
+    }
+    return ledger_skip(l, word);
+}
+
 TEST(words_about_a_lease)
 {
-    enum what { COMMIT, BACK, SKIP };
     static const struct {
         enum what what;
         uint32_t host;
@@ -238,11 +253,7 @@ TEST(words_about_a_lease)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct ledger_word word = {
             rows[i].host, rows[i].lease, {rows[i].first, rows[i].end}, 0};
-        enum status s;
-
-        s = rows[i].what == COMMIT ? ledger_commit(l, &word)
-            : rows[i].what == BACK ? ledger_give_back(l, &word)
-                                   : ledger_skip(l, &word);
+        enum status s = said(l, rows[i].what, &word);
         if (s != rows[i].want) {
             fprintf(stderr, "row %zu: %s\n", i, status_name(s));
         }

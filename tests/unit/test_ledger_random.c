@@ -548,21 +548,21 @@ static void run(uint64_t seed, uint64_t kind)
 
 TEST(dynamic)
 {
-    for (uint64_t seed = 0; seed < 100; seed++) {
+    for (uint64_t seed = 0; seed < 50; seed++) {
         run(seed, 0);
     }
 }
 
 TEST(stepped)
 {
-    for (uint64_t seed = 0; seed < 100; seed++) {
+    for (uint64_t seed = 0; seed < 50; seed++) {
         run(seed, 1);
     }
 }
 
 TEST(static_shares)
 {
-    for (uint64_t seed = 0; seed < 100; seed++) {
+    for (uint64_t seed = 0; seed < 50; seed++) {
         run(seed, 2);
     }
 }
