@@ -53,7 +53,11 @@ struct bench {
     char **names;
     struct store store;
     struct reign *reign;
-    struct dealt dealt;
+    struct dealt dealt; /* Shows to the four below. */
+    uint32_t *ranks;
+    uint32_t *weights;
+    uint64_t *bounds;
+    struct wire_share_all *shares;
     uint64_t now_ms;
     uint64_t timer_ms;
     struct words words;
@@ -118,6 +122,7 @@ static void bench_deal_shares(struct bench *b, uint32_t ranks)
             };
         }
     }
+    b->shares = all;
     b->dealt.shares = all;
 }
 
@@ -135,6 +140,9 @@ static void bench_deal(struct bench *b)
     for (uint32_t i = 0; i <= count * HOST_RANKS_MAX; i++) {
         bounds[i] = (uint64_t)i * 100;
     }
+    b->ranks = ranks;
+    b->weights = weights;
+    b->bounds = bounds;
     b->dealt.host_count = count;
     b->dealt.ranks = ranks;
     b->dealt.weights = weights;
@@ -160,10 +168,10 @@ static void bench_deal(struct bench *b)
 
 static void bench_free_deal(struct bench *b)
 {
-    free((void *)(uintptr_t)b->dealt.ranks);
-    free((void *)(uintptr_t)b->dealt.weights);
-    free((void *)(uintptr_t)b->dealt.channels[0].bounds);
-    free((void *)(uintptr_t)b->dealt.shares);
+    free(b->ranks);
+    free(b->weights);
+    free(b->bounds);
+    free(b->shares);
 }
 
 /* ---- The coordinator ----------------------------------------------------- */
