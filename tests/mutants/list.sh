@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # The mistakes: NAME MODEL FILE LINE INSTEAD.
 # shellcheck disable=SC2016 # nothing here is to be expanded
 
