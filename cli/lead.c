@@ -85,6 +85,7 @@ static void lead_new_reign(struct lead *l)
         .snapshot_bytes = LEAD_SNAPSHOT_BYTES,
         .run_ms = LEAD_RUN_BEATS * beat_ms,
         .has_conditions = l->options.has_conditions,
+        .acks_early = lead_setting(l, SETTING_DURABLE) == 1,
     };
 
     hash_random(&options.nonce, sizeof(options.nonce));

@@ -292,6 +292,29 @@ static void run_lose_run(struct run *r, const struct term_lease *lease)
                                      .text = why.text});
 }
 
+/* Whether the host file tells of another process than this one. */
+static bool run_is_replaced(struct run *r)
+{
+    char *key = mem_print("%shosts/%s", buf_text(&r->state_prefix), r->host);
+    struct json_doc *doc = NULL;
+    struct buf text = {0};
+    struct fault why;
+    bool is_other = false;
+
+    if (store_sync_get(r->state,
+                       &(struct store_sync_get){key, RUN_HOST_FILE_MAX, NULL},
+                       &why, &text) == STATUS_OK &&
+        json_parse(buf_bytes(&text), "host file", NULL, &doc) == STATUS_OK) {
+        is_other =
+            !bytes_is(json_string(json_get(json_root(doc), "incarnation")),
+                      r->incarnation);
+    }
+    json_destroy(&doc);
+    buf_fini(&text);
+    free(key);
+    return is_other;
+}
+
 static enum status run_follow(struct run *r, const struct succession_news *news,
                               struct fault *why)
 {
@@ -299,7 +322,8 @@ static enum status run_follow(struct run *r, const struct succession_news *news,
     bool is_ours = strcmp(r->lease.run, lease->run) == 0;
 
     if (lease->is_released && is_ours && run_has_joined(r)) {
-        run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER});
+        run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER,
+                                         .is_replaced = run_is_replaced(r)});
         return STATUS_OK;
     }
     if (lease->is_released) {

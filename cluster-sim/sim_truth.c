@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 #include "coordinator/journal.h"
 #include "coordinator/ledger_entry.h"
 #include "coordinator/record.h"
@@ -493,7 +493,8 @@ void sim_truth_told(struct sim *s, struct sim_host *h, uint32_t channel,
                        " is committed, and it is not durable",
                        h->number, p);
         }
-        if ((*m & SIM_TOLD) != 0) {
+        /* Acknowledged early, it is lost when both that held it die. */
+        if ((*m & SIM_TOLD) != 0 && !s->acks_early) {
             sim_broken(s,
                        "unit %" PRIu64 " of epoch %" PRIu64
                        " was told committed twice",

@@ -217,6 +217,13 @@ static void agent_take_started(struct agent *a, const struct agent_event *event,
     agent_report(a, fx);
 }
 
+/* Another process of this host has been let in instead of this one. */
+static bool agent_is_replaced(const struct agent *a)
+{
+    return a->cause.status == STATUS_CLAIMED ||
+           a->cause.status == STATUS_REFUSED;
+}
+
 static void agent_take_exited(struct agent *a, const struct agent_event *event,
                               struct agent_effects *fx)
 {
@@ -232,6 +239,10 @@ static void agent_take_exited(struct agent *a, const struct agent_event *event,
             mem_print("the command exited with %d", event->exit_code);
     }
     a->kill_ms = AGENT_NEVER;
+    if (agent_is_replaced(a)) {
+        agent_report(a, fx); /* The prefix is another's now. */
+        return;
+    }
     agent_enter(a, AGENT_SAVING);
     fx->do_save = true;
 }
@@ -275,6 +286,8 @@ static void agent_take_signal(struct agent *a, int number,
                                          number),
                    },
                    fx);
+    } else if (a->state == AGENT_REPORTING && agent_is_stop_signal(number)) {
+        agent_finish(a, fx); /* It has told how it went, as well as it can. */
     }
 }
 
@@ -311,8 +324,11 @@ static void agent_take_coordinator(struct agent *a,
 
 /* The run is over and this host was not told how: it has missed END, or was
  * given up. */
-static void agent_take_over(struct agent *a, struct agent_effects *fx)
+static void agent_take_over(struct agent *a, bool is_replaced,
+                            struct agent_effects *fx)
 {
+    enum status status = is_replaced ? STATUS_CLAIMED : STATUS_LOST;
+
     a->is_deaf = true;
     if (a->state >= AGENT_SAVING) {
         if (a->state == AGENT_REPORTING) {
@@ -323,10 +339,14 @@ static void agent_take_over(struct agent *a, struct agent_effects *fx)
     agent_stop(
         a,
         (struct agent_cause){
-            .status = STATUS_LOST,
-            .exit_code = status_exit_code(STATUS_LOST),
+            .status = status,
+            .exit_code = status_exit_code(status),
             .yields = true,
-            .text = mem_print("%s ended the job without this host", a->leader),
+            .text = mem_print(
+                "%s ended the job without this %s", a->leader,
+                is_replaced ? "process: another one has its place, nothing "
+                              "is saved"
+                            : "host"),
         },
         fx);
 }
@@ -466,7 +486,7 @@ static void agent_take(struct agent *a, const struct agent_event *event,
         agent_take_coordinator(a, event);
         break;
     case AGENT_EVENT_OVER:
-        agent_take_over(a, fx);
+        agent_take_over(a, event->is_replaced, fx);
         break;
     }
 }
@@ -501,6 +521,7 @@ void agent_step(struct agent *a, const struct agent_event *event,
     fx->do_start = false;
     fx->signal_count = 0;
     fx->do_save = false;
+    fx->has_rate = false;
     fx->is_over = a->state == AGENT_OVER;
     if (a->state != AGENT_OVER) {
         agent_take(a, event, fx);

@@ -19,8 +19,11 @@ class Feed:
         self.answers = self.socket.makefile("r", encoding="utf-8")
 
     def ask(self, line):
-        self.socket.sendall(line.encode() + b"\n")
-        return self.answers.readline().split()
+        try:
+            self.socket.sendall(line.encode() + b"\n")
+            return self.answers.readline().split()
+        except ConnectionError:
+            return ["gone"]
 
 
 def append(path, text):
