@@ -130,7 +130,7 @@ static inline void rig_take(struct rig *g, struct rig_guest *h,
         rig_take_grant(g, h, &m->grant);
     } else if (m->type == WIRE_END) {
         rig_look(g);
-        EXPECT(g->is_over_kept);
+        EXPECT(g->is_over_kept || m->end.status != STATUS_OK);
         h->has_end = true;
         h->end = m->end;
         rig_copy_text(h->end_text[0], m->end.host);

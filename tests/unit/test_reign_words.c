@@ -375,8 +375,17 @@ TEST(a_journal_without_what_was_dealt)
     close_rig(&g);
 }
 
-/* The store is away while what was dealt is looked for. */
-TEST(loading_is_tried_again)
+static void fail_load(struct rig *g, enum status status)
+{
+    g->lead->do_prepare = REIGN_PREPARE_NOTHING;
+    rig_step(g, g->lead,
+             (struct reign_event){.type = REIGN_EVENT_PREPARED,
+                                  .status = status,
+                                  .text = "no luck"});
+}
+
+/* The second coordinator of a run, about to look for what was dealt. */
+static struct rig *open_loading(void)
 {
     struct rig *g = open_rig();
 
@@ -389,13 +398,36 @@ TEST(loading_is_tried_again)
     }
     EXPECT_EQ(g->lead->do_prepare, REIGN_LOAD);
     EXPECT_EQ(reign_state(g->lead->r), REIGN_LOADING);
-    g->lead->do_prepare = REIGN_PREPARE_NOTHING;
-    rig_step(g, g->lead,
-             (struct reign_event){.type = REIGN_EVENT_PREPARED,
-                                  .status = STATUS_STORE,
-                                  .text = "away"});
-    EXPECT_EQ(g->lead->do_prepare, REIGN_LOAD);
+    return g;
+}
+
+TEST(what_was_dealt_is_damaged)
+{
+    static const enum status rows[] = {STATUS_MALFORMED, STATUS_VERSION,
+                                       STATUS_FULL};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig *g = open_loading();
+
+        fail_load(g, rows[i]);
+        EXPECT_EQ(reign_state(g->lead->r), REIGN_BROKEN);
+        EXPECT_STR(reign_fault(g->lead->r), "no luck");
+        close_rig(&g);
+    }
+}
+
+/* The store is away while what was dealt is looked for. */
+TEST(loading_is_tried_again)
+{
+    struct rig *g = open_loading();
+
+    fail_load(g, STATUS_STORE);
+    EXPECT_EQ(g->lead->do_prepare, REIGN_PREPARE_NOTHING);
     EXPECT_EQ(reign_state(g->lead->r), REIGN_LOADING);
+    EXPECT_EQ(g->lead->timer_ms, g->now_ms + RIG_HEARTBEAT_MS);
+    g->now_ms = g->lead->timer_ms;
+    rig_step(g, g->lead, (struct reign_event){.type = REIGN_EVENT_TIMER});
+    EXPECT_EQ(g->lead->do_prepare, REIGN_LOAD);
     play(g);
     expect_whole(g);
     close_rig(&g);
