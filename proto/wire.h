@@ -27,30 +27,7 @@
 #include "base/status.h"
 #include "proto/wire_limits.h"
 #include "proto/wire_phase.h"
-
-/* One channel of a SHARE: where the host finds what it is to bring. */
-struct wire_share {
-    struct bytes channel;
-    struct bytes share;    /* Key of the share object in the state store. */
-    struct bytes catalog;  /* Key of the channel's catalog there. */
-    struct bytes root_uri; /* Objects' keys are below this. */
-    struct bytes prefix;   /* The source's key prefix. */
-    uint64_t units;
-    uint64_t bytes;
-    struct bytes named_by; /* "the inventory of 2026-…"; empty: a listing. */
-    uint64_t number;       /* Of the channel, in WORK and GRANT. */
-    uint64_t is_dynamic;   /* 1: its units are leased while the command runs. */
-    uint64_t positions;    /* Of an epoch, when it is dynamic. */
-};
-
-/* One channel of a BEAT: how far the host has brought it. */
-struct wire_progress {
-    struct bytes channel;
-    uint64_t units_done;
-    uint64_t units;
-    uint64_t bytes_done;
-    uint64_t bytes;
-};
+#include "proto/wire_share.h"
 
 /* Worker → coordinator: I am here. Repeated until answered. */
 struct wire_hello {
@@ -91,16 +68,6 @@ struct wire_beat {
 struct wire_pulse {
     uint64_t number;
     uint64_t rate; /* Of requests to stores, in 1000 s; 0: no limit. */
-};
-
-/* Coordinator → worker: this is yours. */
-struct wire_share_all {
-    struct bytes output;     /* URI to write below; "" for none. */
-    struct bytes checkpoint; /* URI to write below; "" for none. */
-    uint64_t first_rank;     /* Of this host, among all of the job. */
-    uint64_t rank_count;     /* Of the whole job. */
-    struct wire_share shares[WIRE_CHANNELS_MAX];
-    uint32_t share_count;
 };
 
 /* Worker → coordinator: my share is here. Coordinator → worker: start. */

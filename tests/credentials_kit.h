@@ -125,7 +125,7 @@ static inline void kit_stop(struct kit *k)
 static inline enum status kit_fetch(struct kit *k, uint32_t answer_ms,
                                     struct fault *why, struct credentials *out)
 {
-    struct credentials_chain chain;
+    struct credentials_chain chain = {0};
     struct credentials_fetcher f = {.config = k->config,
                                     .clock = &k->clock,
                                     .answer_ms = answer_ms,

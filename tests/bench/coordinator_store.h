@@ -43,12 +43,13 @@ static size_t mapped_bytes; /* Of all that is not the coordinator's. */
 
 static inline void *map_new(size_t size)
 {
+    const int prot = PROT_READ | PROT_WRITE;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
     void *at;
 
     size = (size + 4095) / 4096 * 4096;
-    /* cppcheck-suppress invalidFunctionArg */
-    at = mmap(NULL, size, PROT_READ | PROT_WRITE,
-              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    // cppcheck-suppress invalidFunctionArg ; there is no file
+    at = mmap(NULL, size, prot, flags, -1, 0);
     CHECK(at != MAP_FAILED);
     mapped_bytes += size;
     return at;

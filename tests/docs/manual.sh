@@ -80,7 +80,7 @@ value_for() { # FLAG: one that it takes
     durable) echo pair ;;
     secret-file) echo /tmp/secret ;;
     bind) echo 127.0.0.1 ;;
-    resume | secret-file) echo /tmp/z ;;
+    resume) echo /tmp/z ;;
     *) echo 7 ;;
     esac
 }

@@ -47,7 +47,7 @@ static inline void rig_settle_done(const struct rig *g, struct rig_guest *h,
 static inline void rig_take_leases(struct rig *g, struct rig_guest *h,
                                    const struct grant *grant)
 {
-    struct rig_lease next[WORK_LEASES_MAX];
+    struct rig_lease next[WORK_LEASES_MAX] = {0};
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < grant->lease_count; i++) {
@@ -76,7 +76,7 @@ static inline void rig_take_leases(struct rig *g, struct rig_guest *h,
         h->lost +=
             h->leases[i].number != 0 && h->leases[i].begun < h->leases[i].end;
     }
-    memcpy(h->leases, next, sizeof(h->leases));
+    memcpy(h->leases, next, count * sizeof(next[0]));
     h->lease_count = count;
 }
 
@@ -130,7 +130,7 @@ static inline void rig_take(struct rig *g, struct rig_guest *h,
         rig_take_grant(g, h, &m->grant);
     } else if (m->type == WIRE_END) {
         rig_look(g);
-        EXPECT(g->is_over_kept);
+        EXPECT(g->is_over_kept || m->end.status != STATUS_OK);
         h->has_end = true;
         h->end = m->end;
         rig_copy_text(h->end_text[0], m->end.host);

@@ -127,6 +127,45 @@ TEST(a_run_that_ends_without_this_host)
     }
 }
 
+/* Another process is this host now: what this one's command has written is
+ * not saved over what that one saves. */
+TEST(who_was_replaced_saves_nothing)
+{
+    struct bench b = open_at(AGENT_RUNNING);
+
+    step(&b,
+         (struct agent_event){.type = AGENT_EVENT_OVER, .is_replaced = true});
+    EXPECT_STR(asked(&b), "kill15 ");
+    exited(&b, 0, 0);
+    EXPECT_STR(asked(&b), "+over ");
+    EXPECT_EQ(agent_outcome(b.agent).status, STATUS_CLAIMED);
+    EXPECT(strstr(outcome(&b), "another one has its place") != NULL);
+    end(&b);
+    b = open_at(AGENT_RUNNING);
+    hear_refuse(&b, STATUS_CLAIMED);
+    EXPECT_STR(asked(&b), "kill15 ");
+    exited(&b, 3, 0);
+    EXPECT_STR(asked(&b), "+over ");
+    end(&b);
+}
+
+/* A host that has reported waits for END, but not against a person's will. */
+TEST(a_stop_signal_ends_the_wait_for_the_end)
+{
+    static const int rows[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+    for (int i = 0; i < 4; i++) {
+        struct bench b = open_far(AGENT_REPORTING);
+
+        kick(&b, SIGUSR1);
+        EXPECT_STR(asked(&b), "");
+        kick(&b, rows[i]);
+        EXPECT_STR(asked(&b), "+over ");
+        EXPECT_STR(outcome(&b), "OK 3 the command exited with 3");
+        end(&b);
+    }
+}
+
 /* Whoever has slept has not been silent to, as long as it has not asked. */
 TEST(silence_counts_from_the_first_unanswered_word)
 {

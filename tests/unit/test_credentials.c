@@ -193,7 +193,7 @@ TEST(chain_assumes_from_the_source_on)
 {
     struct kit k = {.count = 0};
     struct credentials_chain chain = {0};
-    struct fault why;
+    struct fault why = {""};
 
     kit_parse(&k,
               "[default]\nrole_arn=arn:last\nsource_profile=b\n"
@@ -215,7 +215,7 @@ static enum status chain_of_roles(int count)
     struct kit k = {.count = 0};
     struct credentials_chain chain = {0};
     struct buf text = {0};
-    struct fault why;
+    struct fault why = {""};
     enum status s;
 
     buf_add_text(&text, "[default]\nrole_arn=r\nsource_profile=p1\n");
@@ -241,7 +241,7 @@ TEST(chain_shows_a_long_name_short)
 {
     struct kit k = {.count = 0};
     struct credentials_chain chain = {0};
-    struct fault why;
+    struct fault why = {""};
     char origin[CREDENTIALS_ORIGIN_MAX];
     char name[600];
     char *text;

@@ -432,7 +432,7 @@ TEST(process_that_can_not_run)
 static enum status process_for(struct kit *k, uint32_t process_ms,
                                struct fault *why)
 {
-    struct credentials_chain chain;
+    struct credentials_chain chain = {0};
     struct credentials_fetcher f = {
         .config = k->config, .clock = &k->clock, .process_ms = process_ms};
     struct credentials out;

@@ -153,38 +153,44 @@ TEST(a_changed_byte_is_refused)
     buf_fini(&text);
 }
 
-/* What no ledger could be made from, behind a checksum that is right. */
+/* Make of @k what no ledger could be made from. */
+static void spoil(struct dealt_kit *k, int row)
+{
+    struct dealt_channel *train = &k->dealt.channels[DEALT_KIT_TRAIN];
+    struct dealt_channel *eval = &k->dealt.channels[DEALT_KIT_EVAL];
+
+    if (row == 0) {
+        k->weights[1] = 0;
+    } else if (row == 1) {
+        k->weights[1] = 1000001;
+    } else if (row == 2) {
+        train->positions = UINT64_MAX / 4;
+    } else if (row == 3) {
+        train->epochs = 0;
+    } else if (row == 4) {
+        train->first_epoch = 2;
+        train->epochs = UINT64_MAX - 1;
+    } else if (row == 5) {
+        eval->step_units = 3;
+    } else if (row == 6) {
+        k->shares[0].share_count = 1; /* Its ranks have 0 to 5 of eval. */
+    } else if (row == 7) {
+        train->base = BYTES("\x01");
+    } else {
+        eval->positions++;
+    }
+}
+
+/* Behind a checksum that is right. */
 TEST(what_no_ledger_takes_is_refused)
 {
     enum { ROWS = 9 };
+    struct dealt_kit k;
     struct buf text = {0};
 
     for (int row = 0; row < ROWS; row++) {
-        struct dealt_kit k;
-        struct dealt_channel *train = &k.dealt.channels[DEALT_KIT_TRAIN];
-        struct dealt_channel *eval = &k.dealt.channels[DEALT_KIT_EVAL];
-
         dealt_kit_make(&k);
-        if (row == 0) {
-            k.weights[1] = 0;
-        } else if (row == 1) {
-            k.weights[1] = 1000001;
-        } else if (row == 2) {
-            train->positions = UINT64_MAX / 4;
-        } else if (row == 3) {
-            train->epochs = 0;
-        } else if (row == 4) {
-            train->first_epoch = 2;
-            train->epochs = UINT64_MAX - 1;
-        } else if (row == 5) {
-            eval->step_units = 3;
-        } else if (row == 6) {
-            k.shares[0].share_count = 1; /* Its ranks have 0 to 5 of eval. */
-        } else if (row == 7) {
-            train->base = BYTES("\x01");
-        } else {
-            eval->positions++;
-        }
+        spoil(&k, row);
         write_kit(&k, &text);
         if (read_back(&text, DEALT_KIT_RUN) != STATUS_MALFORMED) {
             fprintf(stderr, "row %d\n", row);

@@ -178,22 +178,24 @@ TEST(an_outsider_waits_longer_and_begins_a_run)
         {300, 't', 0, NULL, NULL, "r", NEVER, F},
         {310, 'r', STATUS_OK, "g2", GOLD, "-", 600, F}, /* Renewed. */
         {600, 't', 0, NULL, NULL, "r", NEVER, F},
-        {610, 'r', STATUS_STORE, NULL, NULL, "-", 710, F},
+        {610, 'r', STATUS_STORE, NULL, NULL, "-", 710, F}, /* Anew. */
         {710, 't', 0, NULL, NULL, "r", NEVER, F},
         {720, 'r', STATUS_OK, "g2", GOLD, "-", 1010, F},
         {1010, 't', 0, NULL, NULL, "r", NEVER, F},
         {2950, 'r', STATUS_OK, "g2", GOLD, "r", NEVER, L},
-        {2960, 'r', STATUS_OK, "g2", GOLD, "-", 3085, L}, /* Its turn. */
-        {3085, 't', 0, NULL, NULL, "r", NEVER, L},
-        {3090, 'r', STATUS_OK, "g2", GOLD, "m:g2", NEVER, L},
-        {3100, 'w', STATUS_OK, "e1", NULL, "-", 3390, K},
+        {2960, 'r', STATUS_OK, "g2", GOLD, "-", 3250, L},
+        {3250, 't', 0, NULL, NULL, "r", NEVER, L},
+        {3260, 'r', STATUS_OK, "g2", GOLD, "-", 3385, L}, /* Its turn. */
+        {3385, 't', 0, NULL, NULL, "r", NEVER, L},
+        {3390, 'r', STATUS_OK, "g2", GOLD, "m:g2", NEVER, L},
+        {3400, 'w', STATUS_OK, "e1", NULL, "-", 3690, K},
     };
     struct term *t = make(2);
 
     PLAY(t, rows);
     EXPECT_EQ(term_lease(t)->term, 6);
     EXPECT_STR(term_lease(t)->run, "a2");
-    EXPECT_EQ(term_until_ms(t), 3090 + REIGN);
+    EXPECT_EQ(term_until_ms(t), 3390 + REIGN);
     term_destroy(&t);
 }
 
