@@ -26,8 +26,9 @@ enum {
     LEAD_GAP_MAX_MS = 200,
     LEAD_LOOK_PART = 8,
     LEAD_LOOK_MIN_MS = 50,
-    LEAD_RUN_BEATS = 5, /* What a lease aims at. */
-    LEAD_SNAPSHOT_BYTES = 1 << 20,
+    LEAD_RUN_BEATS = 5,             /* What a lease aims at. */
+    LEAD_SNAPSHOT_BYTES = 16 << 10, /* Of journal, and for each host, */
+    LEAD_SNAPSHOT_HOST_BYTES = 512, /* so many more. */
     LEAD_PATIENCE = 10, /* How many host timeouts it waits for the store when
                            only the job's end is left to write. */
 };
@@ -87,7 +88,8 @@ static void lead_new_reign(struct lead *l)
             },
         .number = c->hosts.current,
         .gap_ms = gap_ms < LEAD_GAP_MAX_MS ? gap_ms : LEAD_GAP_MAX_MS,
-        .snapshot_bytes = LEAD_SNAPSHOT_BYTES,
+        .snapshot_bytes =
+            LEAD_SNAPSHOT_BYTES + LEAD_SNAPSHOT_HOST_BYTES * c->hosts.count,
         .run_ms = LEAD_RUN_BEATS * beat_ms,
         .has_conditions = l->options.has_conditions,
         .acks_early = lead_setting(l, SETTING_DURABLE) == 1,
@@ -191,6 +193,10 @@ static void lead_step(struct lead *l, struct reign_event *event)
 
     event->now_ms = clock_now_ms(&clock_os);
     event->wall_ms = clock_wall_ms(&clock_os);
+    event->until_ms = succession_until_ms(l->options.succession);
+    if (event->until_ms == 0) {
+        event->until_ms = 1; /* Not leading now: long ago. */
+    }
     reign_step(l->reign, event, &fx);
     for (uint32_t i = 0; i < fx.request_count; i++) {
         store_queue_add(l->queue, &fx.requests[i]);

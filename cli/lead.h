@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/status.h"
 #include "cli/contract.h"
+#include "cli/succession.h"
 #include "coordinator/term.h"
 #include "proto/net.h"
 
@@ -20,6 +21,7 @@ struct lead_options {
     const char *state_uri;           /* The same. */
     struct net *net;                 /* Bound; lent. */
     const struct term_lease *lease;  /* What it leads; copied. */
+    struct succession *succession;   /* Knows until when. */
     const struct net_keys *keys;     /* The host's own. */
     bool has_conditions;             /* The store's conditional writes. */
 };

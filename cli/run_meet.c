@@ -211,6 +211,7 @@ static enum status run_lead(struct run *r, struct fault *why)
         .state_uri = r->state_uri,
         .net = r->listener,
         .lease = &r->lead_lease,
+        .succession = r->succession,
         .keys = &r->keys,
         .has_conditions = r->has_conditions,
     };

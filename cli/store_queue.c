@@ -12,7 +12,17 @@
 #include "base/mem.h"
 #include "store/store_sync.h"
 
-enum { STORE_QUEUE_LIMIT_MS = 5000, STORE_QUEUE_TEXT_MAX = 256 };
+enum { STORE_QUEUE_LIMIT_MS = 5000, STORE_QUEUE_THREADS = 4 };
+
+struct store_queue;
+
+/* One of the threads, with a store of its own. */
+struct store_queue_lane {
+    struct store_queue *queue;
+    struct store *store;
+    bool has_thread;
+    pthread_t thread;
+};
 
 /* One request, and then its outcome. */
 struct store_queue_item {
@@ -32,11 +42,9 @@ struct store_queue_list {
 
 struct store_queue {
     int fd;
-    bool has_thread;
-    pthread_t thread;
     char *folder;
     struct buf prefix;
-    struct store *store; /* The thread's. */
+    struct store_queue_lane lanes[STORE_QUEUE_THREADS];
     struct store_queue_item *taken;
 
     pthread_mutex_t lock;
@@ -79,7 +87,7 @@ static void store_queue_free_item(struct store_queue_item *item)
     }
 }
 
-static enum status store_queue_put(struct store_queue *q,
+static enum status store_queue_put(struct store *store,
                                    struct store_queue_item *item,
                                    struct fault *why)
 {
@@ -90,7 +98,7 @@ static enum status store_queue_put(struct store_queue *q,
     } else if (item->ask == JOURNAL_REPLACE) {
         when = STORE_IF_MATCH;
     }
-    return store_sync_put(q->store,
+    return store_sync_put(store,
                           &(struct store_sync_put){item->key,
                                                    buf_bytes(&item->body), when,
                                                    item->etag},
@@ -103,7 +111,7 @@ static bool store_queue_is_answer(enum status s)
            s == STATUS_CHANGED;
 }
 
-static void store_queue_do(struct store_queue *q, struct store_queue_item *item)
+static void store_queue_do(struct store *store, struct store_queue_item *item)
 {
     struct fault why = {.text = ""};
     char quoted[FAULT_TEXT_MAX];
@@ -116,9 +124,9 @@ static void store_queue_do(struct store_queue *q, struct store_queue_item *item)
                                item->key, JOURNAL_SNAPSHOT_MAX, item->etag},
                            &why, &item->body);
     } else if (item->ask == JOURNAL_DELETE) {
-        item->status = store_sync_delete(q->store, item->key, &why);
+        item->status = store_sync_delete(store, item->key, &why);
     } else {
-        item->status = store_queue_put(q, item, &why);
+        item->status = store_queue_put(store, item, &why);
     }
     if (!store_queue_is_answer(item->status)) {
         log_event(LOG_WARN, "journal.trouble", "reason=%s",
@@ -128,7 +136,8 @@ static void store_queue_do(struct store_queue *q, struct store_queue_item *item)
 
 static void *store_queue_main(void *self)
 {
-    struct store_queue *q = self;
+    struct store_queue_lane *lane = self;
+    struct store_queue *q = lane->queue;
     uint64_t one = 1;
 
     pthread_mutex_lock(&q->lock);
@@ -140,7 +149,7 @@ static void *store_queue_main(void *self)
             continue;
         }
         pthread_mutex_unlock(&q->lock);
-        store_queue_do(q, item);
+        store_queue_do(lane->store, item);
         pthread_mutex_lock(&q->lock);
         store_queue_push(&q->locked.done, item);
         CHECK(write(q->fd, &one, sizeof(one)) == sizeof(one));
@@ -149,24 +158,56 @@ static void *store_queue_main(void *self)
     return NULL;
 }
 
+static enum status store_queue_start_lane(struct store_queue *q,
+                                          const char *uri, int i,
+                                          struct fault *why)
+{
+    struct store_queue_lane *lane = &q->lanes[i];
+    enum status s;
+
+    lane->queue = q;
+    buf_clear(&q->prefix);
+    s = store_open(uri, STORE_WRITE, why, &lane->store, &q->prefix);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    store_set_limit(lane->store, STORE_QUEUE_LIMIT_MS);
+    return STATUS_OK;
+}
+
+static enum status store_queue_start_threads(struct store_queue *q,
+                                             struct fault *why)
+{
+    for (int i = 0; i < STORE_QUEUE_THREADS; i++) {
+        struct store_queue_lane *lane = &q->lanes[i];
+
+        lane->has_thread =
+            pthread_create(&lane->thread, NULL, store_queue_main, lane) == 0;
+        if (!lane->has_thread) {
+            return fault_set(why, STATUS_OS, "no thread to write the journal");
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status store_queue_start(const char *uri, const char *folder,
                               struct fault *why, struct store_queue **out)
 {
     struct store_queue *q = mem_new(1, sizeof(*q));
-    enum status s;
+    enum status s = STATUS_OK;
 
     q->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(pthread_mutex_init(&q->lock, NULL) == 0);
     CHECK(pthread_cond_init(&q->wake, NULL) == 0);
-    s = store_open(uri, STORE_WRITE, why, &q->store, &q->prefix);
+    if (q->fd < 0) {
+        s = fault_set(why, STATUS_OS, "no descriptor for the journal");
+    }
+    for (int i = 0; s == STATUS_OK && i < STORE_QUEUE_THREADS; i++) {
+        s = store_queue_start_lane(q, uri, i, why);
+    }
+    q->folder = mem_print("%s%s", buf_text(&q->prefix), folder);
     if (s == STATUS_OK) {
-        store_set_limit(q->store, STORE_QUEUE_LIMIT_MS);
-        q->folder = mem_print("%s%s", buf_text(&q->prefix), folder);
-        q->has_thread = q->fd >= 0 && pthread_create(&q->thread, NULL,
-                                                     store_queue_main, q) == 0;
-        if (!q->has_thread) {
-            s = fault_set(why, STATUS_OS, "no thread to write the journal");
-        }
+        s = store_queue_start_threads(q, why);
     }
     *out = q;
     if (s != STATUS_OK) {
@@ -232,12 +273,15 @@ void store_queue_end(struct store_queue **q)
     if (old == NULL) {
         return;
     }
-    if (old->has_thread) {
-        pthread_mutex_lock(&old->lock);
-        old->locked.is_ending = true;
-        pthread_cond_signal(&old->wake);
-        pthread_mutex_unlock(&old->lock);
-        CHECK(pthread_join(old->thread, NULL) == 0);
+    pthread_mutex_lock(&old->lock);
+    old->locked.is_ending = true;
+    pthread_cond_broadcast(&old->wake);
+    pthread_mutex_unlock(&old->lock);
+    for (int i = 0; i < STORE_QUEUE_THREADS; i++) {
+        if (old->lanes[i].has_thread) {
+            CHECK(pthread_join(old->lanes[i].thread, NULL) == 0);
+        }
+        store_close(&old->lanes[i].store);
     }
     store_queue_free_item(old->taken);
     while (old->locked.asked.first != NULL) {
@@ -246,7 +290,6 @@ void store_queue_end(struct store_queue **q)
     while (old->locked.done.first != NULL) {
         store_queue_free_item(store_queue_pop(&old->locked.done));
     }
-    store_close(&old->store);
     buf_fini(&old->prefix);
     free(old->folder);
     pthread_cond_destroy(&old->wake);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests to a store from a loop that must not wait: a thread of its own
- * makes them one after the other, and the owner learns of the outcomes by a
+/* Requests to a store from a loop that must not wait: some threads of its own
+ * make them, in any order, and the owner learns of the outcomes by a
  * descriptor. For the journal. */
 
 #ifndef CLI_STORE_QUEUE_H

@@ -34,6 +34,7 @@ struct succession {
     struct {
         struct succession_news news;
         bool is_new;
+        uint64_t until_ms;
         bool has_run;
         char run[TERM_RUN_SIZE + 1];
         bool is_eager;
@@ -103,6 +104,8 @@ static void succession_tell(struct succession *s)
     pthread_mutex_lock(&s->lock);
     is_new = succession_differs(&news, &s->locked.news);
     s->locked.news = news;
+    s->locked.until_ms =
+        news.state == TERM_LEADING ? term_until_ms(s->term) : 0;
     s->locked.is_new = s->locked.is_new || is_new;
     pthread_mutex_unlock(&s->lock);
     if (is_new) {
@@ -208,6 +211,16 @@ bool succession_take(struct succession *s, struct succession_news *out)
     *out = s->locked.news;
     pthread_mutex_unlock(&s->lock);
     return is_new;
+}
+
+uint64_t succession_until_ms(struct succession *s)
+{
+    uint64_t until_ms;
+
+    pthread_mutex_lock(&s->lock);
+    until_ms = s->locked.until_ms;
+    pthread_mutex_unlock(&s->lock);
+    return until_ms;
 }
 
 void succession_enter_run(struct succession *s, const char *run)

@@ -442,6 +442,22 @@ static uint64_t reign_timer_ms(const struct reign *r)
     return next_ms;
 }
 
+/* The lease has run out: another host may lead. What renews leases, ends or
+ * refuses waits; it is asked for again. */
+static void reign_hold_tongue(struct reign *r)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < r->send_count; i++) {
+        enum wire_type type = r->sends[i].message.type;
+
+        if (type != WIRE_GRANT && type != WIRE_REFUSE && type != WIRE_END) {
+            r->sends[kept++] = r->sends[i];
+        }
+    }
+    r->send_count = kept;
+}
+
 void reign_step(struct reign *r, const struct reign_event *event,
                 struct reign_effects *fx)
 {
@@ -456,6 +472,9 @@ void reign_step(struct reign *r, const struct reign_event *event,
         reign_wake(r);
         reign_take(r, event);
         reign_settle(r);
+    }
+    if (event->until_ms != 0 && r->now_ms >= event->until_ms) {
+        reign_hold_tongue(r);
     }
     fx->sends = r->sends;
     fx->send_count = r->state == REIGN_DEPOSED || r->state == REIGN_BROKEN

@@ -69,6 +69,9 @@ struct reign_event {
     enum reign_event_type type;
     uint64_t now_ms;
     uint64_t wall_ms;
+    uint64_t until_ms; /* This host's lease is valid so long; 0: not limited.
+                          Beyond, nothing is said that another coordinator
+                          might contradict. */
     uint64_t peer;
     const struct wire_message *message;
     enum status status;

@@ -195,9 +195,11 @@ void reign_note_plans(struct reign *r)
     for (uint32_t i = 0; r->session != NULL && i < r->dealt->host_count; i++) {
         enum wire_phase phase = session_host(r->session, i).phase;
 
-        if (phase != WIRE_PHASE_ABSENT && phase != WIRE_PHASE_LOST) {
+        /* One that is lost now may come back as the process that it was. */
+        if (phase != WIRE_PHASE_ABSENT) {
             reign_note_host(r, i);
-            for (uint32_t c = 0; c < r->dealt->channel_count; c++) {
+            for (uint32_t c = 0;
+                 phase != WIRE_PHASE_LOST && c < r->dealt->channel_count; c++) {
                 ledger_enter(r->ledgers[c], i, r->now_ms);
             }
         }

@@ -224,7 +224,8 @@ static void session_advance(struct session *s, uint64_t wall_ms)
     if (s->phase == SESSION_BRINGING) {
         session_advance_bringing(s, wall_ms);
     }
-    if (s->phase < SESSION_OVER && session_out_count(s) == s->host_count) {
+    if (s->phase > SESSION_JOINING && s->phase < SESSION_OVER &&
+        session_out_count(s) == s->host_count) {
         session_enter(s, SESSION_OVER);
         if (!was_ending) {
             session_broadcast_end(s);

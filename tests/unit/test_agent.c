@@ -18,11 +18,14 @@ TEST(a_job_from_hello_to_end)
     EXPECT_EQ(b.fx.sends[0].hello.attempt, 2);
     EXPECT_EQ(b.fx.sends[0].hello.wall_ms, 777);
     EXPECT_EQ(b.fx.sends[0].hello.host_count, 3);
-    EXPECT_EQ(b.fx.timer_ms, 1100);
-    tick(&b, 999);
-    EXPECT_STR(asked(&b), "");
-    tick(&b, 1);
-    EXPECT_STR(asked(&b), "HELLO ");
+    for (uint64_t ms = 50; ms < HEARTBEAT; ms *= 2) {
+        EXPECT_EQ(b.fx.timer_ms, b.now_ms + ms); /* Soon, then less often. */
+        tick(&b, ms - 1);
+        EXPECT_STR(asked(&b), "");
+        tick(&b, 1);
+        EXPECT_STR(asked(&b), "HELLO ");
+    }
+    EXPECT_EQ(b.fx.timer_ms, b.now_ms + HEARTBEAT);
     hear(&b,
          (struct wire_message){.type = WIRE_WELCOME, .welcome = {500, 9000}});
     EXPECT_STR(asked(&b), "BEAT ");
