@@ -119,7 +119,7 @@ static void store_queue_do(struct store *store, struct store_queue_item *item)
     if (item->ask == JOURNAL_GET) {
         buf_clear(&item->body);
         item->status =
-            store_sync_get(q->store,
+            store_sync_get(store,
                            &(struct store_sync_get){
                                item->key, JOURNAL_SNAPSHOT_MAX, item->etag},
                            &why, &item->body);
