@@ -97,7 +97,9 @@ struct host_keys_watch_options {
     const char *const *hosts;
     uint32_t host_count;
     uint32_t every_ms;
-    struct net *net;               /* A server with keys; outlives it, too. */
+    uint32_t number; /* Of the host with @own, */
+    const char *own; /* whose key is admitted before the start returns. */
+    struct net *net; /* A server with keys; outlives it, too. */
     const struct net_keys *shared; /* The pair of the secret file, or NULL. */
 };
 

@@ -58,6 +58,9 @@ static void host_keys_admit(struct host_keys_watch *w)
     if (shared != NULL) {
         w->set[count++] = host_keys_as(shared->public_key, HOST_KEYS_ANY);
     }
+    if (count == 0 && w->options.own != NULL) {
+        w->set[count++] = host_keys_as(w->options.own, w->options.number);
+    }
     w->set[count++] = host_keys_as(w->guest.public_key, HOST_KEYS_GUEST);
     net_admit(w->options.net, w->set, count);
     log_event(LOG_DEBUG, "keys.admitted", "count=%zu", count);
@@ -161,6 +164,7 @@ enum status host_keys_watch_start(const struct host_keys_watch_options *options,
     w->set = mem_new((size_t)options->host_count + 2, sizeof(*w->set));
     net_keys_make(&w->guest);
     w->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    host_keys_admit(w);
     /* Signals are for the main loop. */
     sigfillset(&all);
     CHECK(pthread_sigmask(SIG_SETMASK, &all, &old) == 0);

@@ -24,6 +24,8 @@ enum {
     LEAD_DRAIN_MAX = 1024,
     LEAD_GAP_PART = 20, /* Of a heartbeat, between writes of the journal. */
     LEAD_GAP_MAX_MS = 200,
+    LEAD_LOOK_PART = 8,
+    LEAD_LOOK_MIN_MS = 50,
     LEAD_RUN_BEATS = 5, /* What a lease aims at. */
     LEAD_SNAPSHOT_BYTES = 1 << 20,
     LEAD_PATIENCE = 10, /* How many host timeouts it waits for the store when
@@ -88,6 +90,7 @@ static void lead_new_reign(struct lead *l)
         .snapshot_bytes = LEAD_SNAPSHOT_BYTES,
         .run_ms = LEAD_RUN_BEATS * beat_ms,
         .has_conditions = l->options.has_conditions,
+        .acks_early = lead_setting(l, SETTING_DURABLE) == 1,
     };
 
     hash_random(&options.nonce, sizeof(options.nonce));
@@ -346,6 +349,14 @@ static void lead_turn(struct lead *l, int wait_ms)
     lead_give_up(l);
 }
 
+/* Between readings of the host files, while a key comes that is not known. */
+static uint32_t lead_look_ms(const struct lead *l)
+{
+    uint64_t ms = lead_setting(l, SETTING_HEARTBEAT) / LEAD_LOOK_PART;
+
+    return (uint32_t)(ms > LEAD_LOOK_MIN_MS ? ms : LEAD_LOOK_MIN_MS);
+}
+
 /* Let the job's hosts in, and only them. */
 static void lead_admit(struct lead *l)
 {
@@ -358,7 +369,9 @@ static void lead_admit(struct lead *l)
             .state_uri = l->options.state_uri,
             .hosts = (const char *const *)c->hosts.names,
             .host_count = c->hosts.count,
-            .every_ms = (uint32_t)lead_setting(l, SETTING_HEARTBEAT),
+            .every_ms = lead_look_ms(l),
+            .number = c->hosts.current,
+            .own = l->options.keys->public_key,
             .net = l->options.net,
             .shared = is_shared ? l->options.keys : NULL,
         },
@@ -370,7 +383,6 @@ static void *lead_main(void *self)
     struct lead *l = self;
     uint64_t one = 1;
 
-    lead_admit(l);
     lead_new_reign(l);
     lead_step(l, &(struct reign_event){.type = REIGN_EVENT_TIMER});
     while (l->status == STATUS_OK && !l->is_over && !atomic_load(&l->stop)) {
@@ -400,6 +412,11 @@ enum status lead_start(const struct lead_options *options, struct fault *why,
     l->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s = store_queue_start(options->state_uri, folder, why, &l->queue);
     free(folder);
+    if (s == STATUS_OK) {
+        lead_admit(l);
+        s = l->status;
+        *why = l->why;
+    }
     if (s == STATUS_OK) {
         l->has_thread = l->end_fd >= 0 && l->stop_fd >= 0 &&
                         pthread_create(&l->thread, NULL, lead_main, l) == 0;

@@ -6,6 +6,7 @@
 #include "cli/run.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ enum {
     RUN_DRAIN_MAX = 64,
     RUN_SIGNAL_BASE = 128,
     RUN_PROGRESS_MS = 5000,
+    RUN_END_BEATS = 2,
 };
 
 static const struct option_row run_rows[] = {{NULL, NULL, NULL}};
@@ -272,6 +274,7 @@ void run_take_lead(struct run *r)
     struct fault why = {.text = ""};
     enum status s = lead_finish(&r->lead, &why);
 
+    r->is_job_over = s == STATUS_OK;
     if (s == STATUS_STOPPED) {
         log_event(LOG_WARN, "coordinator.deposed",
                   "term=%" PRIu64 " reason=\"%s\"", r->lead_term, why.text);
@@ -400,6 +403,29 @@ static enum status run_loop(struct run *r, struct fault *why)
     return s;
 }
 
+/* This host's part is over. A coordinator on it that is not at its end by now
+ * serves a job that goes on, or can't be served: another host takes over. */
+static void run_end_lead(struct run *r)
+{
+    struct pollfd end = {.events = POLLIN};
+    struct fault why;
+    enum status s;
+
+    if (r->lead == NULL) {
+        return;
+    }
+    end.fd = lead_fd(r->lead);
+    if (poll(&end, 1, RUN_END_BEATS * (int)run_setting(r, SETTING_HEARTBEAT)) <=
+        0) {
+        lead_stop(r->lead);
+    }
+    s = lead_finish(&r->lead, &why);
+    r->is_job_over = s == STATUS_OK;
+    if (s != STATUS_OK) {
+        log_event(LOG_WARN, "coordinator.ended", "why=%s", why.text);
+    }
+}
+
 static void run_fini(struct run *r)
 {
     struct fault why;
@@ -413,9 +439,7 @@ static void run_fini(struct run *r)
     if (r->save != NULL && save_finish(&r->save, &why) != STATUS_OK) {
         log_event(LOG_ERROR, "save.failed", "why=%s", why.text);
     }
-    if (r->lead != NULL && lead_finish(&r->lead, &why) != STATUS_OK) {
-        log_event(LOG_ERROR, "coordinator.failed", "why=%s", why.text);
-    }
+    run_end_lead(r);
     run_meet_fini(r);
     run_feed_fini(r);
     run_bring_fini(r);

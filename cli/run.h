@@ -78,8 +78,10 @@ struct run {
     char entered[WIRE_JOB_SIZE + 1]; /* The run that the succession knows of. */
     uint64_t started_ms;
     struct lead *lead;
-    uint64_t lead_term; /* Of the last lead. */
-    bool wants_lead;    /* It is this host's turn, once the last has ended. */
+    uint64_t lead_term;           /* Of the last lead. */
+    struct term_lease lead_lease; /* What this host leads, or will. */
+    bool is_job_over;             /* Led to its end by this host. */
+    bool wants_lead; /* It is this host's turn, once the last has ended. */
 
     struct net *net; /* To the coordinator. */
     struct agent *agent;

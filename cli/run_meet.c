@@ -210,13 +210,13 @@ static enum status run_lead(struct run *r, struct fault *why)
         .contract = &r->contract,
         .state_uri = r->state_uri,
         .net = r->listener,
-        .lease = &r->lease,
+        .lease = &r->lead_lease,
         .keys = &r->keys,
         .has_conditions = r->has_conditions,
     };
 
     log_event(LOG_INFO, "lease.taken", "term=%" PRIu64 " endpoint=%s",
-              r->lease.term, r->endpoint);
+              r->lead_lease.term, r->endpoint);
     return lead_start(&options, why, &r->lead);
 }
 
@@ -292,6 +292,29 @@ static void run_lose_run(struct run *r, const struct term_lease *lease)
                                      .text = why.text});
 }
 
+/* Whether the host file tells of another process than this one. */
+static bool run_is_replaced(struct run *r)
+{
+    char *key = mem_print("%shosts/%s", buf_text(&r->state_prefix), r->host);
+    struct json_doc *doc = NULL;
+    struct buf text = {0};
+    struct fault why;
+    bool is_other = false;
+
+    if (store_sync_get(r->state,
+                       &(struct store_sync_get){key, RUN_HOST_FILE_MAX, NULL},
+                       &why, &text) == STATUS_OK &&
+        json_parse(buf_bytes(&text), "host file", NULL, &doc) == STATUS_OK) {
+        is_other =
+            !bytes_is(json_string(json_get(json_root(doc), "incarnation")),
+                      r->incarnation);
+    }
+    json_destroy(&doc);
+    buf_fini(&text);
+    free(key);
+    return is_other;
+}
+
 static enum status run_follow(struct run *r, const struct succession_news *news,
                               struct fault *why)
 {
@@ -299,7 +322,8 @@ static enum status run_follow(struct run *r, const struct succession_news *news,
     bool is_ours = strcmp(r->lease.run, lease->run) == 0;
 
     if (lease->is_released && is_ours && run_has_joined(r)) {
-        run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER});
+        run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER,
+                                         .is_replaced = run_is_replaced(r)});
         return STATUS_OK;
     }
     if (lease->is_released) {
@@ -323,7 +347,7 @@ static enum status run_meet_lead(struct run *r, struct fault *why)
         return STATUS_OK;
     }
     r->wants_lead = false;
-    r->lead_term = r->lease.term;
+    r->lead_term = r->lead_lease.term;
     return run_lead(r, why);
 }
 
@@ -353,10 +377,12 @@ enum status run_meet(struct run *r, struct fault *why)
     if (r->lead != NULL && is_other) {
         lead_stop(r->lead); /* It lets go of the listener in its time. */
     }
-    s = run_follow(r, &news, why);
-    r->wants_lead = s == STATUS_OK && news.state == TERM_LEADING &&
-                    !r->is_over && news.lease.term != r->lead_term;
-    return s == STATUS_OK ? run_meet_lead(r, why) : s;
+    /* First lead, then connect to it: our own key is known then. */
+    r->wants_lead = news.state == TERM_LEADING && !r->is_over &&
+                    news.lease.term != r->lead_term;
+    r->lead_lease = news.lease;
+    s = run_meet_lead(r, why);
+    return s == STATUS_OK ? run_follow(r, &news, why) : s;
 }
 
 void run_meet_heed(struct run *r)
@@ -376,7 +402,7 @@ void run_meet_fini(struct run *r)
 {
     net_close(&r->net, 1000);
     net_close(&r->listener, RUN_LINGER_MS);
-    succession_end(&r->succession);
+    succession_end(&r->succession, r->is_job_over);
     agent_destroy(&r->agent);
     store_close(&r->state);
     net_keys_fini(&r->keys);

@@ -38,6 +38,7 @@ struct succession {
         char run[TERM_RUN_SIZE + 1];
         bool is_eager;
         bool is_ending;
+        bool is_stopped;
     } locked;
 };
 
@@ -57,11 +58,11 @@ static void succession_clear(int fd)
     }
 }
 
-/* What the owner has asked for since the last turn. */
-static bool succession_heed(struct succession *s)
+/* What the owner has asked for since the last turn: false, to stop. */
+static bool succession_heed(struct succession *s, bool *is_ending)
 {
     char run[TERM_RUN_SIZE + 1] = "";
-    bool is_ending;
+    bool is_stopped;
     bool is_eager;
 
     pthread_mutex_lock(&s->lock);
@@ -70,13 +71,14 @@ static bool succession_heed(struct succession *s)
         s->locked.has_run = false;
     }
     is_eager = s->locked.is_eager;
-    is_ending = s->locked.is_ending;
+    *is_ending = s->locked.is_ending;
+    is_stopped = s->locked.is_stopped;
     pthread_mutex_unlock(&s->lock);
     if (run[0] != '\0') {
         term_enter_run(s->term, run);
     }
     term_set_eager(s->term, is_eager);
-    return is_ending;
+    return !is_stopped;
 }
 
 static bool succession_differs(const struct succession_news *a,
@@ -126,15 +128,15 @@ static void *succession_main(void *self)
 {
     struct succession *s = self;
     bool was_ending = false;
+    bool is_ending;
 
-    while (term_state(s->term) != TERM_RELEASED) {
-        bool is_ending = succession_heed(s);
+    while (term_state(s->term) != TERM_RELEASED &&
+           succession_heed(s, &is_ending)) {
         enum term_event_type type =
             is_ending && !was_ending ? TERM_EVENT_RELEASE : TERM_EVENT_TIMER;
-        uint64_t timer_ms;
+        uint64_t timer_ms = term_store_step(s->term, s->store, s->key, type);
 
         was_ending = is_ending;
-        timer_ms = term_store_step(s->term, s->store, s->key, type);
         succession_tell(s);
         if (term_state(s->term) != TERM_RELEASED) {
             succession_wait(s, timer_ms);
@@ -231,7 +233,7 @@ void succession_set_eager(struct succession *s, bool is_eager)
     }
 }
 
-void succession_end(struct succession **s)
+void succession_end(struct succession **s, bool is_over)
 {
     struct succession *old = *s;
 
@@ -239,7 +241,8 @@ void succession_end(struct succession **s)
         return;
     }
     pthread_mutex_lock(&old->lock);
-    old->locked.is_ending = true;
+    old->locked.is_ending = is_over;
+    old->locked.is_stopped = !is_over;
     pthread_mutex_unlock(&old->lock);
     succession_signal(old->wake_fd);
     CHECK(pthread_join(old->thread, NULL) == 0);

@@ -35,8 +35,9 @@ bool succession_take(struct succession *s, struct succession_news *out);
 void succession_enter_run(struct succession *s, const char *run);
 void succession_set_eager(struct succession *s, bool is_eager);
 
-/* This host has led to the end, or wants no reign: say so in the lease, and
- * wait until that is known or given up. Ends the thread and frees *@s. */
-void succession_end(struct succession **s);
+/* End the thread and free *@s. With @is_over this host has led to the run's
+ * end: that is said in the lease first, and waited for. Without, whoever is
+ * next may take the lease. */
+void succession_end(struct succession **s, bool is_over);
 
 #endif /* CLI_SUCCESSION_H */

@@ -18,6 +18,9 @@
 #include "cluster-sim/sim.h"
 #include "cluster-sim/sim_seeds.h"
 
+/* The first of four seeds whose coordinator is killed at each step. */
+enum { MAIN_KILLED = 100 };
+
 /* What the child leaves behind, whatever happens to it. */
 struct tally {
     uint64_t seed; /* Being played. */
@@ -33,6 +36,7 @@ struct main_options {
     uint64_t seeds;
     const char *faults;
     bool has_hash;
+    bool kills; /* The coordinator, at each step of its reign. */
     bool plays_all;
     bool stops_first;
 };
@@ -48,6 +52,7 @@ static const struct option main_words[] = {
     {"mode", required_argument, NULL, 'd'},
     {"model", required_argument, NULL, 'o'},
     {"all", required_argument, NULL, 'a'},
+    {"kill", no_argument, NULL, 'k'},
     {"first", no_argument, NULL, '1'},
     {"story", required_argument, NULL, 'y'},
     {"trace", no_argument, NULL, 't'},
@@ -168,6 +173,9 @@ static void main_take(struct main_options *o, int word)
     case 'y':
         main_story(&o->sim, optarg);
         break;
+    case 'k':
+        o->kills = true;
+        break;
     case '1':
         o->stops_first = true;
         break;
@@ -212,6 +220,10 @@ static int main_play(const struct main_options *o, struct tally *t)
         struct fault why;
 
         options.seed = t->seed;
+        if (o->kills) {
+            options.seed = MAIN_KILLED + t->seed % 4;
+            options.kill_at = 1 + t->seed / 4;
+        }
         if (sim_run(&options, &why, &result) != STATUS_OK) {
             fflush(stdout);
             fprintf(stderr, "seed %" PRIu64 ": %s\n", t->seed, why.text);
@@ -315,6 +327,12 @@ static void main_all(const struct main_options *o, struct tally *t,
         part.seeds = 1;
         main_seeds(&part, t, sum);
     }
+    part = *o;
+    part.kills = true;
+    part.sim.faults = 0;
+    part.faults = "none --kill";
+    part.seeds = (o->seeds + 1) / 2;
+    main_seeds(&part, t, sum);
     for (uint32_t m = SIM_MODELS; m-- > 0;) {
         part = *o;
         part.sim.model = m;
@@ -323,14 +341,24 @@ static void main_all(const struct main_options *o, struct tally *t,
     }
 }
 
+/* Memory that outlives a child. */
+static struct tally *main_tally(void)
+{
+    const int prot = PROT_READ | PROT_WRITE;
+    const int flags = MAP_SHARED | MAP_ANONYMOUS;
+    // cppcheck-suppress invalidFunctionArg ; there is no file
+    void *at = mmap(NULL, sizeof(struct tally), prot, flags, -1, 0);
+
+    CHECK(at != MAP_FAILED);
+    return at;
+}
+
 int main(int argc, char **argv)
 {
     struct main_options o;
     struct main_sum sum = {0, 0};
-    struct tally *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
-                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct tally *t = main_tally();
 
-    CHECK(t != MAP_FAILED);
     main_read(argc, argv, &o);
     t->seed = o.sim.seed;
     if (o.plays_all) {

@@ -8,11 +8,11 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 
 enum {
     SIM_EVENTS_MAX = 5000000,
-    SIM_CALM_MAX_S = 600, /* The job has to end within this. */
+    SIM_CALM_MAX_S = 4000, /* The job has to end within this. */
 };
 
 const char *sim_mode_word(enum sim_mode m)
@@ -89,6 +89,17 @@ static void sim_draw_options(struct sim *s)
     CHECK(o->hosts <= SIM_NODES_MAX);
 }
 
+/* Units take so long that the job lasts for a good part of the storm. */
+static void sim_draw_pace(struct sim *s)
+{
+    uint64_t lasts_ms = 1000 + sim_below(s, 40000);
+    uint64_t each =
+        s->options.units * s->epochs / (s->options.hosts * s->options.ranks);
+
+    s->unit_ms = 2 * lasts_ms / (each + 1);
+    s->unit_ms = s->unit_ms < 4 ? 4 : s->unit_ms > 4000 ? 4000 : s->unit_ms;
+}
+
 /* How the job is dealt, and how fast it goes. */
 static void sim_draw_job(struct sim *s)
 {
@@ -100,9 +111,9 @@ static void sim_draw_job(struct sim *s)
     s->snapshot_bytes = 200 + sim_below(s, 8000);
     s->host_timeout_ms = 3000 + sim_below(s, 6000);
     s->run_ms = 100 + sim_below(s, 3000);
+    s->run_ms *= sim_below(s, 4) == 0 ? 20 : 1; /* Some outlive their host. */
     s->run_units = 1 + sim_below(s, 30);
     s->ahead_units = 1 + sim_below(s, 4);
-    s->unit_ms = UINT64_C(8) << sim_below(s, 6);
     s->channels = 1 + (uint32_t)(sim_below(s, 5) == 0);
     for (uint32_t i = 0; i < SIM_CHANNELS_MAX; i++) {
         s->modes[i] = modes[sim_below(s, 4)];
@@ -118,6 +129,7 @@ static void sim_draw_job(struct sim *s)
     s->keeps_on_failure = sim_below(s, 8) != 0;
     s->stops_early = sim_below(s, 8) == 0;
     s->is_stubborn = sim_below(s, 4) == 0;
+    sim_draw_pace(s);
     for (uint32_t i = 0; i < s->nodes; i++) {
         s->hosts[i].ranks = 1 + (uint32_t)sim_below(s, s->options.ranks);
         s->hosts[i].weight = 50 + (uint32_t)sim_below(s, 100);
@@ -139,6 +151,7 @@ static void sim_tell_story(struct sim *s, const struct sim_story *story)
         s->hosts[i].ranks = 1;
         s->hosts[i].weight = 100;
     }
+    s->hosts_next = story->hosts_next;
     s->trace.is_brief = true;
     s->hides_units = !story->shows_units;
     s->gap_ms = 20;
@@ -221,6 +234,7 @@ static struct sim *sim_new(const struct sim_options *options)
     s->poison = sim_uses(s, SIM_FAULT_POISON) ? s->poison : 0;
     s->acks_early = s->acks_early && sim_uses(s, SIM_FAULT_PAIR);
     s->stops_early = s->stops_early && sim_uses(s, SIM_FAULT_STOP);
+    s->kill_after = s->options.kill_at;
     has_fixed_ports = prng_chance(&s->prng, 1, 2);
     sim_trace_init(&s->trace, options->trace);
     if (options->story != NULL) {

@@ -57,7 +57,8 @@ struct sim_options {
     enum sim_mode mode;
     uint64_t units;
     uint64_t storm_ms;
-    FILE *trace;                   /* NULL: not shown. */
+    uint64_t kill_at; /* The coordinator dies at this step of its reign. */
+    FILE *trace;      /* NULL: not shown. */
     const struct sim_story *story; /* NULL: all is drawn. */
 };
 

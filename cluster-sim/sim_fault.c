@@ -125,6 +125,9 @@ static void sim_plan_incident(struct prng *prng, enum sim_fault kind,
     /* Short ones are as likely as those that outlive every timeout. */
     i->for_us = UINT64_C(1000) << prng_below(prng, 15);
     i->for_us += prng_below(prng, i->for_us);
+    if (prng_chance(prng, 1, 3)) {
+        i->for_us = 3000000 + prng_below(prng, 12000000);
+    }
     i->node = (uint32_t)prng_below(prng, nodes);
     i->other = (uint32_t)prng_below(prng, nodes);
     i->amount = 1 + prng_below(prng, 400);
@@ -165,7 +168,7 @@ static void sim_plan_nodes(struct prng *prng, uint32_t nodes,
                            struct sim_plan *p)
 {
     for (uint32_t i = 0; i < nodes; i++) {
-        uint64_t late_us = prng_below(prng, p->storm_us / 2);
+        uint64_t late_us = prng_below(prng, p->storm_us / 4);
         int64_t ppm = (int64_t)prng_below(prng, 20001) - 10000;
         bool is_late = prng_chance(prng, 1, 3);
         uint64_t usual_us = prng_below(prng, 50000);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 
 enum { SIM_LINGER_MS = 3000 };
 

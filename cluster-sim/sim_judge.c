@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 
 enum { SIM_JUDGE_STEADY_BEATS = 30 };
 

@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 #include "coordinator/reign.h"
 
 enum { SIM_PREPARE_MS = 2000, SIM_RETRY_MS = 300, SIM_NAME_MAX = 16 };
@@ -49,6 +49,7 @@ static uint64_t *sim_lead_bounds(const struct sim *s, uint64_t ranks)
 {
     uint64_t *bounds = mem_new(ranks + 1, sizeof(*bounds));
 
+    CHECK(ranks > 0);
     for (uint64_t i = 0; i <= ranks; i++) {
         bounds[i] = s->options.units * i / ranks;
     }
@@ -60,6 +61,7 @@ static void sim_lead_channel(struct sim *s, uint32_t number, struct dealt *d)
     static const char *const names[] = {"train", "eval"};
     struct dealt_channel *c = &d->channels[number];
 
+    CHECK(number < SIM_CHANNELS_MAX);
     c->name = bytes_of(names[number]);
     c->catalog = bytes_of("0123456789abcdef");
     c->is_dynamic = s->modes[number] != SIM_MODE_STATIC;
@@ -192,7 +194,7 @@ static void sim_lead_dealt(struct sim *s, struct sim_host *h,
     }
     if (status == STATUS_OK) {
         status = dealt_read(text, l->run, &why, &l->dealt);
-        if (status != STATUS_OK && s->weather.store_short == 0) {
+        if (status != STATUS_OK && s->plan.weather.store_short == 0) {
             sim_broken(s, "what was dealt can't be read: %s", why.text);
         }
     }

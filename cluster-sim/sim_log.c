@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 #include "coordinator/journal.h"
 
 enum { SIM_LOG_BURST = 4, SIM_LOG_PAUSE_MS = 400 };

@@ -18,20 +18,13 @@ struct sim_named_seed {
     }
 
 static const struct sim_named_seed sim_seeds[] = {
-    /* A GRANT named refused leases out of order. */
-    {"refused leases in order", SIM_JOB_SEED(118)},
-    /* After a fail-over every process counted as a new one: all leases were
-     * dropped while their holders went on with them. */
-    {"who was in stays in", SIM_JOB_SEED(139)},
-    /* Only BEATs kept a host alive, WORK renewed its leases. */
-    {"WORK is a sign of life", SIM_JOB_SEED(1617)},
-    /* Nobody asked for the part of a step that a lost host had left, since all
-     * had enough of the next one. */
-    {"a step's rest is asked for", SIM_JOB_SEED(335)},
-    /* An early end with leases beyond the gate. */
-    {"a stop opens the gate", SIM_JOB_SEED(2836)},
-    /* A host was lost and came again before the shares were brought. */
-    {"lost before it began", SIM_JOB_SEED(748)},
+    /* Only BEATs kept a host alive for the session, while WORK renewed what
+     * its holder believed in: the host was given up, its leases were dealt
+     * anew, and it went on with them. */
+    {"WORK is a sign of life", SIM_JOB_SEED(560)},
+    /* A host was lost in one step while all others had enough of the next one:
+     * nobody asked for what it had left, and the gate stayed shut. */
+    {"a step's rest is asked for", SIM_JOB_SEED(660)},
 };
 
 #endif /* CLUSTER_SIM_SIM_SEEDS_H */

@@ -144,6 +144,7 @@ static void sim_store_etag(struct bytes body, char out[SIM_ETAG_MAX])
 {
     uint64_t hash = UINT64_C(14695981039346656037);
 
+    CHECK(body.at != NULL || body.size == 0);
     for (size_t i = 0; i < body.size; i++) {
         hash = (hash ^ (unsigned char)body.at[i]) * UINT64_C(1099511628211);
     }

@@ -54,7 +54,7 @@ static const struct sim_story sim_stories[] = {
         .count = 1,
     },
     {
-        .name = "coordinator-crash",
+        .name = "fail-over",
         .about = "h0, which leads, dies: h1 takes the lease within three "
                  "heartbeats, reads the journal, and the others go on.",
         .hosts = 3,
@@ -110,6 +110,17 @@ static const struct sim_story sim_stories[] = {
         .incidents = {{.kind = SIM_FAULT_LEAVE,
                        .at_us = SECONDS(4.5),
                        .node = 2}},
+        .count = 1,
+    },
+    {
+        .name = "resize",
+        .about = "All three hosts die; two others, launched anew, go on from "
+                 "what was committed.",
+        .hosts = 3,
+        .hosts_next = 2,
+        .units = 80,
+        .storm_ms = 6000,
+        .incidents = {{.kind = SIM_FAULT_RESIZE, .at_us = SECONDS(4.5)}},
         .count = 1,
     },
     {

@@ -16,6 +16,7 @@ struct sim_story {
     const char *name;
     const char *about;
     uint32_t hosts;
+    uint32_t hosts_next; /* After a RESIZE. */
     uint64_t units;
     uint64_t epochs;
     uint64_t step_units; /* 0: no steps. */

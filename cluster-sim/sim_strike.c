@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 
 /* Longer than any request takes, however late it takes effect. */
 #define SIM_DRAIN_US UINT64_C(40000000)
@@ -136,14 +136,14 @@ static uint32_t sim_strike_node(const struct sim *s,
     return i->node;
 }
 
-void sim_strike(struct sim *s, const struct sim_incident *planned)
+void sim_strike(struct sim *s, const struct sim_incident *incident)
 {
-    struct sim_incident incident = *planned;
-    struct sim_incident *i = &incident;
+    struct sim_incident now = *incident;
+    struct sim_incident *i = &now;
     struct sim_host *h;
     uint64_t until_us = sim_now_us(s) + i->for_us;
 
-    i->node = sim_strike_node(s, planned);
+    i->node = sim_strike_node(s, incident);
     h = &s->hosts[i->node];
 
     switch (i->kind) {
@@ -208,7 +208,7 @@ void sim_strike_calm(struct sim *s)
 {
     sim_say(s, SIM_NOBODY, "calm");
     s->is_calm = true;
-    s->kill_after = 0;
+    s->kill_after = s->options.kill_at == 0 ? 0 : s->kill_after;
     memset(&s->weather, 0, sizeof(s->weather));
     sim_store_calm(s->store);
     sim_net_calm(s->net);

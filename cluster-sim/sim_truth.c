@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 #include "coordinator/journal.h"
 #include "coordinator/ledger_entry.h"
 #include "coordinator/record.h"
@@ -242,8 +242,13 @@ static void sim_stream_say_units(struct sim *s, const struct ledger_entry *e,
         sim_unit_say(s, SIM_NOBODY,
                      "journal: %s lease %" PRIu64 " %" PRIu64 "-%" PRIu64, word,
                      e->lease, e->range.first, e->range.end);
+    } else if (e->type == LEDGER_BASE) {
+        sim_say(s, SIM_NOBODY, "journal: %s %" PRIu64 "-%" PRIu64, word,
+                e->range.first, e->range.end);
     } else if (e->lease == 0) {
         sim_say(s, SIM_NOBODY, "journal: %s", word);
+    } else if (e->type == LEDGER_DROP) {
+        sim_say(s, SIM_NOBODY, "journal: %s lease %" PRIu64, word, e->lease);
     } else {
         sim_say(s, SIM_NOBODY,
                 "journal: %s lease %" PRIu64 " %" PRIu64 "-%" PRIu64, word,
@@ -493,7 +498,8 @@ void sim_truth_told(struct sim *s, struct sim_host *h, uint32_t channel,
                        " is committed, and it is not durable",
                        h->number, p);
         }
-        if ((*m & SIM_TOLD) != 0) {
+        /* Acknowledged early, it is lost when both that held it die. */
+        if ((*m & SIM_TOLD) != 0 && !s->acks_early) {
             sim_broken(s,
                        "unit %" PRIu64 " of epoch %" PRIu64
                        " was told committed twice",
@@ -588,6 +594,9 @@ void sim_truth_audit(struct sim *s)
 {
     const struct sim_truth *m = s->truth;
 
+    if (m != NULL && m->is_ended) {
+        sim_audit(s, m->run, m->outcome == STATUS_OK);
+    }
     for (uint32_t i = 0;
          m != NULL && m->is_ended && m->outcome == STATUS_OK && i < m->count;
          i++) {

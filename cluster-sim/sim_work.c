@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "cluster-sim/sim_world.h"
+#include "cluster-sim/sim_parts.h"
 #include "proto/work.h"
 #include "worker/agent.h"
 
@@ -626,7 +626,7 @@ static void sim_work_join(struct sim *s, struct sim_host *h,
     memcpy(w->run, lease->run, sizeof(w->run));
     w->term = lease->term;
     w->unit_ms = 1 + sim_below(s, s->unit_ms);
-    w->unit_ms *= sim_below(s, 8) == 0 ? 10 : 1; /* A straggler. */
+    w->unit_ms *= sim_below(s, 8) == 0 ? 4 : 1; /* A straggler. */
     w->depth = 1 + (uint32_t)sim_below(s, SIM_UNITS_MAX);
     if (s->options.story != NULL) {
         w->unit_ms = h->number > 0 && h->number == s->options.story->slow

@@ -45,6 +45,7 @@ struct reign *reign_new(const struct reign_options *options)
     reign_copy_session(&r->options.session);
     r->now_ms = options->session.now_ms;
     r->session_timer_ms = REIGN_NEVER;
+    r->load_ms = REIGN_NEVER;
     r->timer_ms = REIGN_NEVER;
     r->incarnations =
         mem_new(options->session.host_count, sizeof(*r->incarnations));
@@ -216,6 +217,10 @@ static void reign_take_timer(struct reign *r)
         reign_step_journal(
             r, &(struct journal_event){.type = JOURNAL_EVENT_TIMER});
     }
+    if (r->state == REIGN_LOADING && r->now_ms >= r->load_ms) {
+        r->load_ms = REIGN_NEVER;
+        r->do_prepare = REIGN_LOAD;
+    }
     if (r->state != REIGN_SERVING) {
         return;
     }
@@ -255,6 +260,20 @@ static void reign_take_message(struct reign *r, const struct reign_event *event)
     }
 }
 
+/* A store that is away will be back; what is damaged stays so. */
+static void reign_fail_load(struct reign *r, const struct reign_event *event)
+{
+    if (event->status == STATUS_MALFORMED || event->status == STATUS_VERSION ||
+        event->status == STATUS_FULL) {
+        r->state = REIGN_BROKEN;
+        fault_set(&r->fault, event->status, "%s",
+                  event->text != NULL ? event->text
+                                      : status_text(event->status));
+        return;
+    }
+    r->load_ms = r->now_ms + r->options.session.heartbeat_ms;
+}
+
 static void reign_take_prepared(struct reign *r,
                                 const struct reign_event *event)
 {
@@ -266,7 +285,7 @@ static void reign_take_prepared(struct reign *r,
         if (event->status == STATUS_OK || event->status == STATUS_NOT_FOUND) {
             reign_begin(r, event->status == STATUS_OK ? event->dealt : NULL);
         } else {
-            r->do_prepare = REIGN_LOAD; /* The store will be back. */
+            reign_fail_load(r, event);
         }
         return;
     }
@@ -411,6 +430,9 @@ static uint64_t reign_timer_ms(const struct reign *r)
     }
     if (r->session_timer_ms < next_ms) {
         next_ms = r->session_timer_ms;
+    }
+    if (r->load_ms < next_ms) {
+        next_ms = r->load_ms;
     }
     for (uint32_t i = 0; r->dealt != NULL && i < r->dealt->channel_count; i++) {
         uint64_t timer_ms = ledger_timer_ms(r->ledgers[i]);

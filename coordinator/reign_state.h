@@ -69,6 +69,7 @@ struct reign {
 
     struct session *session;
     uint64_t session_timer_ms;
+    uint64_t load_ms; /* LOADING: when to look again. */
     const struct dealt *dealt; /* Borrowed; NULL until it is known. */
     char **incarnations;       /* By host: the process that was last let in. */
     struct ledger *ledgers[WIRE_CHANNELS_MAX];

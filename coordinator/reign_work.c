@@ -279,6 +279,8 @@ static void reign_take_skips(struct reign *r, uint32_t channel, uint32_t host)
                             });
         } else if (s == STATUS_FULL) {
             reign_fail_unit(r, channel, skip);
+        } else if (s != STATUS_OK) {
+            reign_refuse(r, skip->number);
         }
     }
 }

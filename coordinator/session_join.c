@@ -123,10 +123,12 @@ static bool session_blame(struct session *s, uint32_t host)
     return true;
 }
 
-/* A host that was lost is back: that is no failure any more. */
+/* A host that was lost is back: that is no failure any more, unless the job
+ * has ended by it. */
 static void session_forgive(struct session *s, uint32_t host)
 {
-    if (s->outcome.host == host && s->outcome.status == STATUS_LOST) {
+    if (s->phase < SESSION_ENDING && s->outcome.host == host &&
+        s->outcome.status == STATUS_LOST) {
         free(s->outcome.reason);
         s->outcome.reason = NULL;
         s->outcome.status = STATUS_OK;

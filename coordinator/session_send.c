@@ -74,13 +74,13 @@ void session_send_end(struct session *s, uint32_t host)
     const struct session_member *h = &s->hosts[host];
 
     CHECK(s->phase >= SESSION_ENDING);
-    if (s->keeps_end && !s->is_end_kept) {
-        return;
-    }
     if (s->keeps_on_failure && h->phase == WIRE_PHASE_DONE &&
         h->exit_code == 0) {
         /* The others' failures are not this host's. */
         outcome = (struct session_outcome){STATUS_OK, 0, "", ""};
+    }
+    if (s->keeps_end && !s->is_end_kept && outcome.status == STATUS_OK) {
+        return; /* A failure any coordinator would find again. */
     }
     session_say_host(s, host, WIRE_END)->end = (struct wire_end){
         .status = outcome.status,

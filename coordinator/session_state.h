@@ -80,7 +80,7 @@ struct session {
     uint64_t scan_ms;  /* When the hosts are looked through next. */
     uint64_t refused;
     uint64_t bad_messages;
-    struct budget *budget; /* Of requests to stores. */
+    struct budget *budget;               /* Of requests to stores. */
     const struct wire_share_all *shares; /* Borrowed; NULL until PREPARED. */
 
     struct {

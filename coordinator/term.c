@@ -422,6 +422,9 @@ static void term_take_read(struct term *t, const struct term_event *event)
     if (event->status == STATUS_NOT_FOUND) {
         term_take_absence(t);
     } else if (event->status != STATUS_OK) {
+        if (!term_is_member(t)) {
+            t->since_ms = t->now_ms; /* Its leader can't write either. */
+        }
         term_plan(t, TERM_DO_READ, term_retry_ms(t));
     } else if (term_lease_read(event->body, &t->fault, &seen) != STATUS_OK) {
         term_take_malformed(t);

@@ -43,6 +43,7 @@ struct net {
     void *monitor;    /* The same, for ZeroMQ itself. */
     uint64_t down_ms; /* Since when nothing is being tried; 0: it is. */
     uint64_t revive_ms;
+    uint32_t revived; /* How often it was connected anew. */
 };
 
 /* ---- net_guard_zmq.c: whom a server hears ------------------------------- */

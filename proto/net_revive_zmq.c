@@ -17,6 +17,9 @@
 enum {
     NET_REVIVE_MIN_MS = 500, /* So long for a retry to be told of. */
     NET_REVIVE_SPREAD_MS = 500,
+    NET_REVIVE_SOON = 3, /* So often, much earlier: a job that has just begun
+                            is about to admit us. */
+    NET_REVIVE_SOON_PART = 4,
     NET_REVIVE_TURN_MAX = 64,
 };
 
@@ -65,6 +68,7 @@ static bool net_revive_take(struct net *n, uint16_t *event)
 
 int net_revive_step(struct net *n)
 {
+    uint64_t wait_ms;
     uint64_t now_ms;
     uint16_t event;
 
@@ -79,9 +83,12 @@ int net_revive_step(struct net *n)
         return -1;
     }
     now_ms = clock_now_ms(&clock_os);
-    if (now_ms - n->down_ms < n->revive_ms) {
-        return (int)(n->revive_ms - (now_ms - n->down_ms));
+    wait_ms = n->revived < NET_REVIVE_SOON ? n->revive_ms / NET_REVIVE_SOON_PART
+                                           : n->revive_ms;
+    if (now_ms - n->down_ms < wait_ms) {
+        return (int)(wait_ms - (now_ms - n->down_ms));
     }
+    n->revived++;
     n->down_ms = 0;
     /* NOT_FOUND when ZeroMQ has dropped the endpoint wholly. */
     (void)zmq_disconnect(n->raw, n->endpoint);

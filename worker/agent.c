@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "worker/agent_state.h"
 
-enum { AGENT_SIGNAL_CODE = 128 };
+enum { AGENT_SIGNAL_CODE = 128, AGENT_GREET_MS = 50 };
 
 struct agent *agent_new(const struct agent_options *options)
 {
@@ -36,6 +36,7 @@ struct agent *agent_new(const struct agent_options *options)
     a->now_ms = options->now_ms;
     a->since_ms = options->now_ms;
     a->silence_ms = options->silence_ms;
+    a->greet_ms = AGENT_GREET_MS;
     a->asked_ms = AGENT_NEVER;
     a->beat_ms = options->now_ms;
     a->kill_ms = AGENT_NEVER;
@@ -217,6 +218,13 @@ static void agent_take_started(struct agent *a, const struct agent_event *event,
     agent_report(a, fx);
 }
 
+/* Another process of this host has been let in instead of this one. */
+static bool agent_is_replaced(const struct agent *a)
+{
+    return a->cause.status == STATUS_CLAIMED ||
+           a->cause.status == STATUS_REFUSED;
+}
+
 static void agent_take_exited(struct agent *a, const struct agent_event *event,
                               struct agent_effects *fx)
 {
@@ -232,6 +240,10 @@ static void agent_take_exited(struct agent *a, const struct agent_event *event,
             mem_print("the command exited with %d", event->exit_code);
     }
     a->kill_ms = AGENT_NEVER;
+    if (agent_is_replaced(a)) {
+        agent_report(a, fx); /* The prefix is another's now. */
+        return;
+    }
     agent_enter(a, AGENT_SAVING);
     fx->do_save = true;
 }
@@ -275,6 +287,8 @@ static void agent_take_signal(struct agent *a, int number,
                                          number),
                    },
                    fx);
+    } else if (a->state == AGENT_REPORTING && agent_is_stop_signal(number)) {
+        agent_finish(a, fx); /* It has told how it went, as well as it can. */
     }
 }
 
@@ -304,6 +318,7 @@ static void agent_take_coordinator(struct agent *a,
     a->leader = mem_print("the coordinator on %s", event->leader);
     a->term = event->term;
     a->is_greeted = false;
+    a->greet_ms = AGENT_GREET_MS;
     a->asked_ms = AGENT_NEVER;
     a->claimed_ms = AGENT_NEVER;
     a->beat_ms = a->now_ms;
@@ -311,8 +326,11 @@ static void agent_take_coordinator(struct agent *a,
 
 /* The run is over and this host was not told how: it has missed END, or was
  * given up. */
-static void agent_take_over(struct agent *a, struct agent_effects *fx)
+static void agent_take_over(struct agent *a, bool is_replaced,
+                            struct agent_effects *fx)
 {
+    enum status status = is_replaced ? STATUS_CLAIMED : STATUS_LOST;
+
     a->is_deaf = true;
     if (a->state >= AGENT_SAVING) {
         if (a->state == AGENT_REPORTING) {
@@ -323,10 +341,14 @@ static void agent_take_over(struct agent *a, struct agent_effects *fx)
     agent_stop(
         a,
         (struct agent_cause){
-            .status = STATUS_LOST,
-            .exit_code = status_exit_code(STATUS_LOST),
+            .status = status,
+            .exit_code = status_exit_code(status),
             .yields = true,
-            .text = mem_print("%s ended the job without this host", a->leader),
+            .text = mem_print(
+                "%s ended the job without this %s", a->leader,
+                is_replaced ? "process: another one has its place, nothing "
+                              "is saved"
+                            : "host"),
         },
         fx);
 }
@@ -398,11 +420,24 @@ static void agent_take_impatience(struct agent *a, struct agent_effects *fx)
                fx);
 }
 
+/* Until the coordinator knows us: soon at first, since it may be about to
+ * begin, and then less and less often. */
+static uint64_t agent_beat_ms(struct agent *a)
+{
+    uint64_t ms = a->greet_ms;
+
+    if (a->is_greeted || ms >= a->heartbeat_ms) {
+        return a->heartbeat_ms;
+    }
+    a->greet_ms = 2 * ms;
+    return ms;
+}
+
 /* Say what is due with this beat. */
 static void agent_beat(struct agent *a, uint64_t wall_ms,
                        struct agent_effects *fx)
 {
-    a->beat_ms = a->now_ms + a->heartbeat_ms;
+    a->beat_ms = a->now_ms + agent_beat_ms(a);
     if (!a->is_greeted || agent_is_unanswered(a)) {
         /* After a break it knows our connection only from HELLO. */
         agent_send_hello(a, wall_ms, fx);
@@ -466,7 +501,7 @@ static void agent_take(struct agent *a, const struct agent_event *event,
         agent_take_coordinator(a, event);
         break;
     case AGENT_EVENT_OVER:
-        agent_take_over(a, fx);
+        agent_take_over(a, event->is_replaced, fx);
         break;
     }
 }
@@ -501,6 +536,7 @@ void agent_step(struct agent *a, const struct agent_event *event,
     fx->do_start = false;
     fx->signal_count = 0;
     fx->do_save = false;
+    fx->has_rate = false;
     fx->is_over = a->state == AGENT_OVER;
     if (a->state != AGENT_OVER) {
         agent_take(a, event, fx);

@@ -11,7 +11,7 @@
  * How it ends: with the command's exit code, 128+n for a signal; with our own
  * code when bringing or saving failed, the coordinator refused, was lost or
  * ended the job because of another host. What the command wrote is saved all
- * the same.
+ * the same, unless another process has taken this one's place.
  *
  * Signals: before the command runs TERM, INT, HUP and QUIT end the host with
  * 128+n and others are ignored. While it runs each is passed on as it is.
@@ -89,7 +89,8 @@ enum agent_event_type {
     AGENT_EVENT_LEADER,   /* The job can't be led any more: @status, @text. */
     AGENT_EVENT_COORDINATOR, /* @leader leads from now on, in @term; the owner
                                 has connected to it. */
-    AGENT_EVENT_OVER,        /* The coordinator has ended the run. */
+    AGENT_EVENT_OVER,        /* The coordinator has ended the run;
+                                @is_replaced: another process is this host. */
 };
 
 struct agent_event {
@@ -101,6 +102,7 @@ struct agent_event {
     enum status status;
     const char *text;
     const char *leader;
+    bool is_replaced;
     uint64_t term;
     int exit_code;
     int signal;

@@ -51,6 +51,7 @@ struct agent {
     uint64_t beat_ms;    /* When HELLO, BEAT or DONE is said next. */
     uint64_t asked_ms;   /* When the first word was said that nothing was
                             heard after; AGENT_NEVER: none. */
+    uint64_t greet_ms;   /* Until the next HELLO, while it is not greeted. */
     bool is_greeted;     /* This coordinator knows our connection. */
     uint64_t kill_ms;    /* When the command is killed, or AGENT_NEVER. */
     uint64_t claimed_ms; /* When CLAIMED was first heard, or AGENT_NEVER. */

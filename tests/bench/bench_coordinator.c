@@ -28,6 +28,9 @@ enum {
     STORE_MS = 30, /* Until an answer. */
     SETTLE_MS = 30000,
     MEASURE_MS = 20000,
+    GAP_MS = 101,      /* Between WORKs of a host, at least; */
+    WORDS_MAX = 20000, /* of all hosts, a second: as hosts have it. */
+    RATE = 10,         /* Units a second of a rank. */
     BATCH_MAX = 256,
     ANSWERS_MAX = 1 << 20, /* Bytes. */
     NAME_SIZE = 16,
@@ -50,7 +53,11 @@ struct bench {
     char **names;
     struct store store;
     struct reign *reign;
-    struct dealt dealt;
+    struct dealt dealt; /* Shows to the four below. */
+    uint32_t *ranks;
+    uint32_t *weights;
+    uint64_t *bounds;
+    struct wire_share_all *shares;
     uint64_t now_ms;
     uint64_t timer_ms;
     struct words words;
@@ -115,6 +122,7 @@ static void bench_deal_shares(struct bench *b, uint32_t ranks)
             };
         }
     }
+    b->shares = all;
     b->dealt.shares = all;
 }
 
@@ -132,6 +140,9 @@ static void bench_deal(struct bench *b)
     for (uint32_t i = 0; i <= count * HOST_RANKS_MAX; i++) {
         bounds[i] = (uint64_t)i * 100;
     }
+    b->ranks = ranks;
+    b->weights = weights;
+    b->bounds = bounds;
     b->dealt.host_count = count;
     b->dealt.ranks = ranks;
     b->dealt.weights = weights;
@@ -157,10 +168,10 @@ static void bench_deal(struct bench *b)
 
 static void bench_free_deal(struct bench *b)
 {
-    free((void *)(uintptr_t)b->dealt.ranks);
-    free((void *)(uintptr_t)b->dealt.weights);
-    free((void *)(uintptr_t)b->dealt.channels[0].bounds);
-    free((void *)(uintptr_t)b->dealt.shares);
+    free(b->ranks);
+    free(b->weights);
+    free(b->bounds);
+    free(b->shares);
 }
 
 /* ---- The coordinator ----------------------------------------------------- */
@@ -483,8 +494,26 @@ static void bench_ask(struct bench *b, enum wire_what what, const char *name)
     bench_row(name, 1e3 * (b->busy_s - before), "ms", 0);
 }
 
+/* Records of the journal so far. */
+static double bench_records(const struct bench *b)
+{
+    static const char key[] = "\"records\":";
+    struct buf text = {0};
+    const char *at;
+    double records = 0;
+
+    reign_report(b->reign, &text);
+    at = strstr(buf_text(&text), key);
+    if (at != NULL) {
+        records = strtod(at + sizeof(key) - 1, NULL);
+    }
+    buf_fini(&text);
+    return records;
+}
+
 static void bench_work(struct bench *b)
 {
+    double records = bench_records(b);
     uint64_t units = ledger_counts(reign_ledger(b->reign, DYNAMIC)).commits;
     uint64_t grants = ledger_counts(reign_ledger(b->reign, DYNAMIC)).grants;
     uint64_t puts = b->store.puts;
@@ -504,6 +533,8 @@ static void bench_work(struct bench *b)
               (double)(ledger_counts(l).commits - units) / seconds, "/s", 0);
     bench_row("leases granted",
               (double)(ledger_counts(l).grants - grants) / seconds, "/s", 0);
+    bench_row("records of the journal", (bench_records(b) - records) / seconds,
+              "/s", 0);
     bench_row("objects written", (double)(b->store.puts - puts) / seconds, "/s",
               0);
     bench_row("bytes written",
@@ -571,13 +602,13 @@ int main(int argc, char **argv)
     static struct bench b;
     char *names;
     uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 10000;
+    uint64_t gap_ms = UINT64_C(1000) * count / WORDS_MAX;
 
     CHECK(count >= 2 && count <= WIRE_HOSTS_MAX);
     b.job = (struct host_job){.run = RUN,
                               .count = count,
-                              .gap_ms =
-                                  argc > 2 ? strtoul(argv[2], NULL, 10) : 1000,
-                              .rate = argc > 3 ? strtoul(argv[3], NULL, 10) : 5,
+                              .gap_ms = gap_ms > GAP_MS ? gap_ms : GAP_MS,
+                              .rate = RATE,
                               .channel = DYNAMIC};
     b.now_ms = 1000;
     b.store.delay_ms = STORE_MS;

@@ -2,21 +2,30 @@
 /* What a heartbeat costs: round trips over loopback of an encoded BEAT and
  * its PULSE through proto/wire and proto/net under CURVE, beside a bare ZeroMQ
  * echo of as many bytes under CURVE in the same run. With one under way, then
- * with many; the two take turns, and each row is the best of its rounds. */
+ * with many; the two take turns, and each row is the best of its rounds. Before
+ * that, what many connections take. */
 
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "base/check.h"
+#include "base/limit.h"
 #include "proto/net.h"
 #include "proto/wire.h"
 
-enum { BENCH_ROUNDS = 10000, BENCH_TURNS = 5, BENCH_MAX = 1 << 16 };
+enum {
+    BENCH_ROUNDS = 10000,
+    BENCH_TURNS = 5,
+    BENCH_MAX = 1 << 16,
+    BENCH_CROWD = 2000
+};
 
 struct bench {
     char endpoint[NET_ENDPOINT_MAX];
@@ -196,6 +205,91 @@ static double bench_bare(struct bench *b, int window)
     return BENCH_ROUNDS / start;
 }
 
+/* ---- Many connections ---------------------------------------------------- */
+
+static double bench_rss_mb(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+
+    CHECK(f != NULL && fscanf(f, "%*u %lu", &pages) == 1);
+    fclose(f);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE) * 1e-6;
+}
+
+/* Another process: a message from each client, and no word more. */
+static void bench_crowd_clients(const struct bench *b, int from, int until)
+{
+    char endpoint[NET_ENDPOINT_MAX];
+    void *context = zmq_ctx_new();
+    char byte;
+
+    CHECK(zmq_ctx_set(context, ZMQ_MAX_SOCKETS, BENCH_CROWD + 16) == 0);
+    CHECK(read(from, endpoint, sizeof(endpoint)) == sizeof(endpoint));
+    for (int i = 0; i < BENCH_CROWD; i++) {
+        void *client = zmq_socket(context, ZMQ_DEALER);
+
+        CHECK(client != NULL);
+        bench_set(client, ZMQ_CURVE_PUBLICKEY, b->keys[1].public_key);
+        bench_set(client, ZMQ_CURVE_SECRETKEY, b->keys[1].secret);
+        bench_set(client, ZMQ_CURVE_SERVERKEY, b->keys[0].public_key);
+        CHECK(zmq_connect(client, endpoint) == 0);
+        CHECK(zmq_send(client, b->beat.at, b->beat.size, 0) > 0);
+    }
+    CHECK(read(until, &byte, 1) == 0);
+    _exit(0);
+}
+
+static void bench_crowd_server(struct bench *b, int to)
+{
+    struct net_admitted admitted = {.tag = 1};
+    struct wire_message m;
+    struct buf bytes = {0};
+    double start = bench_now_s();
+    double before;
+
+    CHECK(net_listen(&(struct net_listen){.address = "127.0.0.1",
+                                          .message_max = BENCH_MAX,
+                                          .keys = &b->keys[0]},
+                     NULL, &b->net, b->endpoint) == STATUS_OK);
+    memcpy(admitted.key, b->keys[1].public_key, sizeof(admitted.key));
+    net_admit(b->net, &admitted, 1);
+    before = bench_rss_mb();
+    CHECK(write(to, b->endpoint, sizeof(b->endpoint)) == sizeof(b->endpoint));
+    for (int i = 0; i < BENCH_CROWD; i++) {
+        bench_take(b->net, &m, &bytes);
+    }
+    printf("%d connections: %.0f KB each, %.1f s until all were heard\n",
+           BENCH_CROWD, (bench_rss_mb() - before) * 1e3 / BENCH_CROWD,
+           bench_now_s() - start);
+    net_close(&b->net, 0);
+    buf_fini(&bytes);
+}
+
+static void bench_crowd(struct bench *b)
+{
+    int to[2];
+    int until[2];
+    int state = 0;
+    pid_t child;
+
+    CHECK(limit_raise_files() >= 2 * BENCH_CROWD + 100);
+    CHECK(pipe(to) == 0 && pipe(until) == 0);
+    fflush(stdout);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        close(until[1]);
+        bench_crowd_clients(b, to[0], until[0]);
+    }
+    bench_crowd_server(b, to[1]);
+    close(until[1]);
+    CHECK(waitpid(child, &state, 0) == child && state == 0);
+    close(until[0]);
+    close(to[0]);
+    close(to[1]);
+}
+
 /* ---- Only the messages -------------------------------------------------- */
 
 static double bench_codec_ns(enum wire_type type)
@@ -225,6 +319,7 @@ int main(void)
     net_keys_make(&b.keys[1]);
     wire_encode(&beat, &b.beat);
     wire_encode(&pulse, &b.pulse);
+    bench_crowd(&b);
     printf("BEAT of %zu bytes, PULSE of %zu; encode and decode: %.0f and "
            "%.0f ns\n",
            b.beat.size, b.pulse.size, bench_codec_ns(WIRE_BEAT),

@@ -46,6 +46,7 @@ static inline void *map_new(size_t size)
     void *at;
 
     size = (size + 4095) / 4096 * 4096;
+    /* cppcheck-suppress invalidFunctionArg */
     at = mmap(NULL, size, PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     CHECK(at != MAP_FAILED);

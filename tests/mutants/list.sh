@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # The mistakes: NAME MODEL FILE LINE INSTEAD.
 # shellcheck disable=SC2016 # nothing here is to be expanded
 
@@ -9,8 +9,8 @@ mutant 'a lease is dealt anew before it has run out' job \
     'h->until_ms = l->now_ms + l->lease_ms / 3;'
 mutant 'an answer leaves before it is durable' job \
     coordinator/reign_work.c \
-    'r->options.acks_early && !is_own ? r->firm_mark : r->mark);' \
-    'is_own ? 0 : 0);'
+    'mark = r->options.acks_early && !is_own ? reign_ack_early(r, p) : r->mark;' \
+    'mark = is_own ? 0 : 0;'
 mutant 'a leader does not stop when its time is up' term \
     coordinator/term.c \
     'return t->ttl_ms - t->ttl_ms / TERM_MARGIN_PART;' \

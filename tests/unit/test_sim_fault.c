@@ -18,7 +18,8 @@ TEST(faults_are_read_by_name)
          SIM_FAULT_BIT(SIM_FAULT_LOSS) | SIM_FAULT_BIT(SIM_FAULT_CUT_ONE_WAY)},
         {"all,-loss", STATUS_OK,
          SIM_FAULT_ALL & ~SIM_FAULT_BIT(SIM_FAULT_LOSS)},
-        {"all,pair", STATUS_OK, SIM_FAULT_ALL | SIM_FAULT_BIT(SIM_FAULT_PAIR)},
+        {"all,store-stale-log", STATUS_OK,
+         SIM_FAULT_ALL | SIM_FAULT_BIT(SIM_FAULT_STORE_STALE_LOG)},
         {"los", STATUS_INVALID, 0},
         {"loss,,cut", STATUS_INVALID, 0},
     };

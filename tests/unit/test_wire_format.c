@@ -63,7 +63,7 @@ static const struct {
     {WIRE_REFUSE, VIEW("\x97" GOLDEN_HEAD "\x03\x15\xbe"
                        "algo-9: not a host of this job")},
     {WIRE_BEAT, VIEW("\x9c" GOLDEN_HEAD "\x04\x02\x07\x03\xcd\x10\x00\xcc\xc8"
-                                        "\x01\x92\x95\xa5train\x01\x02\xcd\x01,"
+                     "\x01\x92\x95\xa5train\x01\x02\xcd\x01,"
                      "\xce\x00\x01\x11p\x95\xaavalidation\x00\x00\x00\x00")},
     {WIRE_PULSE, VIEW("\x97" GOLDEN_HEAD "\x05\x07\xcd\x01^")},
     {WIRE_SHARE, VIEW("\x9a" GOLDEN_HEAD "\x06\xabs3://b/out/"
