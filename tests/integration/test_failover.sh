@@ -162,8 +162,9 @@ story_end() {
     2) how=stop ;;
     3) how=cut cables='job store' ;;
     esac
-    # It goes on leading, for itself: the others wait for it in vain.
-    [ "$victim-$how-$store" != "$(leader)-cut-folder" ] || alone=75
+    # It goes on leading, for itself: the others wait for it in vain, or see in
+    # the store that it has ended the job.
+    [ "$victim-$how-$store" != "$(leader)-cut-folder" ] || codes_then='75|143'
     say "algo-$victim: $how"
     "hurt_$how" "$victim"
     gone=$victim
@@ -206,13 +207,13 @@ round_draw() {
     [ "$story" != end ] || policy=end
     gone=''
     kills=0
-    alone=143
+    codes_then=143
 }
 
 round_judge() {
     local n
     if [ "$policy" = end ]; then
-        for n in $(others "$gone"); do judge "$n" "$alone" 1; done
+        for n in $(others "$gone"); do judge "$n" "$codes_then" 1; done
         return
     fi
     for ((n = 1; n <= count; n++)); do

@@ -218,6 +218,7 @@ check "none is left" grep -q ' 0 uploads left' "$T/server.out"
 
 # A store that never comes back can't be told how the job has ended.
 serve
+# shellcheck disable=SC2016
 start job "$SMSHARD" run --base "$T/gone" --job-name gone \
     --output s3://bucket/out --heartbeat 100ms --host-timeout 500ms \
     -- sh -c 'echo up; while [ ! -e "$0" ]; do sleep 0.1; done' "$T/go"
