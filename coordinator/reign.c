@@ -10,28 +10,32 @@
 #include "base/mem.h"
 #include "coordinator/reign_state.h"
 
-static void reign_copy_session(struct session_options *o)
+static void reign_copy_session(struct reign *r)
 {
-    char **hosts = mem_new(o->host_count, sizeof(*hosts));
+    struct session_options *o = &r->options.session;
 
+    r->own.hosts = mem_new(o->host_count, sizeof(*r->own.hosts));
     for (uint32_t i = 0; i < o->host_count; i++) {
-        hosts[i] = mem_copy(o->hosts[i]);
+        r->own.hosts[i] = mem_copy(o->hosts[i]);
     }
-    o->hosts = (const char *const *)hosts;
-    o->job_name = mem_copy(o->job_name);
-    o->leader = mem_copy(o->leader);
-    o->run = mem_copy(o->run);
+    r->own.job_name = mem_copy(o->job_name);
+    r->own.leader = mem_copy(o->leader);
+    r->own.run = mem_copy(o->run);
+    o->hosts = (const char *const *)r->own.hosts;
+    o->job_name = r->own.job_name;
+    o->leader = r->own.leader;
+    o->run = r->own.run;
 }
 
-static void reign_free_session(struct session_options *o)
+static void reign_free_session(struct reign *r)
 {
-    for (uint32_t i = 0; i < o->host_count; i++) {
-        free((void *)(uintptr_t)o->hosts[i]);
+    for (uint32_t i = 0; i < r->options.session.host_count; i++) {
+        free(r->own.hosts[i]);
     }
-    free((void *)(uintptr_t)o->hosts);
-    free((void *)(uintptr_t)o->job_name);
-    free((void *)(uintptr_t)o->leader);
-    free((void *)(uintptr_t)o->run);
+    free(r->own.hosts);
+    free(r->own.job_name);
+    free(r->own.leader);
+    free(r->own.run);
 }
 
 struct reign *reign_new(const struct reign_options *options)
@@ -42,7 +46,7 @@ struct reign *reign_new(const struct reign_options *options)
     CHECK(options->number < options->session.host_count);
     r->options = *options;
     r->options.session.keeps_end = true;
-    reign_copy_session(&r->options.session);
+    reign_copy_session(r);
     r->now_ms = options->session.now_ms;
     r->session_timer_ms = REIGN_NEVER;
     r->load_ms = REIGN_NEVER;
@@ -86,7 +90,7 @@ void reign_destroy(struct reign **r)
         free(old->incarnations[i]);
     }
     free(old->incarnations);
-    reign_free_session(&old->options.session);
+    reign_free_session(old);
     for (uint32_t i = 0; i < REIGN_ASKS_MAX; i++) {
         buf_fini(&old->asks[i].text);
     }

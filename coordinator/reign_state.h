@@ -46,7 +46,13 @@ struct reign_ask {
 };
 
 struct reign {
-    struct reign_options options; /* Its texts are copies. */
+    struct reign_options options; /* Its texts are those below. */
+    struct {
+        char **hosts;
+        char *job_name;
+        char *leader;
+        char *run;
+    } own;
     enum reign_state state;
     struct fault fault;
     uint64_t now_ms;

@@ -61,7 +61,7 @@ static void reign_send_grant(struct reign *r, uint32_t post,
 static void reign_release_post(struct reign *r, uint32_t number, uint64_t mark)
 {
     struct reign_post *p = &r->posts[number];
-    struct reign_grant first = p->first;
+    struct reign_grant first;
 
     if (p->first.is_used && p->first.mark == mark) {
         reign_send_grant(r, number, &p->first);
@@ -337,13 +337,16 @@ static void reign_keep_grant(struct reign *r, uint32_t post, uint64_t peer,
 {
     struct reign_post *p = &r->posts[post];
     struct reign_grant *g = p->first.is_used ? &p->second : &p->first;
+    bool is_awaited = g->is_used && g->mark == mark;
 
     g->is_used = true;
     g->peer = peer;
     g->mark = mark;
     buf_clear(&g->body);
     grant_write(&r->grant, &g->body);
-    reign_wait_for(r, mark, post);
+    if (!is_awaited) { /* However often it is asked in an outage. */
+        reign_wait_for(r, mark, post);
+    }
 }
 
 static void reign_do_work(struct reign *r, uint32_t channel, uint32_t host)

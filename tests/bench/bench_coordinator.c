@@ -53,11 +53,13 @@ struct bench {
     char **names;
     struct store store;
     struct reign *reign;
-    struct dealt dealt; /* Shows to the four below. */
-    uint32_t *ranks;
-    uint32_t *weights;
-    uint64_t *bounds;
-    struct wire_share_all *shares;
+    struct dealt dealt; /* Its lists are those below. */
+    struct {
+        uint32_t *ranks;
+        uint32_t *weights;
+        uint64_t *bounds;
+        struct wire_share_all *shares;
+    } own;
     uint64_t now_ms;
     uint64_t timer_ms;
     struct words words;
@@ -122,7 +124,7 @@ static void bench_deal_shares(struct bench *b, uint32_t ranks)
             };
         }
     }
-    b->shares = all;
+    b->own.shares = all;
     b->dealt.shares = all;
 }
 
@@ -140,9 +142,9 @@ static void bench_deal(struct bench *b)
     for (uint32_t i = 0; i <= count * HOST_RANKS_MAX; i++) {
         bounds[i] = (uint64_t)i * 100;
     }
-    b->ranks = ranks;
-    b->weights = weights;
-    b->bounds = bounds;
+    b->own.ranks = ranks;
+    b->own.weights = weights;
+    b->own.bounds = bounds;
     b->dealt.host_count = count;
     b->dealt.ranks = ranks;
     b->dealt.weights = weights;
@@ -168,10 +170,10 @@ static void bench_deal(struct bench *b)
 
 static void bench_free_deal(struct bench *b)
 {
-    free(b->ranks);
-    free(b->weights);
-    free(b->bounds);
-    free(b->shares);
+    free(b->own.ranks);
+    free(b->own.weights);
+    free(b->own.bounds);
+    free(b->own.shares);
 }
 
 /* ---- The coordinator ----------------------------------------------------- */

@@ -188,7 +188,7 @@ static void world_find_left(const struct world *w, const struct run *r,
 /* Commit some positions; an object is done once all that was dealt of it is. */
 static void world_commit_static(struct world *w, struct run *r, uint64_t num)
 {
-    uint64_t object[OBJECTS_MAX];
+    uint64_t object[OBJECTS_MAX] = {0};
     uint32_t dealt[OBJECTS_MAX] = {0};
     uint32_t open[OBJECTS_MAX] = {0};
     uint64_t position = 0;
