@@ -40,7 +40,8 @@ unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_pro
 # shellcheck disable=SC2317,SC2086 # called by the trap; ids are words
 all_down() {
     trap '' INT TERM HUP PIPE
-    exec 2>/dev/null # Its filter shall end; clean_up waits for it.
+    exec 2>/dev/null # Whose filter clean_up would wait for.
+    [ -z "${filter:-}" ] || kill -9 "$filter"
     PIDS=$(jobs -p) # More than start() and host_start() know of.
     kill -CONT $PIDS 2>/dev/null
     [ -z "${server:-}" ] || kill -9 "$server" 2>/dev/null
@@ -305,6 +306,7 @@ fi
 # Who was killed is told by us, not by the shell. A signal to all of us must not
 # end that filter: what is written to it then would end us.
 exec 2> >(trap '' INT TERM HUP && exec grep -v ' Killed  ' >&2)
+filter=$!
 for ((round = 1; round <= ROUNDS; round++)); do
     round_run $((SEED + round - 1))
 done
