@@ -133,7 +133,11 @@ cover: setup $(ALL) ## Run the tests and print the coverage of each folder
 	$(Q)$(ENV) tests/cover.sh
 
 bench: $(SMSHARD) $(BENCHES) ## Build and run every benchmark
-	$(Q)set -e; for b in $(BENCHES); do echo "== $${b##*/}"; $(ENV) $$b; done
+bench-coordinator: $(filter %_ledger %_net %_coordinator,$(BENCHES)) ## Leading 10,000 hosts
+bench bench-coordinator:
+	$(Q)set -e; for b in $(filter $(BENCHES),$^); do echo "== $${b##*/}"; $(ENV) $$b; done
+check-failover: setup $(SMSHARD) $(TOOLS) ## Real hosts die, ROUNDS=10 times
+	$(Q)$(ENV) ROUNDS=$(or $(ROUNDS),10) tests/integration/test_failover.sh
 check-s3: setup $(SMSHARD) $(TOOLS) ## S3 against a real server, SeaweedFS
 	$(Q)$(ENV) tests/s3/check.sh
 bench-store: setup $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
@@ -155,7 +159,7 @@ setup: ## Install what is missing (Debian, Ubuntu); names it elsewhere
 	    $(call wants,check-s3)$(filter s3,$(STORE)),s3) $(patsubst \
 	    bench-store,bench,$(call wants,bench-store))
 
-$(if $(call wants,setup check check-s3 bench-store cover demo cluster),$(eval \
+$(if $(call wants,setup check check-s3 check-failover bench-store cover demo cluster),$(eval \
     $(OBJS): | setup))
 
 # What is installed: source:place under PREFIX:mode. Uninstall reads the same.
@@ -168,22 +172,17 @@ part = $(word $1,$(subst :, ,$2))
 dest = "$(DESTDIR)$(PREFIX)/$(call part,2,$1)"
 define put
 	install -D -m $(call part,3,$1) $(call part,1,$1) $(call dest,$1)
-
 endef
-
 install: all ## Install under PREFIX=/usr/local, DESTDIR before it
 	$(foreach f,$(INSTALLED),$(call put,$f))
-
 uninstall: ## Remove exactly what install puts there
 	rm -f $(foreach f,$(INSTALLED),$(call dest,$f))
 	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/smshard" 2>/dev/null || true
-
 dist: ## Pack the committed tree as build/smshard-VERSION.tar.gz
 	@mkdir -p $(BUILD)
 	$(Q)git archive --format=tar.gz --prefix=smshard-$(VERSION)/ \
 	    -o $(BUILD)/smshard-$(VERSION).tar.gz HEAD
 	@echo $(BUILD)/smshard-$(VERSION).tar.gz
-
 clean: ## Remove everything that was built
 	rm -rf $(BUILD)
 
@@ -192,7 +191,8 @@ help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
 	    while read -r t text; do printf '  %-10s %s\n' "$$t" "$$text"; done
 
-.PHONY: all check check-s3 unit replay fuzz cover bench bench-store lint fmt \
-        demo cluster setup install uninstall dist clean help
+.PHONY: all check check-s3 check-failover unit replay fuzz cover bench lint fmt \
+        bench-store bench-coordinator sim sim-long sim-mutants demo cluster setup \
+        install uninstall dist clean help
 .SECONDARY .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d)

@@ -141,12 +141,13 @@ TEST(keys_are_below_the_folder)
 }
 
 /* The body is copied: who asks may change it at once. */
-TEST(outcomes_come_in_order)
+TEST(outcomes_come_for_each)
 {
     char body[] = "0";
     struct journal_request r = {.ask = JOURNAL_WRITE, .body = {body, 1}};
     struct store_queue *q;
     struct journal_event e;
+    uint32_t seen = 0; /* Bit i: the outcome of tag i. */
 
     setup();
     q = start();
@@ -160,9 +161,10 @@ TEST(outcomes_come_in_order)
     }
     for (uint32_t i = 0; i < MANY; i++) {
         e = take(q);
-        EXPECT_EQ(e.tag, i);
         EXPECT_EQ(e.status, STATUS_OK);
+        seen |= 1U << e.tag;
     }
+    EXPECT_EQ(seen, (1U << MANY) - 1);
     EXPECT(!store_queue_take(q, &e));
     EXPECT(!has_news(q, 0)); /* There is nothing more to take. */
     for (uint32_t i = 0; i < MANY; i++) {
@@ -171,10 +173,11 @@ TEST(outcomes_come_in_order)
     }
     for (uint32_t i = 0; i < MANY; i++) {
         e = take(q);
-        EXPECT_EQ(e.tag, i);
         EXPECT_EQ(e.body.size, 1);
-        EXPECT_EQ(e.body.at[0], (int)('0' + i));
+        EXPECT_EQ(e.body.at[0], (int)('0' + e.tag));
+        seen -= 1U << e.tag;
     }
+    EXPECT_EQ(seen, 0);
     store_queue_end(&q);
     clean();
 }
@@ -189,7 +192,7 @@ TEST(an_end_with_requests_open)
             add(q, k, k % 2 == 0 ? JOURNAL_WRITE : JOURNAL_GET, "snapshot");
         }
         if (i % 2 == 1) {
-            EXPECT_EQ(take(q).tag, 0);
+            EXPECT(take(q).tag < JOURNAL_ASKS_MAX);
         }
         store_queue_end(&q);
         EXPECT(q == NULL);
