@@ -85,6 +85,7 @@ struct rig {
     struct buf dealt; /* The object; empty: there is none. */
     uint64_t now_ms;
     uint64_t snapshot_bytes;
+    uint64_t until_ms; /* Of the lease; 0: for ever. */
     bool acks_early;
     bool keeps_on_failure;
     uint64_t skips;
@@ -107,7 +108,6 @@ struct rig {
     bool is_over_kept;
 };
 
-/* What becomes of a message. */
 static inline void rig_deliver(struct rig *g, struct rig_reign *l,
                                const struct session_send *send);
 
@@ -173,6 +173,7 @@ static inline void rig_step(struct rig *g, struct rig_reign *l,
 
     event.now_ms = g->now_ms;
     event.wall_ms = RIG_WALL_MS + g->now_ms;
+    event.until_ms = g->until_ms;
     reign_step(l->r, &event, &fx);
     reign_check(l->r);
     l->timer_ms = fx.timer_ms;

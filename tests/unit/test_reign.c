@@ -280,3 +280,59 @@ TEST(an_old_reign_says_nothing_of_what_it_decides)
     expect_whole(g);
     close_rig(&g);
 }
+
+/* ---- The lease has run out ----------------------------------------------- */
+
+/* Another host may lead: what it might contradict is not said. */
+TEST(nothing_is_granted_beyond_the_lease)
+{
+    struct rig *g = open_rig();
+    uint64_t pulses;
+    uint64_t grants;
+
+    lead(g);
+    play_until(g, WIRE_PHASE_RUNNING);
+    turn(g);
+    settle(g, g->lead);
+    pulses = g->guests[1].pulses;
+    grants = g->guests[0].grants + g->guests[1].grants;
+    g->until_ms = g->now_ms;
+    for (int i = 0; i < 5; i++) {
+        turn(g);
+        settle(g, g->lead);
+    }
+    EXPECT_EQ(g->guests[0].grants + g->guests[1].grants, grants);
+    EXPECT(g->guests[1].pulses > pulses);
+    EXPECT_EQ(reign_state(g->lead->r), REIGN_SERVING);
+    g->until_ms = UINT64_MAX; /* It was renewed. */
+    play(g);
+    expect_whole(g);
+    close_rig(&g);
+}
+
+TEST(nobody_is_refused_or_sent_home_beyond_the_lease)
+{
+    struct rig *g = open_rig();
+    struct rig_guest first;
+
+    lead(g);
+    play_until(g, WIRE_PHASE_RUNNING);
+    g->until_ms = 1;
+    first = g->guests[1];
+    g->guests[1] = (struct rig_guest){.peer = 300, .incarnation = "cc"};
+    rig_hello(g, &g->guests[1]);
+    EXPECT_EQ(g->guests[1].refuse, STATUS_OK);
+    g->guests[1] = first;
+    g->guests[1].phase = WIRE_PHASE_DONE;
+    g->guests[1].exit_code = 3;
+    for (int i = 0; i < 5; i++) {
+        turn(g);
+        settle(g, g->lead);
+    }
+    EXPECT(!g->guests[0].has_end && !g->guests[1].has_end);
+    g->until_ms = 0;
+    play(g);
+    EXPECT(g->guests[0].has_end && g->guests[1].has_end);
+    EXPECT_EQ(g->guests[0].end.exit_code, 3);
+    close_rig(&g);
+}
