@@ -22,7 +22,9 @@ enum {
                               that may come back. */
     RUN_LINGER_MS = 3000,  /* For END to leave. */
     RUN_MESSAGE_MAX = 256 << 10, /* That a host may say. */
-    RUN_RATE_MAX = 2000,         /* Messages of one host in a second. */
+    RUN_TRIALS_MAX = 64, /* Hosts that try what the store does: those whose
+                            turn to lead may come. */
+    RUN_RATE_MAX = 2000, /* Messages of one host in a second. */
 };
 
 static void run_random_hex(char out[WIRE_JOB_SIZE + 1])
@@ -148,7 +150,8 @@ static struct term *run_new_term(struct run *r)
 }
 
 /* Claims and the lease stand on conditional writes. A folder has them; of S3
- * servers only a trial tells, which the host does that leads as a rule. */
+ * servers only a trial tells. Where there are none, nobody succeeds who leads.
+ */
 static enum status run_try_store(struct run *r, struct fault *why)
 {
     struct store_trial trial;
@@ -156,7 +159,8 @@ static enum status run_try_store(struct run *r, struct fault *why)
     enum status s;
 
     r->has_conditions = true;
-    if (strncmp(r->state_uri, "s3://", 5) != 0) {
+    if (strncmp(r->state_uri, "s3://", 5) != 0 ||
+        r->contract.hosts.current >= RUN_TRIALS_MAX) {
         return STATUS_OK;
     }
     s = store_trial_run(r->state, buf_text(&r->state_prefix), STORE_TRIAL_QUICK,
@@ -356,6 +360,7 @@ enum status run_meet(struct run *r, struct fault *why)
 {
     struct succession_news news;
     bool is_other;
+    bool is_ours;
     enum status s;
 
     if (!succession_take(r->succession, &news)) {
@@ -379,7 +384,8 @@ enum status run_meet(struct run *r, struct fault *why)
         lead_stop(r->lead); /* It lets go of the listener in its time. */
     }
     /* First lead, then connect to it: our own key is known then. */
-    r->wants_lead = news.state == TERM_LEADING && !r->is_over &&
+    is_ours = !run_has_joined(r) || strcmp(r->lease.run, news.lease.run) == 0;
+    r->wants_lead = news.state == TERM_LEADING && !r->is_over && is_ours &&
                     news.lease.term != r->lead_term;
     r->lead_lease = news.lease;
     s = run_meet_lead(r, why);

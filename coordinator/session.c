@@ -646,7 +646,9 @@ void session_check(const struct session *s)
                   s->in_phase[WIRE_PHASE_ABSENT] == 0);
     CHECK_IMPLIES(s->phase < SESSION_RUNNING && !s->is_resumed,
                   s->in_phase[WIRE_PHASE_RUNNING] == 0);
-    CHECK((s->phase == SESSION_OVER) == (out == s->host_count));
+    CHECK_IMPLIES(s->phase == SESSION_OVER, out == s->host_count);
+    CHECK_IMPLIES(out == s->host_count,
+                  s->phase == SESSION_OVER || s->phase == SESSION_JOINING);
     CHECK_IMPLIES(s->phase == SESSION_ENDING && !s->has_ended,
                   s->outcome.status != STATUS_OK);
     CHECK((s->outcome.status == STATUS_OK) == (s->outcome.reason == NULL));

@@ -313,7 +313,6 @@ static void agent_take_leader(struct agent *a, const struct agent_event *event,
 static void agent_take_coordinator(struct agent *a,
                                    const struct agent_event *event)
 {
-    CHECK(event->term >= a->term);
     free(a->leader);
     a->leader = mem_print("the coordinator on %s", event->leader);
     a->term = event->term;
