@@ -25,6 +25,12 @@ static const struct sim_named_seed sim_seeds[] = {
     /* A host was lost in one step while all others had enough of the next one:
      * nobody asked for what it had left, and the gate stayed shut. */
     {"a step's rest is asked for", SIM_JOB_SEED(660)},
+    /* All hosts were away at one moment while the job was still joining, and a
+     * coordinator took that for its good end. */
+    {"all away is no end", SIM_JOB_SEED(4823)},
+    /* A host that was lost when the plan was noted came back as the process
+     * that it was, and after the next fail-over counted as another. */
+    {"who is lost is noted, too", SIM_JOB_SEED(8415)},
 };
 
 #endif /* CLUSTER_SIM_SIM_SEEDS_H */
