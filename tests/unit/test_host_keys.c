@@ -246,7 +246,7 @@ TEST(many_hosts_are_read)
     size_t count;
 
     for (int i = 0; i < MANY; i++) {
-        snprintf(names[i], sizeof(names[i]), "h%d", i);
+        snprintf(names[i], sizeof(names[i]), "h%u", (unsigned)i % MANY);
         list[i] = names[i];
         net_keys_make(&keys[i]);
         put_host(store, buf_text(&prefix), names[i], &keys[i]);
