@@ -174,10 +174,8 @@ define put
 	install -D -m $(call part,3,$1) $(call part,1,$1) $(call dest,$1)
 
 endef
-
 install: all ## Install under PREFIX=/usr/local, DESTDIR before it
 	$(foreach f,$(INSTALLED),$(call put,$f))
-
 uninstall: ## Remove exactly what install puts there
 	rm -f $(foreach f,$(INSTALLED),$(call dest,$f))
 	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/smshard" 2>/dev/null || true
