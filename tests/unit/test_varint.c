@@ -72,7 +72,9 @@ TEST(random_numbers_come_back)
 
     prng_init(&p, 1);
     for (int i = 0; i < 10000; i++) {
-        varint_write(prng_next(&p) >> prng_below(&p, 64), &out);
+        uint64_t number = prng_next(&p);
+
+        varint_write(number >> prng_below(&p, 64), &out);
     }
     in = buf_bytes(&out);
     prng_init(&p, 1);
