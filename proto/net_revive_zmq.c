@@ -7,6 +7,7 @@
  * client: a handshake costs the server far more than a message. */
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -25,6 +26,9 @@ enum {
 
 void net_revive_start(struct net *n)
 {
+    /* Not by the handle's address: of one that was closed, which may have had
+     * the same, the name is free only once ZeroMQ has ended it behind us. */
+    static atomic_uint_fast64_t count;
     char where[64];
     int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED |
                  ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED;
@@ -33,7 +37,8 @@ void net_revive_start(struct net *n)
 
     hash_random(&spread, sizeof(spread));
     n->revive_ms = NET_REVIVE_MIN_MS + spread % NET_REVIVE_SPREAD_MS;
-    snprintf(where, sizeof(where), "inproc://revive-%p", (void *)n);
+    snprintf(where, sizeof(where), "inproc://revive-%llu",
+             (unsigned long long)atomic_fetch_add(&count, 1));
     CHECK(zmq_socket_monitor(n->raw, where, events) == 0);
     /* One of czmq's, which closes it when the process exits with it open. */
     n->monitor_sock = zsock_new(ZMQ_PAIR);

@@ -476,6 +476,21 @@ TEST(another_thread_may_admit)
     net_close(&server.net, 0);
 }
 
+/* A handle that is made where one was just closed has nothing of it. */
+TEST(clients_come_and_go)
+{
+    struct kit_server server = kit_listen((struct net_listen){.port = 0});
+    struct net_keys keys;
+
+    net_keys_make(&keys);
+    for (int i = 0; i < 100; i++) {
+        struct net *client = kit_connect(&server, &keys);
+
+        net_close(&client, 0);
+    }
+    net_close(&server.net, 0);
+}
+
 /* A process may end with what is open: exit() does not wait for it. */
 TEST(exit_does_not_wait_for_what_is_open)
 {
