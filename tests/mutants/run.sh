@@ -10,6 +10,7 @@
 # mistake; the last line is `N passed, N failed`.
 set -u
 
+unset WERROR # A mistake may leave something unused.
 OUT=${OUT:-build/release-gcc}
 CC=${CC:-gcc}
 MODE=${MODE:-release}
