@@ -496,17 +496,26 @@ static void session_end_joining(struct session *s)
     buf_fini(&reason);
 }
 
+void session_scan_host(struct session *s, uint32_t host)
+{
+    const struct session_member *h = &s->hosts[host];
+
+    if (h->phase != WIRE_PHASE_ABSENT && !session_is_out(h) &&
+        s->now_ms - h->heard_ms >= s->host_timeout_ms) {
+        session_lose(s, host);
+    }
+}
+
 static void session_scan(struct session *s, bool gives_up)
 {
     s->scan_ms = s->now_ms + s->heartbeat_ms;
     for (uint32_t i = 0; i < s->host_count; i++) {
         const struct session_member *h = &s->hosts[i];
 
-        if (h->phase == WIRE_PHASE_ABSENT || session_is_out(h)) {
-            continue;
-        }
-        if (gives_up || s->now_ms - h->heard_ms >= s->host_timeout_ms) {
+        if (gives_up && h->phase != WIRE_PHASE_ABSENT && !session_is_out(h)) {
             session_lose(s, i);
+        } else {
+            session_scan_host(s, i);
         }
     }
 }

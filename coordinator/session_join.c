@@ -248,6 +248,7 @@ void session_take_hello(struct session *s, const struct session_event *event)
         session_greet_again(s, host, event);
         return;
     }
+    session_scan_host(s, host); /* It may be that nobody has looked since. */
     status = session_is_awaited(s, host, hello)
                  ? STATUS_OK
                  : session_judge_new(s, host, event);

@@ -159,6 +159,9 @@ enum session_detail {
 void session_report_as(const struct session *s, enum session_detail detail,
                        struct buf *out);
 
+/* session.c: give @host up if it has been silent for too long. */
+void session_scan_host(struct session *s, uint32_t host);
+
 /* session_join.c: HELLO. */
 void session_take_hello(struct session *s, const struct session_event *event);
 

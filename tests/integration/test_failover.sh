@@ -262,7 +262,9 @@ round_run() {
     round_judge
     say "$(($(now_ms) - since_ms)) ms"
     [ "$failed" = "$before" ] || round_show
-    [ -z "${KEEP:-}" ] || cp -rT "$R" "$KEEP/round-$seed"
+    if [ -n "${KEEP:-}" ]; then
+        mkdir -p "$KEEP" && cp -rT "$R" "$KEEP/round-$seed"
+    fi
 }
 
 # All that is known of a round that failed.
@@ -277,8 +279,6 @@ round_show() {
 
 prepare() {
     local i
-    net_sweep 2>/dev/null
-    net_up "$HOSTS_MAX" 2>"$T/net.err" || return 1
     mkdir "$T/objects"
     for ((i = 0; i < OBJECTS; i++)); do
         echo "object $i" >"$T/objects/$(printf %08d $i)"
@@ -298,10 +298,16 @@ if [ "$(id -u)" != 0 ] || ! ip netns list >/dev/null 2>&1; then
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
-if ! prepare; then
+net_sweep 2>/dev/null
+if ! net_up "$HOSTS_MAX" 2>"$T/net.err"; then
     skip "fail-over" "no network namespaces: $(head -n 1 "$T/net.err")"
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
+fi
+if ! prepare; then
+    not_ok "an S3 server for the hosts starts" "$(cat "$T/server.out")"
+    finish
+    exit 1
 fi
 # Who was killed is told by us, not by the shell. A signal to all of us must not
 # end that filter: what is written to it then would end us.
