@@ -51,7 +51,7 @@ CFLAGS   += -std=c17 $(WARN) $(MODE_FLAGS) -MMD -MP
 LDFLAGS  += $(MODE_FLAGS) $(if $(filter release,$(MODE)),-pie \
               -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 LDLIBS    = -lczmq -lzmq $(MSGPACK) -lcurl -lexpat -lisal -lssl -lcrypto \
-            -lpthread -lm
+            -lhwloc -lfuse3 -lpthread -lm
 comma    := ,
 
 # ---- Sources and what they become ------------------------------------------

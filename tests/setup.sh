@@ -25,7 +25,9 @@ pkg-config pkgconf|pkg-config
 <openssl/evp.h> libssl-dev
 <curl/curl.h> libcurl4-openssl-dev
 <expat.h> libexpat1-dev
-<isa-l.h> libisal-dev'
+<isa-l.h> libisal-dev
+<hwloc.h> libhwloc-dev
+<fuse3/fuse_lowlevel.h> libfuse3-dev'
 needs[check]='
 git git
 jq jq

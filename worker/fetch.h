@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fetch: ranges of objects into memory, over lanes (fetch_os.c).
+ *
+ * A lane is a thread, bound to the cores it was given, with a store handle
+ * for each source. It takes the request that is due soonest, whoever asked,
+ * and has as many under way as pay (pace.h). Every range is pinned to its
+ * etag, and is whole or fails: the store checks length, range and checksum,
+ * and retries. A range that takes far longer than its like is asked for once
+ * more, within a small budget; the first answer counts, and the memory is not
+ * the caller's again before the other one is dead.
+ *
+ * Who asks opens a port: its answers come there and nowhere else. A port
+ * belongs to one thread. */
+
+#ifndef WORKER_FETCH_H
+#define WORKER_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/status.h"
+
+enum {
+    FETCH_LANES_MAX = 64,
+    FETCH_SOURCES_MAX = 64,
+    FETCH_CORES_MAX = 1024,
+};
+
+/* Where a channel's objects are. */
+struct fetch_source {
+    const char *name;     /* For messages: the channel. */
+    const char *root_uri; /* What store_open() takes; keys are below it. */
+};
+
+/* A lane's place. */
+struct fetch_lane {
+    const uint32_t *cores; /* To be bound to; NULL: any. */
+    uint32_t core_count;
+};
+
+struct fetch_options {
+    const struct fetch_source *sources; /* Must outlive it. */
+    uint32_t source_count;
+    const struct fetch_lane *lanes; /* NULL: @lane_count of any place. */
+    uint32_t lane_count;            /* 1 to FETCH_LANES_MAX. */
+    uint32_t requests_max; /* Under way at once, all lanes; 0: as pays. */
+};
+
+struct fetch;
+struct fetch_port;
+
+/* Start the lanes. NOT_FOUND, DENIED, …: a source can't be opened; OS. */
+MUST_USE enum status fetch_start(const struct fetch_options *options,
+                                 struct fault *why, struct fetch **out);
+
+/* Ports have to be closed. */
+void fetch_stop(struct fetch **f);
+
+struct fetch_request {
+    uint64_t tag; /* Unique among those of the port. */
+    uint32_t source;
+    uint32_t lane;     /* Preferred: that of the memory's node; or
+                          UINT32_MAX. */
+    struct bytes key;  /* Copied, as is @etag. */
+    struct bytes etag; /* Empty: any. */
+    uint64_t offset;
+    size_t size;
+    void *into;   /* Not touched after the event. */
+    uint64_t due; /* What is needed first has the lower one: milliseconds, or
+                     any count that all ports share. */
+};
+
+/* OK: all @size bytes are there. CHANGED, NOT_FOUND, DENIED, STOPPED (it was
+ * cancelled), INVALID (beyond the end), STORE, TIMEOUT. */
+struct fetch_event {
+    uint64_t tag;
+    enum status status;
+    struct fault why; /* Unless OK: names channel and key. */
+};
+
+struct fetch_port *fetch_open(struct fetch *f);
+
+/* Cancels all that is on its way, and waits until no byte of it can move. */
+void fetch_close(struct fetch_port **p);
+
+void fetch_submit(struct fetch_port *p, const struct fetch_request *request);
+
+/* Its event comes all the same, OK or STOPPED. */
+void fetch_cancel(struct fetch_port *p, uint64_t tag);
+
+/* Needed sooner, or later, than was said. */
+void fetch_hurry(struct fetch_port *p, uint64_t tag, uint64_t due);
+
+/* Readable while fetch_take() has something. */
+int fetch_fd(const struct fetch_port *p);
+
+/* Take an event; false: none now. */
+bool fetch_take(struct fetch_port *p, struct fetch_event *out);
+
+/* The same, but wait at most @timeout_ms; -1: for ever. */
+bool fetch_wait(struct fetch_port *p, int timeout_ms, struct fetch_event *out);
+
+struct fetch_stats {
+    uint64_t requests; /* Answered. */
+    uint64_t bytes;
+    uint64_t failed;
+    uint64_t hedged;     /* Asked for twice, */
+    uint64_t hedges_won; /* and the second one was first. */
+    uint32_t waiting;
+    uint32_t inflight;
+    uint32_t target; /* So many pay now. */
+};
+struct fetch_stats fetch_stats(const struct fetch *f);
+
+#endif /* WORKER_FETCH_H */
