@@ -160,7 +160,7 @@ static bool listing_next_key(void *walk, struct bytes *out)
     return true;
 }
 
-/* In File mode every object must have a place of its own on disk. */
+/* In a folder every object must have a place of its own on disk. */
 static enum status listing_check_names(const struct listing *l,
                                        const struct job_channel *c,
                                        struct fault *why)
@@ -168,7 +168,7 @@ static enum status listing_check_names(const struct listing *l,
     struct catalog_cursor first;
     struct catalog_cursor second;
 
-    if (c->mode != JOB_FILE) {
+    if (c->mode != JOB_FILE && c->mode != JOB_FAST_FILE) {
         return STATUS_OK;
     }
     catalog_seek(l->catalog, 0, &first);

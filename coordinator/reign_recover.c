@@ -61,11 +61,10 @@ static uint64_t *reign_pack_bounds(const struct dealt *d, uint32_t number)
     }
     to = mem_new(ranks + 1, sizeof(*to));
     for (uint32_t i = 0; i < d->host_count; i++) {
-        for (uint32_t k = 0; k < d->ranks[i]; k++, rank++) {
-            if (dealt_has_part(d, number, i)) {
-                to[count++] = from[rank];
-            }
+        for (uint32_t k = 0; k < dealt_ranks(d, number, i); k++) {
+            to[count++] = from[rank + k];
         }
+        rank += d->ranks[i];
     }
     to[count] = from[ranks];
     return to;
@@ -82,7 +81,7 @@ static void reign_make_ledger(struct reign *r, const struct dealt *d,
     r->first_ranks[number] = mem_new(d->host_count, sizeof(uint32_t));
     for (uint32_t i = 0; i < d->host_count; i++) {
         r->first_ranks[number][i] = first;
-        ranks[i] = dealt_has_part(d, number, i) ? d->ranks[i] : 0;
+        ranks[i] = dealt_ranks(d, number, i);
         first += ranks[i];
     }
     r->ledgers[number] = ledger_new(&(struct ledger_options){
@@ -122,7 +121,7 @@ static void reign_write_ranks(const struct reign *r, uint32_t number,
     const struct dealt *d = r->dealt;
 
     for (uint32_t i = 0; i < d->host_count; i++) {
-        varint_write(dealt_has_part(d, number, i) ? d->ranks[i] : 0, out);
+        varint_write(dealt_ranks(d, number, i), out);
     }
 }
 
