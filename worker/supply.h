@@ -32,6 +32,7 @@ struct supply_unit {
     uint64_t lease;
     bool is_late;
     bool is_repeat;    /* Padding: it is not committed. */
+    bool is_over;      /* With STOPPED: this was the last epoch. */
     struct bytes key;  /* Views: copied by put; from take, until the next */
     struct bytes etag; /* take of that rank. */
     uint64_t offset;

@@ -272,6 +272,7 @@ enum status supply_take(struct supply *s, uint32_t rank,
     if (r->first != NULL) {
         supply_pop(r);
         *out = r->taken->unit;
+        out->is_over = r->taken->is_over;
         status = !r->taken->is_end ? STATUS_OK : STATUS_STOPPED;
     } else if (r->is_over) {
         status = STATUS_NOT_FOUND;
