@@ -12,8 +12,7 @@ enum framing_trail {
     FRAMING_UNTRUSTED, /* At what looks like the start of a record; of a tar's
                           member, which more headers may belong to. */
     FRAMING_UNNAMED,   /* Of a tar: its next member tells a sample's name, */
-    FRAMING_NAMED,     /* and this is it, */
-    FRAMING_CUT,       /* or starts a sample for sure. */
+    FRAMING_NAMED,     /* and this is it. */
 };
 
 static void framing_found(struct framing_find *f, uint64_t at)
@@ -192,18 +191,11 @@ static bool framing_is_key(const struct framing_find *f, struct bytes key)
 static void framing_follow_member(struct framing_find *f,
                                   const struct framing_member *m)
 {
-    bool is_cut = m->is_counted &&
-                  (f->trail == FRAMING_CUT ||
-                   (f->trail == FRAMING_NAMED && !framing_is_key(f, m->key)));
-
-    if (is_cut) {
-        framing_found(f, f->at);
-        return;
-    }
-    if (m->is_zero && f->trail != FRAMING_SEARCH) {
-        f->trail = FRAMING_CUT;
-    } else if (f->trail == FRAMING_UNTRUSTED) {
+    if (f->trail == FRAMING_UNTRUSTED) {
         f->trail = FRAMING_UNNAMED;
+    } else if (f->trail == FRAMING_NAMED && m->is_counted &&
+               !framing_is_key(f, m->key)) {
+        framing_found(f, f->at);
     } else if (m->is_counted) {
         CHECK(m->key.size <= sizeof(f->key));
         memcpy(f->key, m->key.at, m->key.size);
@@ -234,7 +226,6 @@ static bool framing_is_beyond(const struct framing_find *f,
 static size_t framing_tar_look(struct framing_find *f, struct bytes bytes)
 {
     struct framing_member m;
-    uint64_t end;
 
     if (bytes.size < FRAMING_TAR_BLOCK) {
         framing_look_again(f);
@@ -249,17 +240,21 @@ static size_t framing_tar_look(struct framing_find *f, struct bytes bytes)
         framing_look_at(f, f->at, (size_t)m.need);
         return 0;
     }
+    if (m.is_zero) {
+        /* The end of an archive, maybe of one within a member. */
+        framing_search(f, f->at + FRAMING_TAR_BLOCK, FRAMING_TAR_BLOCK);
+        return 0;
+    }
     framing_follow_member(f, &m);
-    end = m.is_zero ? FRAMING_TAR_BLOCK : m.end;
     if (f->is_found) {
         return 0;
     }
-    if (end >= bytes.size) {
-        framing_look_at(f, f->at + end, FRAMING_FIND_LOOK);
+    if (m.end >= bytes.size) {
+        framing_look_at(f, f->at + m.end, FRAMING_FIND_LOOK);
         return 0;
     }
-    f->at += end;
-    return (size_t)end;
+    f->at += m.end;
+    return (size_t)m.end;
 }
 
 /* The first block that looks like a header. false: there is none here. */

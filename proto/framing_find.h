@@ -11,8 +11,9 @@
  * magic, which no data holds at a multiple of 4; tfrecord's CRC of a length,
  * twice; the checksums of tar's headers up to the next sample. Data made like
  * that (a tar within a tar) can deceive the last two. Then the range before
- * does not end with a record, and reading it fails as torn; nothing comes
- * twice or is lost unseen.
+ * does not end with a record, and reading it fails as torn: nothing comes
+ * twice or is lost unseen. Only a tar without its end that is the last block
+ * of a member can make two samples of one.
  *
  * It does not read: it says which bytes it wants to see. Pure; one thread. */
 

@@ -92,6 +92,7 @@ struct framing_walk {
     struct bytes view;
     uint64_t left;
     size_t at;
+    size_t start; /* Of the sample; @at while there is none. */
     bool is_over; /* There is an answer. */
 };
 
@@ -102,12 +103,8 @@ static enum status framing_walk_want(struct framing_walk *w, uint64_t need,
                                      struct framing_record *out)
 {
     w->is_over = true;
-    if (w->reader->part_count == 0) {
-        out->used = w->at;
-    } else {
-        need += w->at;
-    }
-    return framing_want(w->reader, need, w->left, why, out);
+    out->used = w->reader->part_count > 0 ? w->start : w->at;
+    return framing_want(w->reader, w->at - out->used + need, w->left, why, out);
 }
 
 /* A member that is left out: its data need not be seen, unless they lie
@@ -161,6 +158,7 @@ static enum status framing_walk_member(struct framing_walk *w,
         return framing_walk_want(w, end, why, out);
     }
     if (r->part_count == 0) {
+        w->start = w->at;
         out->offset = r->offset + w->at;
         framing_begin_sample(r, m);
     }

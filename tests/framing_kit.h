@@ -38,6 +38,17 @@ static inline void framing_kit_add(struct buf *out, const char *name,
     buf_add_bytes(out, bytes);
 }
 
+/* Append the parts of a record, each with its key. */
+static inline void framing_kit_flat(const struct framing_record *r,
+                                    struct buf *out)
+{
+    for (uint32_t i = 0; i < r->part_count; i++) {
+        framing_kit_add(out, "\nkey ", r->key);
+        framing_kit_add(out, " ext ", r->parts[i].ext);
+        framing_kit_add(out, " data ", r->parts[i].data);
+    }
+}
+
 /* Append a record: "@offset", then each part. */
 static inline void framing_kit_tell(const struct framing_record *r,
                                     struct bytes view, struct buf *out)
@@ -64,6 +75,7 @@ struct framing_kit {
     struct bytes object;
     size_t step;    /* Of how much a view is at first; 0: of all. */
     bool is_stream; /* What is left is known at the end only. */
+    bool is_flat;   /* Tell parts of tars only, not which are a sample. */
 };
 
 /* Append the records of [from, to) to @out. */
@@ -91,7 +103,11 @@ static inline enum status framing_kit_read(const struct framing_kit *k,
         s = framing_next(r, view, is_known ? left : FRAMING_UNKNOWN, why,
                          &record);
         if (s == STATUS_OK && record.found == FRAMING_RECORD) {
-            framing_kit_tell(&record, view, out);
+            if (k->is_flat && k->format == FRAMING_TAR) {
+                framing_kit_flat(&record, out);
+            } else {
+                framing_kit_tell(&record, view, out);
+            }
         }
         is_over = s == STATUS_OK && record.found == FRAMING_END;
         want = k->step;
@@ -138,6 +154,34 @@ static inline uint64_t framing_kit_find(const struct framing_kit *k,
     free(copy.at);
     free(f);
     return found;
+}
+
+/* Append the records of all ranges between @count cuts. */
+static inline enum status framing_kit_cut(const struct framing_kit *k,
+                                          const uint64_t *cuts, size_t count,
+                                          struct fault *why, struct buf *out)
+{
+    uint64_t from = framing_kit_find(k, 0, 0);
+    enum status s = STATUS_OK;
+
+    CHECK(from == 0);
+    for (size_t i = 0; s == STATUS_OK && i <= count; i++) {
+        uint64_t to = i < count ? framing_kit_find(k, cuts[i], i % 3 * 100)
+                                : k->object.size;
+
+        if (to < from) {
+            return fault_set(why, STATUS_INVALID, "boundaries cross");
+        }
+        /* An empty object is one record of one range. */
+        if (to > from || k->object.size == 0) {
+            s = framing_kit_read(k, from, to, why, out);
+        }
+        from = to;
+        if (k->object.size == 0) {
+            break;
+        }
+    }
+    return s;
 }
 
 #endif /* TESTS_FRAMING_KIT_H */
