@@ -212,15 +212,6 @@ static void framing_look_again(struct framing_find *f)
     framing_look_at(f, is_end ? f->size : f->at, FRAMING_FIND_LOOK);
 }
 
-/* Padding of the last member may be missing. */
-static bool framing_is_beyond(const struct framing_find *f,
-                              const struct framing_member *m)
-{
-    uint64_t left = f->size - f->at;
-
-    return m->need > left || m->end > framing_round_up(left, FRAMING_TAR_BLOCK);
-}
-
 /* Look at one member. Returns how much of @bytes is done with; 0: an answer or
  * a wish stands in @f. */
 static size_t framing_tar_look(struct framing_find *f, struct bytes bytes)
@@ -232,7 +223,7 @@ static size_t framing_tar_look(struct framing_find *f, struct bytes bytes)
         return 0;
     }
     if (framing_tar_member(bytes, f->at, NULL, &m) != STATUS_OK ||
-        framing_is_beyond(f, &m)) {
+        m.need > f->size - f->at || m.end > f->size - f->at) {
         framing_search(f, f->first + FRAMING_TAR_BLOCK, FRAMING_TAR_BLOCK);
         return 0;
     }

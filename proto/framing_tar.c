@@ -128,34 +128,24 @@ static enum status framing_walk_pass(struct framing_walk *w, uint64_t end,
     return framing_walk_want(w, 1, why, out);
 }
 
-/* Padding behind the last member may be missing. */
-static uint64_t framing_member_end(const struct framing_walk *w,
-                                   const struct framing_member *m)
-{
-    uint64_t left = w->left - w->at;
-
-    return m->end > left && m->data_at + m->size <= left ? left : m->end;
-}
-
 static enum status framing_walk_member(struct framing_walk *w,
                                        const struct framing_member *m,
                                        struct fault *why,
                                        struct framing_record *out)
 {
     struct framing_reader *r = w->reader;
-    uint64_t end = framing_member_end(w, m);
     enum status s;
 
     if (!m->is_counted) {
-        return framing_walk_pass(w, end, why, out);
+        return framing_walk_pass(w, m->end, why, out);
     }
     if (r->part_count > 0 && !framing_is_of_sample(r, m)) {
         w->is_over = true;
         framing_end_sample(r, w->at, out);
         return STATUS_OK;
     }
-    if (end > w->view.size - w->at) {
-        return framing_walk_want(w, end, why, out);
+    if (m->end > w->view.size - w->at) {
+        return framing_walk_want(w, m->end, why, out);
     }
     if (r->part_count == 0) {
         w->start = w->at;
@@ -163,7 +153,7 @@ static enum status framing_walk_member(struct framing_walk *w,
         framing_begin_sample(r, m);
     }
     s = framing_add_part(r, m, w->view.at + w->at + m->data_at, why);
-    w->at += (size_t)end;
+    w->at += (size_t)m->end;
     return s;
 }
 

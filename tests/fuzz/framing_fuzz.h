@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FRAMING_FUZZ_CUTS = 4 };
 
-/* Can data of the format look like a record's start? */
+/* Whether data of the format can look like a record's start: recordio's only
+ * where its writer did not care. */
 static inline int framing_fuzz(enum framing format, bool can_deceive,
                                struct bytes object)
 {

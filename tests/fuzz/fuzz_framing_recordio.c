@@ -3,6 +3,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    return framing_fuzz(FRAMING_RECORDIO, false,
+    return framing_fuzz(FRAMING_RECORDIO, true,
                         (struct bytes){(const char *)data, size});
 }
