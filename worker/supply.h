@@ -16,9 +16,10 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/fault.h"
 #include "base/status.h"
 
-enum { SUPPLY_RANKS_MAX = 64, SUPPLY_REASON_MAX = 256 };
+enum { SUPPLY_RANKS_MAX = 64, SUPPLY_REASON_MAX = FAULT_TEXT_MAX };
 
 struct supply_options {
     uint32_t rank_count; /* Of this host, 1 to SUPPLY_RANKS_MAX. */
