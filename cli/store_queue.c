@@ -58,6 +58,8 @@ struct store_queue {
         struct store_queue_list asked;
         struct store_queue_list done;
         struct trouble trouble[STORE_QUEUE_ASKS];
+        store_queue_idle_fn *idle; /* The first lane's; NULL: none. */
+        void *idle_self;
         bool is_ending;
     } locked;
 };
@@ -156,6 +158,26 @@ static void store_queue_do(struct store_queue *q, struct store *store,
     store_queue_note(q, item, &why);
 }
 
+/* Nothing is asked. The lock is held before and after. */
+static void store_queue_rest_locked(struct store_queue_lane *lane)
+{
+    struct store_queue *q = lane->queue;
+    store_queue_idle_fn *turn = lane == q->lanes ? q->locked.idle : NULL;
+    void *self = q->locked.idle_self;
+    bool has_more;
+
+    if (turn == NULL) {
+        pthread_cond_wait(&q->wake, &q->lock);
+        return;
+    }
+    pthread_mutex_unlock(&q->lock);
+    has_more = turn(self, lane->store, buf_text(&q->prefix));
+    pthread_mutex_lock(&q->lock);
+    if (!has_more) {
+        q->locked.idle = NULL;
+    }
+}
+
 static void *store_queue_main(void *self)
 {
     struct store_queue_lane *lane = self;
@@ -167,7 +189,7 @@ static void *store_queue_main(void *self)
         struct store_queue_item *item = store_queue_pop(&q->locked.asked);
 
         if (item == NULL) {
-            pthread_cond_wait(&q->wake, &q->lock);
+            store_queue_rest_locked(lane);
             continue;
         }
         pthread_mutex_unlock(&q->lock);
@@ -256,6 +278,16 @@ void store_queue_add(struct store_queue *q,
     pthread_mutex_lock(&q->lock);
     store_queue_push(&q->locked.asked, item);
     pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void store_queue_set_idle(struct store_queue *q, store_queue_idle_fn *turn,
+                          void *self)
+{
+    pthread_mutex_lock(&q->lock);
+    q->locked.idle = turn;
+    q->locked.idle_self = self;
+    pthread_cond_broadcast(&q->wake);
     pthread_mutex_unlock(&q->lock);
 }
 

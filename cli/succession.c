@@ -225,6 +225,19 @@ uint64_t succession_until_ms(struct succession *s)
     return until_ms;
 }
 
+uint64_t succession_left_ms(struct succession *s, const char *run)
+{
+    uint64_t until_ms;
+    uint64_t now_ms;
+
+    pthread_mutex_lock(&s->lock);
+    until_ms =
+        strcmp(s->locked.news.lease.run, run) == 0 ? s->locked.until_ms : 0;
+    pthread_mutex_unlock(&s->lock);
+    now_ms = clock_now_ms(&clock_os);
+    return until_ms > now_ms ? until_ms - now_ms : 0;
+}
+
 void succession_enter_run(struct succession *s, const char *run)
 {
     CHECK(strlen(run) <= TERM_RUN_SIZE);

@@ -2,6 +2,7 @@
 #include "cli/store_queue.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -226,6 +227,49 @@ TEST(a_store_that_fails)
     add(q, 2, JOURNAL_CREATE, "journal/1");
     EXPECT_EQ(take(q).status, STATUS_OK);
     store_queue_end(&q);
+    clean();
+}
+
+struct idle {
+    atomic_int turns;
+    int wanted;
+};
+
+static bool idle_turn(void *self, struct store *store, const char *prefix)
+{
+    struct idle *i = self;
+
+    EXPECT(store != NULL && strcmp(prefix, "") == 0);
+    return atomic_fetch_add(&i->turns, 1) + 1 < i->wanted;
+}
+
+/* What is asked is done all the same, and the work is done to its end. */
+TEST(work_for_when_nothing_is_asked)
+{
+    struct idle endless = {.wanted = INT32_MAX};
+    struct idle some = {.wanted = 3};
+    struct store_queue *q;
+
+    setup();
+    q = start();
+    store_queue_set_idle(q, idle_turn, &endless);
+    for (uint32_t i = 0; i < 100; i++) {
+        add(q, i, JOURNAL_WRITE, "snapshot");
+        EXPECT_EQ(take(q).status, STATUS_OK);
+    }
+    while (atomic_load(&endless.turns) < 3) {
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    store_queue_end(&q);
+    q = start();
+    store_queue_set_idle(q, idle_turn, &some);
+    while (atomic_load(&some.turns) < 3) {
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    add(q, 1, JOURNAL_WRITE, "snapshot");
+    EXPECT_EQ(take(q).status, STATUS_OK);
+    store_queue_end(&q);
+    EXPECT_EQ(atomic_load(&some.turns), 3);
     clean();
 }
 

@@ -120,6 +120,9 @@ TEST(it_leads_where_nobody_does)
     EXPECT_STR(news.lease.endpoint, "tcp://a:1");
     EXPECT_STR(news.fault.text, "");
     EXPECT(!news.lease.is_released);
+    EXPECT(succession_left_ms(s, RUN_A) > 0);
+    EXPECT(succession_left_ms(s, RUN_A) <= 2 * LATE_MS);
+    EXPECT_EQ(succession_left_ms(s, RUN_B), 0);
     succession_end(&s, true);
     EXPECT(s == NULL);
     succession_end(&s, true);
