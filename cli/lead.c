@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/host_keys.h"
+#include "cli/old_runs.h"
 #include "cli/prepare.h"
 #include "cli/store_queue.h"
 #include "coordinator/reign.h"
@@ -47,9 +48,10 @@ struct lead {
     struct reign *reign;
     enum reign_state state;
     struct store_queue *queue;
-    struct prepare *prepare; /* Under way; */
-    bool *is_lost;           /* By host: what was last told of it. */
-    struct prepare *made;    /* done, and what it dealt is in use. */
+    struct old_runs *old_runs; /* The queue's, once SERVING. */
+    struct prepare *prepare;   /* Under way; */
+    bool *is_lost;             /* By host: what was last told of it. */
+    struct prepare *made;      /* done, and what it dealt is in use. */
     bool is_load;
     bool is_over;
     uint64_t all_out_ms; /* Since when every host has ended; 0: not yet. */
@@ -152,6 +154,26 @@ static void lead_send(struct lead *l, const struct session_send *send)
     }
 }
 
+static bool lead_is_led(void *self)
+{
+    const struct lead *l = self;
+
+    return succession_left_ms(l->options.succession, l->lease.run) > 0;
+}
+
+static bool lead_idle(void *self, struct store *store, const char *prefix)
+{
+    return old_runs_turn(self, store, prefix);
+}
+
+/* Now there is time to tidy up. */
+static void lead_begin_old_runs(struct lead *l)
+{
+    l->old_runs = old_runs_new(&(struct old_runs_options){
+        .run = l->lease.run, .is_led = lead_is_led, .self = l});
+    store_queue_set_idle(l->queue, lead_idle, l->old_runs);
+}
+
 static const char *lead_phase(const struct lead *l)
 {
     const struct session *session = reign_session(l->reign);
@@ -171,6 +193,7 @@ static void lead_follow(struct lead *l, const char *phase_before)
     if (state != l->state && state == REIGN_SERVING) {
         log_event(LOG_INFO, "coordinator.serves", "term=%" PRIu64,
                   l->lease.term);
+        lead_begin_old_runs(l);
     }
     l->state = state;
     if (state == REIGN_DEPOSED) {
@@ -469,6 +492,7 @@ enum status lead_finish(struct lead **l, struct fault *why)
     prepare_destroy(&old->prepare);
     prepare_destroy(&old->made);
     store_queue_end(&old->queue);
+    old_runs_destroy(&old->old_runs);
     buf_fini(&old->encoded);
     free(old->is_lost);
     if (old->end_fd >= 0) {

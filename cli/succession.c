@@ -29,6 +29,7 @@ struct succession {
     struct store *store;
     struct buf prefix;
     char *key;
+    struct term_store lease; /* In @store, at @key. */
 
     pthread_mutex_t lock;
     struct {
@@ -137,7 +138,7 @@ static void *succession_main(void *self)
            succession_heed(s, &is_ending)) {
         enum term_event_type type =
             is_ending && !was_ending ? TERM_EVENT_RELEASE : TERM_EVENT_TIMER;
-        uint64_t timer_ms = term_store_step(s->term, s->store, s->key, type);
+        uint64_t timer_ms = term_store_step(s->term, &s->lease, type);
 
         was_ending = is_ending;
         succession_tell(s);
@@ -181,6 +182,7 @@ enum status succession_start(struct term *term, const char *state_uri,
     if (status == STATUS_OK) {
         store_set_limit(s->store, SUCCESSION_STORE_MS);
         s->key = mem_print("%slease", buf_text(&s->prefix));
+        s->lease = (struct term_store){.store = s->store, .key = s->key};
         s->has_thread =
             s->news_fd >= 0 && s->wake_fd >= 0 &&
             pthread_create(&s->thread, NULL, succession_main, s) == 0;
@@ -221,6 +223,19 @@ uint64_t succession_until_ms(struct succession *s)
     until_ms = s->locked.until_ms;
     pthread_mutex_unlock(&s->lock);
     return until_ms;
+}
+
+uint64_t succession_left_ms(struct succession *s, const char *run)
+{
+    uint64_t until_ms;
+    uint64_t now_ms;
+
+    pthread_mutex_lock(&s->lock);
+    until_ms =
+        strcmp(s->locked.news.lease.run, run) == 0 ? s->locked.until_ms : 0;
+    pthread_mutex_unlock(&s->lock);
+    now_ms = clock_now_ms(&clock_os);
+    return until_ms > now_ms ? until_ms - now_ms : 0;
 }
 
 void succession_enter_run(struct succession *s, const char *run)

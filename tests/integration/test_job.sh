@@ -30,6 +30,19 @@ run $ONE -- env
 check "a second attempt keeps what was brought" test "$code" -eq 0
 check "SM_CHANNEL_TRAIN" grep -qx "SM_CHANNEL_TRAIN=$T/one/input/data/train" "$T/std.out"
 check "SMSHARD_RANK" grep -qx "SMSHARD_RANK=0" "$T/std.out"
+STATE=$T/out/one/_smshard
+check "the guests' key is gone with the job" test -e "$STATE/lease" -a ! -e "$STATE/guest"
+: >"$STATE/runs/not-a-run"
+# Five launches were before: the last two of them stay, and this one.
+run $ONE -- sh -c 'test -e "$1/guest" || exit 9
+    for i in $(seq 100); do
+        [ "$(ls "$1/runs" | wc -l)" -gt 4 ] || exit 0
+        sleep 0.1
+    done; exit 8' sh "$STATE"
+check "runs of earlier launches are deleted" test "$code" -eq 0
+check "but for the last two" test "$(ls "$STATE/runs" | wc -l)" -eq 4
+check "and what is no run" test -e "$STATE/runs/not-a-run"
+check "the audit of this one is there" $SMSHARD status --audit --state "$STATE"
 
 start term $ONE -- sh -c 'trap "echo stopped; exit 7" TERM; echo up; while :; do sleep 0.1; done'
 until_true 200 grep -q up "$T/term.out"
