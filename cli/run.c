@@ -151,7 +151,13 @@ static void run_note_refusal(struct run *r, const struct wire_message *m)
     char text[FAULT_TEXT_MAX];
     char quoted[FAULT_TEXT_MAX];
 
-    if (m->type != WIRE_REFUSE || r->was_refused) {
+    if (m->type != WIRE_REFUSE) {
+        return;
+    }
+    if (m->refuse.status == STATUS_CLAIMED) {
+        run_meet_knock(r);
+    }
+    if (r->was_refused) {
         return;
     }
     r->was_refused = true;

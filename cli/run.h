@@ -76,6 +76,7 @@ struct run {
     struct net *listener; /* Lent to the lead while there is one. */
     struct succession *succession;
     char entered[WIRE_JOB_SIZE + 1]; /* The run that the succession knows of. */
+    char knocked[WIRE_JOB_SIZE + 1]; /* The run that has kept us waiting. */
     uint64_t started_ms;
     struct lead *lead;
     uint64_t lead_term;           /* Of the last lead. */
@@ -142,6 +143,9 @@ MUST_USE enum status run_meet(struct run *r, struct fault *why);
 
 /* Tell the succession what it needs to know of the agent. */
 void run_meet_heed(struct run *r);
+
+/* The run that the coordinator leads keeps this launch waiting. */
+void run_meet_knock(struct run *r);
 void run_meet_fini(struct run *r);
 
 /* Start bringing the shares that the coordinator named. */

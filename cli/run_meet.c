@@ -325,8 +325,9 @@ static enum status run_follow(struct run *r, const struct succession_news *news,
 {
     const struct term_lease *lease = &news->lease;
     bool is_ours = strcmp(r->lease.run, lease->run) == 0;
+    bool is_known = run_has_joined(r) || strcmp(r->knocked, lease->run) == 0;
 
-    if (lease->is_released && is_ours && run_has_joined(r)) {
+    if (lease->is_released && is_ours && is_known) {
         run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER,
                                          .is_replaced = run_is_replaced(r)});
         return STATUS_OK;
@@ -402,6 +403,14 @@ void run_meet_heed(struct run *r)
     }
     if (r->agent != NULL) {
         succession_set_eager(r->succession, agent_is_unanswered(r->agent));
+    }
+}
+
+void run_meet_knock(struct run *r)
+{
+    if (strcmp(r->knocked, r->lease.run) != 0) {
+        memcpy(r->knocked, r->lease.run, sizeof(r->knocked));
+        succession_knock(r->succession, r->knocked);
     }
 }
 
