@@ -216,6 +216,21 @@ check "it takes the upload over" grep -q 'save.resume' "$T/std.err"
 stop_server
 check "none is left" grep -q ' 0 uploads left' "$T/server.out"
 
+# A listing that takes long is not waited for when the job is to end.
+serve --fault 'GET key=prefix=objects act=delay ms=100000'
+start job "$SMSHARD" run --base "$T/slow" --job-name slow --channel "train=$DATA" \
+    --output s3://bucket/out -- true
+job=$pid
+until_true 400 grep -q 'phase=preparing' "$T/job.err"
+sleep 0.5
+kill -TERM "$job"
+# shellcheck disable=SC2016
+check "a signal ends a listing that takes long" \
+    until_true 400 sh -c '! kill -0 "$0"' "$job"
+ended "$job"
+check "with the signal's code" test "$code" -eq 143
+stop_server
+
 # A store that never comes back can't be told how the job has ended.
 serve
 # shellcheck disable=SC2016
