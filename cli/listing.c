@@ -12,6 +12,7 @@
 #include "proto/keypath.h"
 #include "store/scan.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 
 enum { LISTING_PROGRESS_EVERY = 100000 };
 

@@ -29,7 +29,7 @@ struct listing_options {
     const struct job_channel *channel;
     listing_progress_fn *progress;
     void *progress_self;
-    const atomic_bool *stop; /* As of store_set_stop(), or NULL. */
+    const atomic_bool *stop; /* As of store_stop.h, or NULL. */
 };
 
 /* List the channel's source into *@out, freed by listing_fini().

@@ -25,7 +25,7 @@ struct listing_inventory {
     const struct job_channel *channel;
     struct store *store;     /* Of the source. */
     struct bytes prefix;     /* Of the source, in keys. */
-    const atomic_bool *stop; /* As of store_set_stop(), or NULL. */
+    const atomic_bool *stop; /* As of store_stop.h, or NULL. */
 
     /* Take the next object, in the order of keys. */
     enum status (*each)(void *self, const struct catalog_object *object,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/listing_lookup.h"
 #include "proto/manifest.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
 enum { LISTING_MANIFEST_MAX = 1 << 30 };

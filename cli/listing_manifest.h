@@ -22,7 +22,7 @@ struct listing_manifest {
 };
 
 /* Read the manifest that is the object @key and look up all it names, until
- * @stop (as of store_set_stop(); or NULL).
+ * @stop (as of store_stop.h; or NULL).
  * MALFORMED, INVALID: the manifest; NOT_FOUND: an object of it is missing, or
  * the manifest; DENIED, STORE, STOPPED. @why names the object. */
 MUST_USE enum status listing_manifest_read(struct store *store, const char *key,

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 #include "store/store_uri.h"
 

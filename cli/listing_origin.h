@@ -30,7 +30,7 @@ struct listing_origin {
 };
 
 /* Find what @uri names into *@out, freed by listing_origin_fini(). @stop is as
- * of store_set_stop(), also for the store of *@out; or NULL.
+ * of store_stop.h, also for the store of *@out; or NULL.
  * NOT_FOUND: nothing is there, or no inventory that is complete; MALFORMED,
  * INVALID: it is none of them, or not what its checksum says; UNSUPPORTED: an
  * inventory as ORC or Parquet; FULL, DENIED, STORE, STOPPED. */

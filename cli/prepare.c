@@ -19,6 +19,7 @@
 #include "cli/resume.h"
 #include "cli/share.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
 struct prepare {

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/share.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
 static enum status resume_fetch(const char *uri, const atomic_bool *stop,

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cli/share.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 
 struct share_fetch {
     char *state_uri;

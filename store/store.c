@@ -21,6 +21,7 @@
 #include "store/store_dir.h"
 #include "store/store_mem.h"
 #include "store/store_s3.h"
+#include "store/store_stop.h"
 #include "store/store_uri.h"
 
 enum { STORE_STOP_LOOK_MS = 100 }; /* How late a stop may be seen. */

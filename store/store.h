@@ -20,7 +20,6 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -117,7 +116,7 @@ struct store_object {
 /* The outcome of one request. OK; NOT_FOUND; DENIED; EXISTS, CHANGED
  * (conditions; a GET whose pinned etag is gone); INVALID (the key can not be in
  * this store; a range past the end); CONFLICT (a directory store: object and
- * folder of one name); NO_SPACE; UNSUPPORTED; STOPPED (store_set_stop()); STORE
+ * folder of one name); NO_SPACE; UNSUPPORTED; STOPPED (store_stop.h); STORE
  * (anything else, worth a retry or not: the text says). */
 struct store_event {
     uint64_t tag;
@@ -197,11 +196,5 @@ uint32_t store_inflight(const struct store *s);
 /* Give every later request without a limit of its own this one: for loops
  * that must not wait for a store as long as it may take. 0 ends it. */
 void store_set_limit(struct store *s, uint32_t limit_ms);
-
-/* Once *@stop is true, which another thread may make it: give up what is in
- * flight, within a moment or, in a directory, one request, and answer that and
- * all that is asked later with STOPPED. What was given up may have happened.
- * Call it with nothing in flight; @stop outlives the handle; NULL: never. */
-void store_set_stop(struct store *s, const atomic_bool *stop);
 
 #endif /* STORE_STORE_H */

@@ -5,6 +5,7 @@
 #include "store/store.h"
 #include "store/store_mem.h"
 #include "store/store_ops.h"
+#include "store/store_stop.h"
 
 #include "tests/conformance/conformance.h"
 #include "tests/harness.h"
