@@ -214,7 +214,7 @@ static enum status dealing_list(struct dealing *d,
                                 struct fault *why)
 {
     struct listing_options listing = {d->channel, options->progress,
-                                      options->progress_self};
+                                      options->progress_self, options->stop};
     const struct cursor_channel *from =
         options->resume != NULL
             ? cursor_find(options->resume, bytes_of(d->channel->name))

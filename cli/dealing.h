@@ -51,6 +51,7 @@ struct dealing_options {
     const char *state_uri; /* Its catalogs are looked for here; or NULL. */
     listing_progress_fn *progress;
     void *progress_self;
+    const atomic_bool *stop; /* As of store_stop.h, or NULL. */
 };
 
 struct dealings {

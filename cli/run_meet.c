@@ -326,8 +326,9 @@ static enum status run_follow(struct run *r, const struct succession_news *news,
 {
     const struct term_lease *lease = &news->lease;
     bool is_ours = strcmp(r->lease.run, lease->run) == 0;
+    bool is_known = run_has_joined(r) || strcmp(r->knocked, lease->run) == 0;
 
-    if (lease->is_released && is_ours && run_has_joined(r)) {
+    if (lease->is_released && is_ours && is_known) {
         run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER,
                                          .is_replaced = run_is_replaced(r)});
         return STATUS_OK;
@@ -422,6 +423,14 @@ static void run_end_guests(struct run *r)
                                (uint32_t)left_ms, &why) != STATUS_OK) {
         log_event(LOG_WARN, "guest.left", "reason=%s",
                   log_quote(why.text, quoted, sizeof(quoted)));
+    }
+}
+
+void run_meet_knock(struct run *r)
+{
+    if (strcmp(r->knocked, r->lease.run) != 0) {
+        memcpy(r->knocked, r->lease.run, sizeof(r->knocked));
+        succession_knock(r->succession, r->knocked);
     }
 }
 

@@ -36,8 +36,8 @@ struct succession {
         struct succession_news news;
         bool is_new;
         uint64_t until_ms;
-        bool has_run;
-        char run[TERM_RUN_SIZE + 1];
+        char entered[TERM_RUN_SIZE + 1]; /* Not told yet, or "". */
+        char knocked[TERM_RUN_SIZE + 1]; /* The same. */
         bool is_eager;
         bool is_ending;
         bool is_stopped;
@@ -63,21 +63,25 @@ static void succession_clear(int fd)
 /* What the owner has asked for since the last turn: false, to stop. */
 static bool succession_heed(struct succession *s, bool *is_ending)
 {
-    char run[TERM_RUN_SIZE + 1] = "";
+    char entered[TERM_RUN_SIZE + 1];
+    char knocked[TERM_RUN_SIZE + 1];
     bool is_stopped;
     bool is_eager;
 
     pthread_mutex_lock(&s->lock);
-    if (s->locked.has_run) {
-        memcpy(run, s->locked.run, sizeof(run));
-        s->locked.has_run = false;
-    }
+    memcpy(entered, s->locked.entered, sizeof(entered));
+    memcpy(knocked, s->locked.knocked, sizeof(knocked));
+    s->locked.entered[0] = '\0';
+    s->locked.knocked[0] = '\0';
     is_eager = s->locked.is_eager;
     *is_ending = s->locked.is_ending;
     is_stopped = s->locked.is_stopped;
     pthread_mutex_unlock(&s->lock);
-    if (run[0] != '\0') {
-        term_enter_run(s->term, run);
+    if (knocked[0] != '\0') {
+        term_knock(s->term, knocked);
+    }
+    if (entered[0] != '\0') {
+        term_enter_run(s->term, entered);
     }
     term_set_eager(s->term, is_eager);
     return !is_stopped;
@@ -238,14 +242,24 @@ uint64_t succession_left_ms(struct succession *s, const char *run)
     return until_ms > now_ms ? until_ms - now_ms : 0;
 }
 
-void succession_enter_run(struct succession *s, const char *run)
+/* Leave @run at @place for the thread's next turn. */
+static void succession_leave(struct succession *s, const char *run, char *place)
 {
     CHECK(strlen(run) <= TERM_RUN_SIZE);
     pthread_mutex_lock(&s->lock);
-    s->locked.has_run = true;
-    memcpy(s->locked.run, run, strlen(run) + 1);
+    memcpy(place, run, strlen(run) + 1);
     pthread_mutex_unlock(&s->lock);
     succession_signal(s->wake_fd);
+}
+
+void succession_enter_run(struct succession *s, const char *run)
+{
+    succession_leave(s, run, s->locked.entered);
+}
+
+void succession_knock(struct succession *s, const char *run)
+{
+    succession_leave(s, run, s->locked.knocked);
 }
 
 void succession_set_eager(struct succession *s, bool is_eager)

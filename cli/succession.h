@@ -38,8 +38,9 @@ uint64_t succession_until_ms(struct succession *s);
  * thread. */
 uint64_t succession_left_ms(struct succession *s, const char *run);
 
-/* As term_enter_run() and term_set_eager(). */
+/* As term_enter_run(), term_knock() and term_set_eager(). */
 void succession_enter_run(struct succession *s, const char *run);
+void succession_knock(struct succession *s, const char *run);
 void succession_set_eager(struct succession *s, bool is_eager);
 
 /* End the thread and free *@s. With @is_over this host has led to the run's

@@ -116,8 +116,8 @@ struct store_object {
 /* The outcome of one request. OK; NOT_FOUND; DENIED; EXISTS, CHANGED
  * (conditions; a GET whose pinned etag is gone); INVALID (the key can not be in
  * this store; a range past the end); CONFLICT (a directory store: object and
- * folder of one name); NO_SPACE; UNSUPPORTED; STORE (anything else, worth a
- * retry or not: the text says). */
+ * folder of one name); NO_SPACE; UNSUPPORTED; STOPPED (store_stop.h); STORE
+ * (anything else, worth a retry or not: the text says). */
 struct store_event {
     uint64_t tag;
     enum store_op op;

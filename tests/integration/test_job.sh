@@ -98,6 +98,31 @@ ended "$p1"; c1=$code
 ended "$p2"; c2=$code
 check "--on-failure keep lets the others go on" test "$c1" -eq 0 -a "$c2" -eq 4
 
+# A launch that is kept waiting, since the one before it still counts, must
+# not begin a run of its own when the others have ended. It is made to miss all
+# that they say.
+start gone1 host 1 2 $JOB --on-failure keep -- sh -c 'echo up; sleep 60'
+p1=$pid
+start gone2 host 2 2 $JOB --on-failure keep -- \
+    sh -c 'echo up; until test -e "$0"; do sleep 0.1; done' "$T/go"
+p2=$pid
+until_true 200 grep -q up "$T/gone1.out"
+until_true 200 grep -q up "$T/gone2.out"
+kill -9 "$p1"
+start again1 host 1 2 $JOB --on-failure keep -- true
+p1=$pid
+until_true 200 grep -q "join.refused.*takes part already" "$T/again1.err"
+kill -STOP "$p1"
+touch "$T/go"
+ended "$p2"
+kill -CONT "$p1"
+ended "$p1"
+check "a launch that was kept waiting ends with the job" test "$code" -eq 75
+check "and says so" grep -q "ended the job without this launch of algo-1" \
+    "$T/again1.err"
+check "and has begun no other" test \
+    "$(grep -c lease.taken "$T/again1.err")" -eq 0
+
 start alone host 1 3 $JOB --join-timeout 1s -- true
 ended "$pid"
 check "hosts that never come are named" grep -q "algo-2.*algo-3" "$T/alone.err"

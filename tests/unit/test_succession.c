@@ -211,6 +211,28 @@ TEST(a_run_that_was_released_is_over)
     clean();
 }
 
+/* A launch that was kept waiting does not take up what has ended. */
+TEST(a_run_that_ended_while_this_launch_was_kept_waiting)
+{
+    struct succession *a;
+    struct succession *b;
+    struct succession_news news;
+
+    setup();
+    a = start(0, LATE_MS);
+    await(a, TERM_LEADING, 1);
+    b = start(1, LATE_MS);
+    await(b, TERM_FOLLOWING, 1);
+    succession_knock(b, RUN_A);
+    succession_set_eager(b, true);
+    succession_end(&a, true);
+    news = await_release(b);
+    EXPECT_EQ(news.state, TERM_FOLLOWING);
+    EXPECT_EQ(news.lease.term, 1);
+    succession_end(&b, true);
+    clean();
+}
+
 /* A lease that can't be read is told of, and left alone. */
 TEST(a_lease_that_cannot_be_read)
 {
