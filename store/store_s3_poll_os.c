@@ -74,6 +74,11 @@ static int s3_sooner(int a, int b)
     return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
+static bool s3_is_on_curl(const struct s3_call *c)
+{
+    return c->flights[0].is_on && !c->flights[0].is_get;
+}
+
 /* A call that waits for its pause to end, and then for the pool's word. */
 static uint64_t s3_due_ms(const struct s3_call *c)
 {
@@ -121,6 +126,7 @@ static int s3_launch_due(struct s3_store *s)
     int wait = -1;
 
     s->looked_ms = is_tick ? now : s->looked_ms;
+    s->has_curl = false;
     for (uint32_t i = 0; left > 0; i++) {
         if (s->slots[i] == NULL) {
             continue;
@@ -129,6 +135,7 @@ static int s3_launch_due(struct s3_store *s)
         s3_tend(s, i, is_tick, now);
         if (s->slots[i] != NULL) {
             wait = s3_sooner(wait, s3_call_wait(s->slots[i], now));
+            s->has_curl |= s3_is_on_curl(s->slots[i]);
         }
     }
     return wait;
@@ -183,8 +190,10 @@ void s3_wait_for(void *self, struct store_wait *out)
     struct s3_store *s = self;
     int wait = s3_launch_due(s);
 
-    out->fds[out->fd_count++] = s->curl.ops->fd(s->curl.self);
-    wait = s3_sooner(wait, s->curl.ops->wait_ms(s->curl.self));
+    if (s->has_curl) {
+        out->fds[out->fd_count++] = s->curl.ops->fd(s->curl.self);
+        wait = s3_sooner(wait, s->curl.ops->wait_ms(s->curl.self));
+    }
     if (s->has_get) {
         out->fds[out->fd_count++] = s->get.ops->fd(s->get.self);
         wait = s3_sooner(wait, s->get.ops->wait_ms(s->get.self));
@@ -216,7 +225,7 @@ size_t s3_poll(void *self, int timeout_ms, struct store_event *events,
         uint64_t spent;
 
         (void)s3_launch_due(s);
-        has_moved = s3_pump(s, &s->curl);
+        has_moved = s->has_curl && s3_pump(s, &s->curl);
         has_moved |= s->has_get && s3_pump(s, &s->get);
         if (s->done != NULL || s->used == 0) {
             return s3_take_done(s, events, max);

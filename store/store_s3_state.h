@@ -34,6 +34,7 @@ struct s3_store {
     uint64_t number;
     uint64_t said_ms;
     uint64_t looked_ms; /* For slow reads. */
+    bool has_curl;      /* Something flies there; known since the last look. */
 };
 
 /* ---- store_s3_os.c */
