@@ -390,3 +390,18 @@ size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
     s->inflight -= (uint32_t)count;
     return count;
 }
+
+void store_cancel(struct store *s, uint64_t tag)
+{
+    if (s->ops->cancel != NULL) {
+        s->ops->cancel(s->self, tag);
+    }
+}
+
+void store_wait_for(struct store *s, struct store_wait *out)
+{
+    *out = (struct store_wait){.timeout_ms = s->inflight > 0 ? 0 : -1};
+    if (s->inflight > 0 && s->first == NULL && s->ops->wait != NULL) {
+        s->ops->wait(s->self, out);
+    }
+}
