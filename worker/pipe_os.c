@@ -55,6 +55,7 @@ struct pipe {
     int fd;             /* The FIFO's, or -1. */
     bool has_reader;    /* As far as is known. */
     bool has_next;      /* The next FIFO was made. */
+    bool was_reset;     /* The flow has forgotten the epoch's end. */
     bool has_end;       /* All units of the epoch have come. */
     bool is_last_epoch; /* And there is no other. */
     uint64_t number;
@@ -120,6 +121,7 @@ static enum status pipe_next_unit(void *self, struct flow_unit *out)
         .etag = from.etag,
         .offset = from.offset,
         .size = from.size,
+        .is_whole = from.is_whole,
     };
     return STATUS_OK;
 }
@@ -217,12 +219,17 @@ static void pipe_turn_over(struct pipe *p)
     atomic_store(&p->stat_number, p->number);
 }
 
-/* Make the next FIFO, if there will be another epoch. */
+/* The next FIFO is there as long as there may be another epoch, before this
+ * one is closed by either side. */
 static bool pipe_make_next(struct pipe *p)
 {
     struct fault why = {.text = ""};
     enum status s;
 
+    if (p->has_next && p->is_last_epoch) {
+        pipe_fifo_remove(p->folder, p->channel, p->number + 1);
+        p->has_next = false;
+    }
     if (p->has_next || p->is_last_epoch) {
         return true;
     }
@@ -244,7 +251,7 @@ static bool pipe_open(struct pipe *p)
 
     if (s == STATUS_OK) {
         pipe_set_reader(p, true);
-        return true;
+        return pipe_make_next(p);
     }
     if (s != STATUS_EMPTY) {
         pipe_fail(p, s, &why);
@@ -254,6 +261,12 @@ static bool pipe_open(struct pipe *p)
                   p->channel, p->number, (unsigned)(PIPE_LONELY_MS / 1000));
     }
     return false;
+}
+
+static void pipe_drop_slot(struct pipe *p)
+{
+    flow_release(p->flow, p->slot.slot);
+    p->has_slot = false;
 }
 
 /* The reader has gone. One that has taken nothing may come again. */
@@ -271,8 +284,11 @@ static void pipe_lose_reader(struct pipe *p)
     if (!pipe_make_next(p)) {
         return;
     }
+    if (p->has_slot) {
+        pipe_drop_slot(p);
+    }
     flow_reset(p->flow);
-    p->has_slot = false;
+    p->was_reset = true;
     p->writing = NULL;
     p->out.size = 0;
     pipe_return_all(p);
@@ -285,12 +301,6 @@ static void pipe_lose_reader(struct pipe *p)
 
 /* ---- Bytes. ---------------------------------------------------------------
  */
-
-static void pipe_drop_slot(struct pipe *p)
-{
-    flow_release(p->flow, p->slot.slot);
-    p->has_slot = false;
-}
 
 /* The unit that is written can't be. false: the channel has failed. */
 static bool pipe_skip(struct pipe *p, enum status status,
@@ -447,7 +457,10 @@ static void pipe_end_epoch(struct pipe *p)
     pipe_say(p, SUPPLY_BEGIN);
     p->has_end = false;
     p->state = PIPE_WRITING;
-    flow_begin(p->flow);
+    if (!p->was_reset) {
+        flow_begin(p->flow);
+    }
+    p->was_reset = false;
 }
 
 /* What the counter still has of an epoch whose reader has gone goes back,

@@ -38,6 +38,7 @@ struct supply_unit {
     struct bytes etag; /* take of that rank. */
     uint64_t offset;
     uint64_t size;
+    bool is_whole; /* That range is all of the object. */
 };
 
 struct supply;
