@@ -65,9 +65,8 @@ static struct deal_host *dealing_hosts(struct dealing *d,
     return hosts;
 }
 
-static struct cursor_how dealing_how(const struct dealing *d)
+struct cursor_how dealing_how(const struct job_channel *c, uint64_t count)
 {
-    const struct job_channel *c = d->channel;
     struct cursor_how how = {
         .is_dynamic = job_channel_deal(c) == JOB_DEAL_DYNAMIC,
         .even = dealing_even(c),
@@ -80,7 +79,7 @@ static struct cursor_how dealing_how(const struct dealing *d)
         how.kind = dealing_kind(c);
     }
     /* Nothing can't be padded, and need not be. */
-    if (!how.is_dynamic && catalog_count(dealing_catalog(d)) == 0) {
+    if (!how.is_dynamic && count == 0) {
         how.even = DEAL_EVEN_NONE;
     }
     return how;
@@ -106,7 +105,8 @@ static enum status dealing_deal_static(struct dealing *d,
                                        struct fault *why)
 {
     const struct catalog *catalog = dealing_catalog(d);
-    struct cursor_how how = dealing_how(d);
+    struct cursor_how how =
+        dealing_how(d->channel, catalog_count(dealing_catalog(d)));
     struct order order;
     struct deal_options deal = {
         .kind = how.kind,
@@ -336,7 +336,8 @@ uint64_t dealing_epochs(const struct dealing *d)
 void dealing_fill(struct dealing *d, const struct dealing_options *options,
                   struct dealt_channel *out)
 {
-    struct cursor_how how = dealing_how(d);
+    struct cursor_how how =
+        dealing_how(d->channel, catalog_count(dealing_catalog(d)));
 
     free(d->bounds);
     d->bounds = d->is_dynamic ? NULL : dealing_bounds(d, options);

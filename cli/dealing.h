@@ -78,6 +78,9 @@ const struct catalog *dealing_catalog(const struct dealing *d);
 /* Nothing of it is left in the first epoch. */
 bool dealing_is_done(const struct dealing *d);
 
+/* How a channel over @count objects is dealt. */
+struct cursor_how dealing_how(const struct job_channel *c, uint64_t count);
+
 /* How many epochs this run goes through. */
 uint64_t dealing_epochs(const struct dealing *d);
 

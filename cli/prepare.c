@@ -68,6 +68,23 @@ static char *prepare_join_uri(const char *uri, const char *rest)
     return mem_print("%s%s%s", uri, slash, rest);
 }
 
+/* A host deals for itself what is streamed, from what all of it was dealt
+ * from: each epoch has another order. */
+static enum status prepare_stream(struct prepare *p, struct store *state,
+                                  const struct dealing *d,
+                                  struct wire_share *out)
+{
+    out->share = out->catalog;
+    out->positions = d->positions;
+    if (d->left == NULL) {
+        return STATUS_OK;
+    }
+    out->share =
+        prepare_keep(p, mem_print("%sshares/%s", buf_text(&p->state_prefix),
+                                  catalog_name(d->left)));
+    return share_write(state, out->share.at, d->left, &p->why);
+}
+
 /* The share of the deal's host @i, written to the store and described. */
 static enum status prepare_share(struct prepare *p, struct store *state,
                                  const struct dealing *d, uint32_t i,
@@ -98,6 +115,9 @@ static enum status prepare_share(struct prepare *p, struct store *state,
     if (d->is_dynamic) {
         out->share = out->catalog;
         return STATUS_OK;
+    }
+    if (job_channel_is_stream(d->channel)) {
+        return prepare_stream(p, state, d, out);
     }
     if (d->left == NULL && sum.units == catalog_count(d->listing.catalog) &&
         sum.bytes == catalog_bytes(d->listing.catalog)) {

@@ -7,16 +7,21 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "cli/share.h"
 #include "store/store.h"
 #include "store/store_stop.h"
+#include "store/store_sync.h"
+
+enum { SHARE_FETCH_TEXT_MAX = 512 << 20 };
 
 struct share_fetch {
     char *state_uri;
     char **keys;
     uint32_t count;
+    char *text_key;
     int fd;
     atomic_bool stop;
     pthread_t thread;
@@ -24,6 +29,7 @@ struct share_fetch {
 
     /* The thread's until it is joined, then the owner's. */
     struct catalog **catalogs;
+    struct buf text;
     enum status status;
     struct fault why;
 };
@@ -41,6 +47,12 @@ static enum status share_fetch_all(struct share_fetch *f)
     for (uint32_t i = 0; s == STATUS_OK && i < f->count; i++) {
         s = share_read(store, &(struct share_want){f->keys[i], NULL}, &f->why,
                        &f->catalogs[i]);
+    }
+    if (s == STATUS_OK && f->text_key != NULL) {
+        s = store_sync_get(
+            store,
+            &(struct store_sync_get){f->text_key, SHARE_FETCH_TEXT_MAX, NULL},
+            &f->why, &f->text);
     }
     store_close(&store);
     buf_fini(&prefix);
@@ -64,6 +76,8 @@ enum status share_fetch_start(const struct share_fetch_options *options,
 
     f->state_uri = mem_copy(options->state_uri);
     f->count = options->count;
+    f->text_key =
+        options->text_key != NULL ? mem_copy(options->text_key) : NULL;
     f->keys = mem_new(f->count + 1, sizeof(f->keys[0]));
     f->catalogs = mem_new(f->count + 1, sizeof(struct catalog *));
     for (uint32_t i = 0; i < f->count; i++) {
@@ -122,6 +136,12 @@ struct catalog *share_fetch_take(struct share_fetch *f, uint32_t i)
     return catalog;
 }
 
+struct bytes share_fetch_text(const struct share_fetch *f)
+{
+    CHECK(!f->has_thread && f->status == STATUS_OK && f->text_key != NULL);
+    return buf_bytes(&f->text);
+}
+
 void share_fetch_destroy(struct share_fetch **f)
 {
     struct share_fetch *old = *f;
@@ -138,6 +158,8 @@ void share_fetch_destroy(struct share_fetch **f)
     if (old->fd >= 0) {
         close(old->fd);
     }
+    buf_fini(&old->text);
+    free(old->text_key);
     free(old->catalogs);
     free(old->keys);
     free(old->state_uri);

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
 #include "coordinator/catalog.h"
@@ -18,6 +19,7 @@ struct share_fetch_options {
     const char *state_uri; /* All texts are copied. */
     char *const *keys;     /* What share_write() was given, one each. */
     uint32_t count;
+    const char *text_key; /* One more object, as it is; or NULL. */
 };
 
 /* Start reading. OS: the system has no thread left; *@out is NULL then. */
@@ -37,6 +39,9 @@ MUST_USE enum status share_fetch_join(struct share_fetch *f, struct fault *why);
 
 /* The catalog of the @i-th key, once each and only after OK: the caller's. */
 struct catalog *share_fetch_take(struct share_fetch *f, uint32_t i);
+
+/* The bytes of @text_key's object; only after OK, until it is destroyed. */
+struct bytes share_fetch_text(const struct share_fetch *f);
 
 /* Cancel it, wait for its end and free *@f, with what was not taken. NULL is
  * left alone. */
