@@ -309,6 +309,22 @@ static void agent_take_leader(struct agent *a, const struct agent_event *event,
                fx);
 }
 
+/* Once the command has ended it needs no more. */
+static void agent_take_unfed(struct agent *a, const struct agent_event *event,
+                             struct agent_effects *fx)
+{
+    if (a->state >= AGENT_SAVING) {
+        return;
+    }
+    agent_stop(a,
+               (struct agent_cause){
+                   .status = event->status,
+                   .exit_code = status_exit_code(event->status),
+                   .text = mem_copy(agent_text_of(event->text, event->status)),
+               },
+               fx);
+}
+
 /* All that was said to the old one is said again. */
 static void agent_take_coordinator(struct agent *a,
                                    const struct agent_event *event)
@@ -505,6 +521,9 @@ static void agent_take(struct agent *a, const struct agent_event *event,
         break;
     case AGENT_EVENT_LEADER:
         agent_take_leader(a, event, fx);
+        break;
+    case AGENT_EVENT_UNFED:
+        agent_take_unfed(a, event, fx);
         break;
     case AGENT_EVENT_COORDINATOR:
         agent_take_coordinator(a, event);
