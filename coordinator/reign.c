@@ -53,6 +53,7 @@ struct reign *reign_new(const struct reign_options *options)
     r->timer_ms = REIGN_NEVER;
     r->incarnations =
         mem_new(options->session.host_count, sizeof(*r->incarnations));
+    r->dones = mem_new(options->session.host_count, sizeof(*r->dones));
     r->journal = journal_new(&(struct journal_options){
         .run = options->session.run,
         .term = options->session.term,
@@ -88,8 +89,10 @@ void reign_destroy(struct reign **r)
     }
     for (uint32_t i = 0; i < old->options.session.host_count; i++) {
         free(old->incarnations[i]);
+        free(old->dones[i].reason);
     }
     free(old->incarnations);
+    free(old->dones);
     reign_free_session(old);
     for (uint32_t i = 0; i < REIGN_ASKS_MAX; i++) {
         buf_fini(&old->asks[i].text);
@@ -138,8 +141,9 @@ void reign_append(struct reign *r, const struct record *record)
     record_write(record, &r->record);
     r->mark = journal_append(r->journal, buf_bytes(&r->record));
     r->has_appended = true;
-    if (record->type != RECORD_LEDGER ||
-        record->ledger.entry.type != LEDGER_COMMIT) {
+    if (record->type == RECORD_LEDGER
+            ? record->ledger.entry.type != LEDGER_COMMIT
+            : record->type != RECORD_DONE) {
         r->firm_mark = r->mark;
     }
 }

@@ -35,6 +35,14 @@ struct reign_wait {
     uint32_t post;
 };
 
+/* How a host has ended, as the journal tells it or will. */
+struct reign_done {
+    bool is_done;
+    enum status status;
+    int exit_code;
+    char *reason;
+};
+
 /* A question for the cursor, answered once that is durable. */
 enum { REIGN_ASKS_MAX = 8 };
 struct reign_ask {
@@ -64,7 +72,7 @@ struct reign {
     bool wants_snapshot;
     bool has_appended;
     uint64_t mark;      /* Of the last record appended; */
-    uint64_t firm_mark; /* of the last that was not just a commit. */
+    uint64_t firm_mark; /* of the last that GRANTs tell of but commits. */
 
     /* Found by the recovery, until LOADING is over. */
     struct buf found;    /* Records, each behind term and size. */
@@ -77,7 +85,8 @@ struct reign {
     uint64_t session_timer_ms;
     uint64_t load_ms;          /* LOADING: when to look again. */
     const struct dealt *dealt; /* Borrowed; NULL until it is known. */
-    char **incarnations;       /* By host: the process that was last let in. */
+    char **incarnations;       /* By host: the process that was last let in, */
+    struct reign_done *dones;  /* and how it has ended. */
     struct ledger *ledgers[WIRE_CHANNELS_MAX];
     uint32_t *first_ranks[WIRE_CHANNELS_MAX]; /* By host: its first rank among
                                             those that have a part in it. */
@@ -135,6 +144,7 @@ void reign_begin(struct reign *r, const struct dealt *dealt);
 void reign_make_ledgers(struct reign *r, const struct dealt *dealt);
 void reign_note_plans(struct reign *r);
 void reign_note_host(struct reign *r, uint32_t host);
+void reign_note_done(struct reign *r, uint32_t host);
 void reign_write_state(const struct reign *r, struct buf *out);
 
 /* reign_work.c: WORK and GRANT. */
