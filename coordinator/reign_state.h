@@ -63,6 +63,8 @@ struct reign {
     } own;
     enum reign_state state;
     struct fault fault;
+    struct fault told; /* BROKEN: the same, as everybody is told. */
+    uint64_t began_ms;
     uint64_t now_ms;
     uint64_t wall_ms;
     uint64_t timer_ms; /* When the last step asked to be stepped again. */
@@ -99,9 +101,10 @@ struct reign {
 
     struct reign_ask asks[REIGN_ASKS_MAX];
 
-    bool has_ended;    /* The outcome is in the journal; */
-    uint64_t end_mark; /* durable with this mark; 0: it was found there. */
-    bool is_end_told;  /* To the session. */
+    bool has_ended;      /* The outcome is in the journal; */
+    uint64_t end_mark;   /* durable with this mark; 0: it was found there. */
+    bool is_end_told;    /* To the session; */
+    bool is_broken_told; /* so is that nothing can be written any more. */
     bool is_over;
     struct {
         enum status status;
@@ -136,6 +139,10 @@ struct wire_message *reign_say(struct reign *r, uint64_t peer,
 /* reign_ask.c: who asks for the state or the cursor. */
 void reign_take_ask(struct reign *r, const struct reign_event *event);
 void reign_answer_asks(struct reign *r);
+
+/* reign_broken.c: the end that nothing can be written of. */
+void reign_break(struct reign *r);
+void reign_take_broken(struct reign *r, const struct reign_event *event);
 
 /* reign_recover.c: what the journal holds, and what becomes of it. */
 void reign_take_found(struct reign *r);
