@@ -101,7 +101,7 @@ static void status_name_channel(const struct status_state *state,
 
 void status_audit_keys(const char *uri, const char *run, struct audit *audit)
 {
-    struct status_state state = {NULL};
+    struct status_state state = {.store = NULL};
     struct audit_skipped skipped;
     struct fault why;
     uint32_t count;
