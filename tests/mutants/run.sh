@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Plant a known mistake in a copy of the cores, one after the other, and let the
-# simulated cluster look for it: some seed below SEEDS (400) has to fail.
+# simulated cluster look for it: some seed below SEEDS (200) has to fail.
 #
 #   tests/mutants/run.sh [NAME-PART…]     from the root; OUT, CC and MODE as make
 #
@@ -14,7 +14,7 @@ unset WERROR # A mistake may leave something unused.
 OUT=${OUT:-build/release-gcc}
 CC=${CC:-gcc}
 MODE=${MODE:-release}
-SEEDS=${SEEDS:-400}
+SEEDS=${SEEDS:-200}
 passed=0
 failed=0
 names=("$@")
