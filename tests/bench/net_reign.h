@@ -7,6 +7,7 @@
 #define TESTS_BENCH_NET_REIGN_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
