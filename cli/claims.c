@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "coordinator/term.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
 
 /* Watches the lease of the job that holds a claim. */
 struct claims_watch {
+    const atomic_bool *stop;
     char state_uri[CLAIM_URI_MAX + 1]; /* Whose; "" for none yet. */
     struct claim_watch lease;
     const char *our_run;
@@ -38,11 +40,12 @@ static enum status claims_look(struct claims_watch *w, const char *state_uri,
     enum status s;
 
     if (strcmp(w->state_uri, state_uri) != 0) {
-        *w = (struct claims_watch){.our_run = w->our_run};
+        *w = (struct claims_watch){.our_run = w->our_run, .stop = w->stop};
         snprintf(w->state_uri, sizeof(w->state_uri), "%s", state_uri);
     }
     s = store_open(state_uri, STORE_READ, why, &store, &prefix);
     if (s == STATUS_OK) {
+        store_set_stop(store, w->stop);
         key = mem_print("%slease", buf_text(&prefix));
         s = store_sync_get(store,
                            &(struct store_sync_get){key, TERM_BODY_MAX, etag},
@@ -183,12 +186,16 @@ enum status claims_take(const struct claims_options *options, struct fault *why)
     struct claims_one one = {
         .mine = *options->mine,
         .watch.our_run = options->mine->run,
+        .watch.stop = options->stop,
         .stop = options->stop,
     };
     struct buf prefix = {0};
     enum status s =
         store_open(options->folder, STORE_WRITE, why, &one.store, &prefix);
 
+    if (s == STATUS_OK) {
+        store_set_stop(one.store, options->stop);
+    }
     for (uint32_t i = 0; s == STATUS_OK && i < options->host_count; i++) {
         snprintf(one.mine.host, sizeof(one.mine.host), "%s", options->hosts[i]);
         one.mine.attempt = options->attempts[i];

@@ -308,6 +308,7 @@ static enum status status_audit(struct status_work *w, struct fault *why)
     enum status s = status_audit_read(w->state_uri, w->lease.run, why, &audit);
 
     if (s == STATUS_OK) {
+        status_audit_keys(w->state_uri, w->lease.run, audit);
         if (options_get(&w->options, "json") != NULL) {
             audit_json(audit, &text);
             buf_add_char(&text, '\n');

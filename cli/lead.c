@@ -27,6 +27,7 @@ enum {
     LEAD_GAP_MAX_MS = 200,
     LEAD_LOOK_PART = 8,
     LEAD_LOOK_MIN_MS = 50,
+    LEAD_BROKEN_BEATS = 3,          /* So long the others are told why. */
     LEAD_RUN_BEATS = 5,             /* What a lease aims at. */
     LEAD_SNAPSHOT_BYTES = 16 << 10, /* Of journal, and for each host, */
     LEAD_SNAPSHOT_HOST_BYTES = 512, /* so many more. */
@@ -54,6 +55,7 @@ struct lead {
     struct prepare *made;      /* done, and what it dealt is in use. */
     bool is_load;
     bool is_over;
+    uint64_t broken_ms;  /* BROKEN: until when that is told. */
     uint64_t all_out_ms; /* Since when every host has ended; 0: not yet. */
     uint64_t timer_ms;
     struct buf encoded;
@@ -185,6 +187,7 @@ static const char *lead_phase(const struct lead *l)
 static void lead_follow(struct lead *l, const char *phase_before)
 {
     enum reign_state state = reign_state(l->reign);
+    char quoted[FAULT_TEXT_MAX];
 
     if (strcmp(phase_before, lead_phase(l)) != 0) {
         log_event(LOG_INFO, "job.phase", "phase=%s term=%" PRIu64,
@@ -200,12 +203,13 @@ static void lead_follow(struct lead *l, const char *phase_before)
         l->status = fault_set(&l->why, STATUS_STOPPED,
                               "another host writes the journal");
         l->is_over = true;
-    } else if (state == REIGN_BROKEN) {
-        l->status = fault_set(&l->why, STATUS_MALFORMED,
-                              "the job's state below %s can't be gone on "
-                              "with: %s",
-                              l->options.state_uri, reign_fault(l->reign));
-        l->is_over = true;
+    } else if (state == REIGN_BROKEN && l->broken_ms == 0) {
+        l->broken_ms = clock_now_ms(&clock_os) +
+                       LEAD_BROKEN_BEATS * lead_setting(l, SETTING_HEARTBEAT);
+        log_event(LOG_ERROR, "coordinator.broken",
+                  "term=%" PRIu64 " state=%s reason=%s", l->lease.term,
+                  l->options.state_uri,
+                  log_quote(reign_fault(l->reign), quoted, sizeof(quoted)));
     }
 }
 
@@ -241,6 +245,7 @@ static void lead_take_message(struct lead *l, uint64_t peer,
     struct wire_message message;
     struct fault why = {.text = ""};
     struct reign_event event = {.peer = peer, .message = &message};
+    struct net_counts counts;
 
     event.status = wire_decode(buf_bytes(bytes), l->lease.run, &why, &message);
     event.type =
@@ -252,6 +257,10 @@ static void lead_take_message(struct lead *l, uint64_t peer,
             (const char *const *)l->options.contract->hosts.names)) {
         event.type = REIGN_EVENT_BAD;
         event.status = STATUS_REFUSED;
+    }
+    if (event.status == STATUS_OK && message.type == WIRE_ASK) {
+        net_counts(l->options.net, &counts);
+        event.net = &counts;
     }
     lead_step(l, &event);
 }
@@ -300,11 +309,15 @@ static void lead_take_stored(struct lead *l)
 static int lead_wait_ms(const struct lead *l)
 {
     uint64_t now_ms = clock_now_ms(&clock_os);
+    uint64_t next_ms = l->timer_ms;
 
-    if (l->timer_ms <= now_ms) {
+    if (l->broken_ms != 0 && l->broken_ms < next_ms) {
+        next_ms = l->broken_ms;
+    }
+    if (next_ms <= now_ms) {
         return 0;
     }
-    return l->timer_ms - now_ms < 60000 ? (int)(l->timer_ms - now_ms) : 60000;
+    return next_ms - now_ms < 60000 ? (int)(next_ms - now_ms) : 60000;
 }
 
 /* Every host has ended, and the store does not take the outcome: it might
@@ -376,6 +389,8 @@ static void lead_turn(struct lead *l, int wait_ms)
         lead_tell_losses(l);
     }
     lead_give_up(l);
+    l->is_over = l->is_over ||
+                 (l->broken_ms != 0 && clock_now_ms(&clock_os) >= l->broken_ms);
 }
 
 /* Between readings of the host files, while a key comes that is not known. */
@@ -417,7 +432,12 @@ static void *lead_main(void *self)
     while (l->status == STATUS_OK && !l->is_over && !atomic_load(&l->stop)) {
         lead_turn(l, lead_wait_ms(l));
     }
-    if (l->status == STATUS_OK && !l->is_over) {
+    if (l->status == STATUS_OK && l->broken_ms != 0) {
+        l->status = fault_set(&l->why, STATUS_MALFORMED,
+                              "the job's state below %s can't be gone on "
+                              "with: %s",
+                              l->options.state_uri, reign_fault(l->reign));
+    } else if (l->status == STATUS_OK && !l->is_over) {
         l->status = fault_set(&l->why, STATUS_STOPPED, "another host leads");
     }
     host_keys_watch_stop(&l->watch);

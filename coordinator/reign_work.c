@@ -185,6 +185,10 @@ static void reign_take_notice(struct reign *r,
     }
     for (uint32_t i = 0; is_gone && i < r->dealt->channel_count; i++) {
         ledger_lose(r->ledgers[i], host, r->now_ms);
+        reign_append_entries(r, i);
+    }
+    if (is_gone && session_host(r->session, host).phase == WIRE_PHASE_DONE) {
+        reign_note_done(r, host); /* Behind all that its end commits. */
     }
 }
 
