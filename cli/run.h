@@ -16,6 +16,7 @@
 #include "cli/contract.h"
 #include "cli/host_keys.h"
 #include "cli/lead.h"
+#include "cli/run_stream.h"
 #include "cli/share_fetch.h"
 #include "cli/succession.h"
 #include "coordinator/catalog.h"
@@ -106,6 +107,9 @@ struct run {
     struct run_feed feeds[WIRE_CHANNELS_MAX];
     struct feed_channel feed_channels[WIRE_CHANNELS_MAX];
     uint32_t feed_count;
+    struct run_streams streams;
+    bool is_streaming; /* They were started. */
+    bool has_dealt;    /* They need to know what was dealt. */
     struct feed *feed; /* NULL: no dynamic channel, or not started. */
     struct work work;
     struct grant grant;
@@ -165,7 +169,8 @@ MUST_USE enum status run_bring_go_on(struct run *r, struct fault *why);
 int run_bring_fd(const struct run *r);
 void run_bring_cancel(struct run *r);
 
-/* run_feed.c: dynamic channels. Take one, whose @catalog was read; open the
+/* run_feed.c: channels whose units are leased, as files or streamed.
+ * Dynamic ones as files: Take one, whose @catalog was read; open the
  * socket before the command starts; take the coordinator's word; tell all to a
  * new one. */
 MUST_USE enum status run_feed_take_share(struct run *r,
@@ -176,6 +181,12 @@ MUST_USE enum status run_feed_start(struct run *r, struct fault *why);
 void run_feed_step(struct run *r);
 void run_feed_take_grant(struct run *r, const struct wire_grant *message);
 void run_feed_new_term(struct run *r);
+
+/* The command has ended: it consumes no more. */
+void run_feed_end(struct run *r);
+
+/* When a holder has something to say at the latest. */
+uint64_t run_holders_timer_ms(const struct run *r);
 
 /* Whether nothing that the command has done waits to be acknowledged. */
 bool run_feed_is_settled(const struct run *r);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/run_stream.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -237,6 +240,18 @@ static enum status streams_start_fetch(struct run_streams *s,
         why, &s->fetch);
 }
 
+static enum status streams_watch(struct run_streams *s,
+                                 const struct supply *supply, struct fault *why)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, supply_told_fd(supply), &event) ==
+                   0
+               ? STATUS_OK
+               : fault_set(why, STATUS_OS, "wait for a channel: %s",
+                           strerror(errno));
+}
+
 enum status run_streams_start(struct run_streams *s,
                               const struct run_streams_options *o,
                               struct fault *why)
@@ -246,6 +261,11 @@ enum status run_streams_start(struct run_streams *s,
     if (s->count == 0) {
         return STATUS_OK;
     }
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll < 0) {
+        return fault_set(why, STATUS_OS, "wait for channels: %s",
+                         strerror(errno));
+    }
     status = streams_plan(s, o, why);
     if (status == STATUS_OK) {
         status = streams_start_fetch(s, o, why);
@@ -254,7 +274,10 @@ enum status run_streams_start(struct run_streams *s,
         stream_new_holder(&s->each[i], o,
                           s->memory.slots[i] * (uint64_t)s->memory.slot_bytes);
         stream_new_course(&s->each[i]);
-        status = stream_start_pipe(s, i, o, why);
+        status = streams_watch(s, s->each[i].supply, why);
+        if (status == STATUS_OK) {
+            status = stream_start_pipe(s, i, o, why);
+        }
     }
     return status;
 }
@@ -266,7 +289,7 @@ enum status run_streams_step(struct run_streams *s, struct fault *why)
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
         struct run_stream *t = &s->each[i];
 
-        if (t->pipe == NULL) {
+        if (t->course == NULL) {
             continue;
         }
         status = course_step(t->course, clock_now_ms(&clock_os), why);
@@ -277,16 +300,9 @@ enum status run_streams_step(struct run_streams *s, struct fault *why)
     return status;
 }
 
-uint32_t run_streams_fds(const struct run_streams *s, int *fds, uint32_t max)
+int run_streams_fd(const struct run_streams *s)
 {
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < s->count && count < max; i++) {
-        if (s->each[i].pipe != NULL) {
-            fds[count++] = supply_told_fd(s->each[i].supply);
-        }
-    }
-    return count;
+    return s->epoll > 0 ? s->epoll : -1;
 }
 
 void run_streams_stop(struct run_streams *s)
@@ -319,5 +335,9 @@ void run_streams_fini(struct run_streams *s)
         free(t->root_uri);
     }
     dealt_destroy(&s->dealt);
+    if (s->epoll > 0) {
+        close(s->epoll);
+    }
+    s->epoll = 0;
     s->count = 0;
 }

@@ -55,6 +55,7 @@ struct run_streams {
     struct fetch_source sources[RUN_STREAMS_MAX];
     struct fetch *fetch;
     struct memory_plan memory;
+    int epoll; /* Of what the deliverers tell; 0: none. */
 };
 
 /* What a host is told of a streamed channel. */
@@ -96,10 +97,11 @@ MUST_USE enum status run_streams_start(struct run_streams *s,
 /* What there is to do now. OK; else a channel can't be delivered: @why. */
 MUST_USE enum status run_streams_step(struct run_streams *s, struct fault *why);
 
-/* Write what to wait for to @fds, at most @max; returns how many. */
-uint32_t run_streams_fds(const struct run_streams *s, int *fds, uint32_t max);
+/* Readable when there is something to do; -1: nothing is streamed. */
+int run_streams_fd(const struct run_streams *s);
 
-/* Commits have come to an end: no deliverer tells more. Holders stay. */
+/* The command has ended: end the deliverers. Holders stay, until all that was
+ * consumed is acknowledged. */
 void run_streams_stop(struct run_streams *s);
 void run_streams_fini(struct run_streams *s);
 
