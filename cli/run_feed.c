@@ -314,7 +314,6 @@ void run_feed_end(struct run *r)
     if (r->is_streaming) {
         run_streams_stop(&r->streams);
         run_feed_step(r); /* What the deliverers have told last. */
-        r->is_streaming = false;
     }
 }
 
@@ -328,7 +327,7 @@ bool run_feed_is_settled(const struct run *r)
             return false;
         }
     }
-    return true;
+    return run_streams_is_settled(&r->streams);
 }
 
 void run_feed_fini(struct run *r)

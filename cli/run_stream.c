@@ -14,6 +14,7 @@
 enum {
     STREAM_UNITS_LEAST = 8, /* At hand, of each rank, */
     STREAM_UNITS_MOST = 8192,
+    STREAM_SLOTS_MOST = 64,
 };
 
 /* ---- What was dealt. ------------------------------------------------------
@@ -168,15 +169,30 @@ static void stream_new_course(struct run_stream *t)
     free(ranks);
 }
 
+/* No more slots than the channel fills, and what a reader can be ahead. */
+static uint32_t stream_slots(const struct run_streams *s, uint32_t i)
+{
+    uint64_t bytes = catalog_bytes(s->each[i].catalog);
+    uint64_t needed = bytes / s->memory.slot_bytes + MEMORY_ENOUGH;
+    uint64_t most = s->memory.slots[i] < STREAM_SLOTS_MOST ? s->memory.slots[i]
+                                                           : STREAM_SLOTS_MOST;
+
+    return (uint32_t)(needed < most ? needed : most);
+}
+
 static enum status stream_start_pipe(struct run_streams *s, uint32_t i,
                                      const struct run_streams_options *o,
                                      struct fault *why)
 {
     struct run_stream *t = &s->each[i];
-    uint32_t count = s->memory.slots[i];
+    uint32_t count = stream_slots(s, i);
     enum status status = slots_new(
         &(struct slots_options){
-            .count = count, .size = s->memory.slot_bytes, .node = -1},
+            .count = count,
+            .size = s->memory.slot_bytes,
+            .node = -1,
+            .is_lazy = true,
+        },
         why, &t->slots);
 
     if (status != STATUS_OK) {
@@ -272,7 +288,7 @@ enum status run_streams_start(struct run_streams *s,
     }
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
         stream_new_holder(&s->each[i], o,
-                          s->memory.slots[i] * (uint64_t)s->memory.slot_bytes);
+                          stream_slots(s, i) * (uint64_t)s->memory.slot_bytes);
         stream_new_course(&s->each[i]);
         status = streams_watch(s, s->each[i].supply, why);
         if (status == STATUS_OK) {
@@ -303,6 +319,18 @@ enum status run_streams_step(struct run_streams *s, struct fault *why)
 int run_streams_fd(const struct run_streams *s)
 {
     return s->epoll > 0 ? s->epoll : -1;
+}
+
+bool run_streams_is_settled(const struct run_streams *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct course *c = s->each[i].course;
+
+        if (c != NULL && course_stats(c).unsaid > 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void run_streams_stop(struct run_streams *s)

@@ -100,6 +100,9 @@ MUST_USE enum status run_streams_step(struct run_streams *s, struct fault *why);
 /* Readable when there is something to do; -1: nothing is streamed. */
 int run_streams_fd(const struct run_streams *s);
 
+/* Whether all that was consumed is with the holders. */
+bool run_streams_is_settled(const struct run_streams *s);
+
 /* The command has ended: end the deliverers. Holders stay, until all that was
  * consumed is acknowledged. */
 void run_streams_stop(struct run_streams *s);

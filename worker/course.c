@@ -23,19 +23,20 @@ struct course_epoch {
     uint64_t epoch;
     uint64_t done;             /* Of the rank's own, from the first; */
     struct course_skip *skips; /* these of them are skipped; */
-    bool was_cut;              /* nothing more comes, */
-    bool is_cut;               /* and that was said. */
+    bool was_cut;              /* nothing more comes. */
 };
 
 struct course_way {
     struct course_rank dealt;
-    uint64_t epoch;              /* That units are put of. */
-    uint64_t at;                 /* Static: the next one to put. */
-    bool is_begun;               /* Something of the holder's was seen. */
-    bool is_ended;               /* The epoch's end was put, */
-    bool wants_next;             /* and the next one is wanted. */
-    bool is_own_end;             /* All own were put. */
-    bool is_cut;                 /* The deliverer wants no more of it. */
+    uint64_t epoch;  /* That units are put of. */
+    uint64_t at;     /* Static: the next one to put. */
+    bool is_begun;   /* Something of the holder's was seen. */
+    bool is_ended;   /* The epoch's end was put, */
+    bool wants_next; /* and the next one is wanted. */
+    bool is_own_end; /* All own were put. */
+    bool is_cut;     /* Nothing more of @cut_epoch is delivered: its leases go
+                        back until it is over. */
+    uint64_t cut_epoch;
     bool is_over;                /* The last end was put. */
     bool is_ahead;               /* Units are put as they were dealt. */
     struct course_epoch *epochs; /* Ahead, oldest first. */
@@ -155,6 +156,32 @@ static enum status course_take_unit(struct course *c,
     return s;
 }
 
+/* The rank's @epoch, which the holder is in, ends here. */
+static void course_cut(struct course *c, uint32_t rank, uint64_t epoch)
+{
+    struct course_way *w = &c->ways[rank];
+
+    w->is_cut = true;
+    w->cut_epoch = epoch;
+    holder_end_epoch(c->options.holder, rank);
+}
+
+/* Whether the holder is in an epoch that was cut. */
+static bool course_is_cut(struct course *c, uint32_t rank)
+{
+    struct holder *h = c->options.holder;
+    struct course_way *w = &c->ways[rank];
+
+    if (w->is_cut && (holder_epoch(h, rank) != w->cut_epoch ||
+                      holder_epoch_is_over(h, rank))) {
+        w->is_cut = false;
+    }
+    if (w->is_cut) {
+        holder_give_back(h, rank);
+    }
+    return w->is_cut;
+}
+
 static void course_take_stop(struct course *c, const struct supply_told *told)
 {
     struct course_way *w = &c->ways[told->rank];
@@ -163,8 +190,7 @@ static void course_take_stop(struct course *c, const struct supply_told *told)
     if (e != NULL) {
         e->was_cut = true;
     } else {
-        holder_end_epoch(c->options.holder, told->rank);
-        w->is_cut = true;
+        course_cut(c, told->rank, told->epoch);
     }
     if (w->epoch == told->epoch && w->is_ahead && !w->is_ended) {
         w->at = w->dealt.all; /* Its end is next. */
@@ -261,14 +287,15 @@ static enum status course_put_held(struct course *c, uint32_t rank,
                                    uint64_t now_ms)
 {
     struct course_way *w = &c->ways[rank];
+    bool was_cut = w->is_cut;
     enum status s = STATUS_OK;
 
     for (int i = 0; i < COURSE_TURN_MAX && !w->is_own_end; i++) {
         struct holder_unit from;
         struct supply_unit unit;
 
-        if (!supply_has_room(c->options.supply, rank) ||
-            (w->is_cut && !holder_epoch_is_over(c->options.holder, rank))) {
+        if (course_is_cut(c, rank) ||
+            !supply_has_room(c->options.supply, rank)) {
             return STATUS_OK;
         }
         s = holder_next(c->options.holder, rank, now_ms, &from);
@@ -284,7 +311,7 @@ static enum status course_put_held(struct course *c, uint32_t rank,
         w->is_begun = true;
         if (s == STATUS_STOPPED) {
             w->is_own_end = true;
-            w->at = w->is_cut ? w->dealt.all : w->dealt.own;
+            w->at = was_cut ? w->dealt.all : w->dealt.own;
             break;
         }
         w->epoch = from.epoch;
@@ -356,7 +383,6 @@ static void course_begin(struct course *c, uint32_t rank)
     w->wants_next = false;
     w->is_ended = false;
     w->is_own_end = false;
-    w->is_cut = false;
 }
 
 /* ---- What is said later. --------------------------------------------------
@@ -380,18 +406,16 @@ static bool course_pass_epoch(struct course *c, uint32_t rank, enum status s)
 
 /* The holder has a unit that was not consumed; none will be, if the epoch was
  * cut: give it back. */
-static void course_cut(struct course *c, uint32_t rank)
+static void course_take_back(struct course *c, uint32_t rank)
 {
     struct course_way *w = &c->ways[rank];
-    struct course_epoch *e = w->epochs;
     enum status s;
 
-    if (e->was_cut && !e->is_cut) {
+    if (w->epochs->was_cut || w->held.epoch < w->epochs->epoch) {
         s = holder_return(c->options.holder, rank, &w->held);
         CHECK(s != STATUS_INVALID);
         w->has_held = false;
-        e->is_cut = true;
-        holder_end_epoch(c->options.holder, rank);
+        course_cut(c, rank, w->held.epoch);
     }
 }
 
@@ -430,7 +454,7 @@ static void course_match(struct course *c, uint32_t rank, uint64_t now_ms)
     while (goes_on && w->epochs != NULL) {
         struct course_epoch *e = w->epochs;
 
-        if (e->is_cut && !holder_epoch_is_over(h, rank)) {
+        if (course_is_cut(c, rank)) {
             return;
         }
         if (!w->has_held) {
@@ -442,9 +466,9 @@ static void course_match(struct course *c, uint32_t rank, uint64_t now_ms)
             }
             w->has_held = true;
         }
-        if (w->held.epoch == e->epoch &&
+        if (w->held.epoch < e->epoch ||
             w->held.position >= w->dealt.first + e->done) {
-            course_cut(c, rank);
+            course_take_back(c, rank);
             return;
         }
         goes_on = course_say_held(c, rank);

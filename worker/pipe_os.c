@@ -292,9 +292,7 @@ static void pipe_lose_reader(struct pipe *p)
     p->writing = NULL;
     p->out.size = 0;
     pipe_return_all(p);
-    if (p->state == PIPE_WRITING) {
-        pipe_say(p, SUPPLY_STOP);
-    }
+    pipe_say(p, SUPPLY_STOP);
     p->state = p->has_end ? PIPE_DRAINING : PIPE_EARLY;
     pipe_close(p);
 }

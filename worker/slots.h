@@ -33,6 +33,7 @@ struct slots_options {
     int node;       /* NUMA node to ask for; -1: any. */
     bool is_strict; /* No other node will do. */
     bool is_huge;   /* Pages of 2 MiB, or FULL. */
+    bool is_lazy;   /* PRIVATE on any node: pages come as they are used. */
 };
 
 struct slots;
