@@ -77,7 +77,9 @@ const char *amount_seconds(double seconds, char out[AMOUNT_TEXT_MAX])
     const double shown_max = 1e9;
 
     seconds = seconds < shown_max ? seconds : shown_max;
-    if (seconds < minute) {
+    if (seconds < 1) {
+        (void)snprintf(out, AMOUNT_TEXT_MAX, "%.0f ms", 1000 * seconds);
+    } else if (seconds < minute) {
         (void)snprintf(out, AMOUNT_TEXT_MAX, "%.*f s", seconds < 10 ? 1 : 0,
                        seconds);
     } else if (seconds < hour) {

@@ -24,7 +24,7 @@ MUST_USE enum status amount_parse(const char *flag, const char *text,
 /* "1.5 GB"; powers of 1000. Returns @out. */
 const char *amount_bytes(uint64_t bytes, char out[AMOUNT_TEXT_MAX]);
 
-/* "3.2 s", "4 min", "2 h 10 min". Returns @out. */
+/* "12 ms", "3.2 s", "4 min", "2 h 10 min". Returns @out. */
 const char *amount_seconds(double seconds, char out[AMOUNT_TEXT_MAX]);
 
 #endif /* CLI_AMOUNT_H */

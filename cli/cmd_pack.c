@@ -174,8 +174,8 @@ static void pack_tell(const struct pack *p)
     }
     if (p->plan.unnamed > 0) {
         fprintf(stderr,
-                "smshard: %" PRIu64 " names have no ending; readers of "
-                "samples leave those out\n",
+                "smshard: names without an ending, which readers of samples "
+                "leave out: %" PRIu64 "\n",
                 p->plan.unnamed);
     }
 }
