@@ -154,10 +154,13 @@ static enum status pack_parse(char **argv, struct fault *why,
                            (struct options_range){1, PACK_WORKERS_MAX}, why,
                            &workers);
     }
+    if (s != STATUS_OK) {
+        return s;
+    }
     out->workers = (uint32_t)workers;
     out->is_forced = options_get(options, "force") != NULL;
     out->with_progress = isatty(STDERR_FILENO) == 1;
-    return s;
+    return STATUS_OK;
 }
 
 static void pack_tell(const struct pack *p)

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "store/store_sync.h"
+#include "store/store_uri.h"
 
 void pack_key(const struct pack *p, const char *name, struct buf *out)
 {
@@ -122,18 +123,32 @@ static enum status pack_list(struct pack *p, struct fault *why)
     return s;
 }
 
+/* What the keys of a location begin with, its store's name before them. */
+static enum status pack_place(const char *uri, enum store_use use,
+                              struct fault *why, struct buf *out)
+{
+    struct store_uri parts;
+    enum status s = store_uri_parse(uri, use, why, &parts);
+
+    if (s == STATUS_OK) {
+        buf_print(out, "%s%s", parts.root, parts.prefix);
+        store_uri_fini(&parts);
+    }
+    return s;
+}
+
 /* The pack must not be listed as a part of its source. */
 static enum status pack_keep_apart(const struct pack *p, struct fault *why)
 {
     struct buf source = {0};
     struct buf target = {0};
-    enum status s = STATUS_OK;
+    enum status s = pack_place(p->options.source, STORE_READ, why, &source);
 
-    buf_add_text(&source, p->listing.root_uri);
-    buf_add_bytes(&source, buf_bytes(&p->listing.prefix));
-    buf_add_text(&target, p->root_uri);
-    buf_add_bytes(&target, buf_bytes(&p->folder));
-    if (bytes_has_prefix(buf_bytes(&target), buf_bytes(&source))) {
+    if (s == STATUS_OK) {
+        s = pack_place(p->options.target, STORE_WRITE, why, &target);
+    }
+    if (s == STATUS_OK &&
+        bytes_has_prefix(buf_bytes(&target), buf_bytes(&source))) {
         s = fault_set(why, STATUS_INVALID,
                       "%s lies in what %s stands for; pack to another place, "
                       "or end the source with '/'",
@@ -224,15 +239,15 @@ static enum status pack_finish(struct pack *p, struct pack_lane *lane,
 
 static enum status pack_prepare(struct pack *p, struct fault *why)
 {
-    enum status s = pack_list(p, why);
+    enum status s = pack_keep_apart(p, why);
 
     if (s == STATUS_OK) {
-        s = pack_open_target(p, why);
+        s = pack_list(p, why);
     }
     if (s == STATUS_OK) {
-        s = pack_keep_apart(p, why);
+        s = pack_plan(p, why);
     }
-    return s == STATUS_OK ? pack_plan(p, why) : s;
+    return s == STATUS_OK ? pack_open_target(p, why) : s;
 }
 
 static enum status pack_clear(struct pack *p, struct pack_lane *lane,
