@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # smshard advise: what it says of data sets of different kinds, and of what is
 # none.
+# shellcheck disable=SC2016 # what is quoted is another shell's
 set -u
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,14 +24,15 @@ says() {
 
 make_data "$T/small" 300
 mkdir "$T/large"
-for i in 1 2 3 4; do truncate -s 10G "$T/large/$i.tar"; done
+for i in 1 2 3 4; do truncate -s 20G "$T/large/$i.tar"; done
 
 # ---- What it sees.
 
 says "objects and bytes" \
     '.objects == 300 and .small == 300 and .records == 0 and .bytes > 2000' "$T/small/"
-says "files of records" '.records == 4 and .largest == 10737418240' "$T/large/"
-says "the source may stand first" '.objects == 300' "$T/small/" --hosts 2
+says "files of records" '.records == 4 and .largest == 21474836480' "$T/large/"
+run advise "$T/small/" --json --hosts 2
+check "the source may stand first" jq -e '.assumed.hosts == 2' "$T/std.out"
 says "a literal prefix" '.objects == 1' "$T/large/3"
 
 # ---- What it says.

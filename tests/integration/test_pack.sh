@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # smshard pack: what others read of its shards is what went in; what is there
 # already stays; and what a user sees when it can't be.
+# shellcheck disable=SC2016 # what is quoted is another shell's
 set -u
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
