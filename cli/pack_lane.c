@@ -30,13 +30,6 @@ enum status pack_lane_new(const struct pack_lane_options *options,
     return s;
 }
 
-static void pack_lane_drain(struct pack_lane *l)
-{
-    while (l->in.store != NULL && store_inflight(l->in.store) > 0) {
-        (void)store_poll(l->in.store, -1, l->events, PACK_EVENTS);
-    }
-}
-
 void pack_lane_destroy(struct pack_lane **lane)
 {
     struct pack_lane *l = *lane;
@@ -47,8 +40,7 @@ void pack_lane_destroy(struct pack_lane **lane)
     if (l->out.store != NULL) {
         pack_lane_abort(l);
     }
-    pack_lane_drain(l); /* Rooms are still written to. */
-    store_close(&l->in.store);
+    store_close(&l->in.store); /* From here on nothing writes to rooms. */
     store_close(&l->out.store);
     for (size_t i = 0; i < PACK_AHEAD; i++) {
         free(l->in.asks[i].room);
