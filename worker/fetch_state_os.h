@@ -41,6 +41,7 @@ struct fetch_item {
     uint64_t offset;
     size_t size;
     bool is_whole;
+    struct fetch_group *group;
     bool is_cancelled;
     void *into;
     struct buf text; /* Key, NUL, etag; keeps its memory. */

@@ -36,6 +36,7 @@ struct flow_fill {
     uint32_t slot;
     size_t used;
     uint32_t pending; /* Requests that have not ended. */
+    struct fetch_group group;
     bool is_hurried;
     uint32_t count;
     uint32_t room;
@@ -264,6 +265,7 @@ static void flow_ask(struct flow *f, struct flow_fill *fill, uint32_t index)
         .offset = f->unit.offset + e->offset,
         .size = e->size,
         .is_whole = f->unit.is_whole && e->size == f->unit.size,
+        .group = &fill->group,
         .into = (uint8_t *)slots_at(f->o.slots, fill->slot) + e->at,
         .due = flow_due(f),
     };

@@ -333,6 +333,42 @@ TEST(cancelled_all_get_their_event)
     fetch_stop(&f);
 }
 
+/* Of a group, only the last one tells; or one that fails. */
+TEST(a_group_tells_once)
+{
+    struct fetch_group group = {.count = 0};
+    struct fetch_request r = {.lane = FETCH_ANY,
+                              .key = BYTES("o/1"),
+                              .size = 1,
+                              .group = &group,
+                              .into = room[0]};
+    struct pollfd fd = {.events = POLLIN};
+    struct fetch_port *port;
+    struct fetch_event e;
+    struct fetch *f;
+
+    put_objects("mem://a/");
+    f = kit_fetch_of("mem://a/", 1, 1);
+    port = fetch_open(f);
+    fd.fd = fetch_fd(port);
+    for (r.tag = 0; r.tag < 50; r.tag++) {
+        r.due = r.tag + 1;
+        fetch_submit(port, &r);
+    }
+    EXPECT_EQ(poll(&fd, 1, FOREVER), 1);
+    for (int i = 0; i < 50; i++) { /* All are there, unless it ran ahead. */
+        EXPECT(fetch_wait(port, FOREVER, &e));
+    }
+    EXPECT_EQ(group.count, 0);
+    EXPECT(!fetch_take(port, &e));
+    r.key = BYTES("o/none");
+    fetch_submit(port, &r);
+    EXPECT_EQ(poll(&fd, 1, FOREVER), 1);
+    fetch_close(&port);
+    EXPECT_EQ(group.count, 0);
+    fetch_stop(&f);
+}
+
 TEST(the_descriptor_tells)
 {
     struct range some = {1, 0, 1};

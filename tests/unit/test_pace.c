@@ -192,8 +192,8 @@ TEST(the_number_that_pays_is_found)
             double got;
 
             world_init(w, r->server, r->size, seed);
-            (void)world_run(w, 4);
-            got = world_run(w, 2) / r->best;
+            (void)world_run(w, 6);
+            got = world_run(w, 6) / r->best;
             if (getenv("TEST_SAY") != NULL) {
                 fprintf(stderr, "%s: %u, %.3f\n", r->name, w->pace.base, got);
             }
