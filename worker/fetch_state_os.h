@@ -17,7 +17,7 @@
 #include <sched.h>
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "store/store_wait.h"
 #include "worker/fetch.h"
 #include "worker/fetch_queue.h"
 #include "worker/pace.h"

@@ -167,7 +167,7 @@ static const struct row {
      1000,
      7,
      16},
-    {"forty are needed", {4000, 100, 30000, 0, 0.2}, 8 * MIB, 4000, 36, 96},
+    {"forty are needed", {4000, 100, 30000, 0, 0.2}, 8 * MIB, 4000, 36, 160},
     {"small objects, far away",
      {10000, 100, 30000, 0, 0.3},
      256 << 10,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting for a store among other things, and requests that are ended early,
  * over every store. */
-#include "store/store.h"
+#include "store/store_wait.h"
 
 #include <poll.h>
 
 #include "base/file.h"
+#include "store/store_stop.h"
 #include "tests/s3_kit.h"
 
 enum { MANY = 12, FOREVER = 60000 };
@@ -190,6 +191,32 @@ TEST(s3_ends_what_hangs)
     }
     get(s, 5);
     EXPECT_EQ(wait_event(s).status, STATUS_OK);
+    store_close(&s);
+    kit_stop();
+}
+
+/* A handle that is stopped is looked at often, and then has answers. */
+TEST(s3_that_is_stopped)
+{
+    static atomic_bool stop;
+    struct store_wait w;
+    struct store *s;
+
+    kit_start(&(struct s3server_options){.quirks = 0});
+    s = open_at("s3://bucket/");
+    put(s);
+    store_set_stop(s, &stop);
+    s3server_fault(kit_server, &(struct s3server_fault){.act = S3SERVER_DELAY,
+                                                        .ms = 1000000});
+    get(s, 1);
+    store_wait_for(s, &w);
+    EXPECT(w.timeout_ms >= 0 && w.timeout_ms <= 1000);
+    atomic_store(&stop, true);
+    EXPECT_EQ(wait_event(s).status, STATUS_STOPPED);
+    get(s, 2);
+    store_cancel(s, 2);
+    EXPECT_EQ(wait_event(s).status, STATUS_STOPPED);
+    expect_idle(s);
     store_close(&s);
     kit_stop();
 }
