@@ -35,8 +35,9 @@ enum {
     FETCH_NOW = 0,       /* The due of what somebody waits for: it goes even
                             when as many as pay are under way, up to */
     FETCH_NOW_MAX = 16,  /* so many beyond that. */
-    FETCH_ANY = UINT32_MAX,
 };
+
+#define FETCH_ANY UINT32_MAX /* A lane, whichever. */
 
 /* Where a channel's objects are. */
 struct fetch_source {

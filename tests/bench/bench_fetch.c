@@ -62,6 +62,8 @@ static const struct way ways[] = {
     {"256 KiB: fetch, 1 lane", true, FETCH, 0, 1, 64},
     {"256 KiB: fetch, 2 lanes", true, FETCH, 0, 2, 64},
     {"256 KiB: fetch, 1 lane, 8 requests", true, FETCH, 8, 1, 64},
+    {"256 KiB: recv, one at a time", true, RAW, 1, 0, 0},
+    {"256 KiB: fetch, one at a time", true, FETCH, 0, 1, 1},
     {"256 KiB: flow, 1 lane, 11 slots", true, FLOW, 0, 1, 11},
 };
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
@@ -466,7 +468,9 @@ int main(int argc, char **argv)
            rounds, total_bytes >> 20, "", "cpu/GB", "x raw", "GB/s", "x raw",
            "reads/s", "MiB", "last");
     for (int i = 0; i < WAYS; i++) {
-        report(i, rounds);
+        if (strstr(ways[i].name, part) != NULL) {
+            report(i, rounds);
+        }
     }
     return 0;
 }
