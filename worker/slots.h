@@ -18,8 +18,9 @@
 enum {
     SLOTS_ALIGN = 2 << 20, /* Their memory begins at a multiple. */
     SLOTS_MAX = 1 << 16,
-    SLOTS_NONE = UINT32_MAX,
 };
+
+#define SLOTS_NONE UINT32_MAX /* No slot. */
 
 enum slots_kind {
     SLOTS_PRIVATE, /* Anonymous. */
