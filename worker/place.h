@@ -35,9 +35,9 @@ enum place_seen {
 struct place_got {
     enum place_bound bound;
     enum place_seen seen;
-    uint64_t pages;        /* Looked at; large areas are sampled. */
-    uint64_t pages_there;  /* Of those, on the node that was wanted. */
-    size_t page_size;      /* 0: not known. */
+    uint64_t pages;            /* Looked at; large areas are sampled. */
+    uint64_t pages_there;      /* Of those, on the node that was wanted. */
+    size_t page_size;          /* 0: not known. */
     char text[PLACE_TEXT_MAX]; /* "node 1: 512 of 512 pages, bound softly";
                                   or what failed, as in a fault. */
 };

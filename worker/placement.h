@@ -83,8 +83,8 @@ const char *placement_sure_word(enum placement_sure sure);
 
 struct placement_rank {
     uint32_t rank;
-    uint32_t gpu;  /* In topo.gpus; TOPO_NONE: none. */
-    uint32_t part; /* Of that GPU. */
+    uint32_t gpu;    /* In topo.gpus; TOPO_NONE: none. */
+    uint32_t part;   /* Of that GPU. */
     uint32_t wanted; /* In topo.nodes, before it was asked what may be had;
                         TOPO_NONE: any. */
     uint32_t node;   /* Where its ring's memory shall be; TOPO_NONE: any. */
@@ -117,8 +117,7 @@ struct placement {
  * @out is then filled all the same. */
 MUST_USE enum status placement_decide(const struct topo *t,
                                       const struct placement_options *options,
-                                      struct fault *why,
-                                      struct placement *out);
+                                      struct fault *why, struct placement *out);
 void placement_fini(struct placement *p);
 
 /* The kernel's number of the rank's node, -1: any. What place_memory() and

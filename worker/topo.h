@@ -53,7 +53,7 @@ struct topo_node {
     uint32_t number; /* The kernel's. */
     enum topo_memory kind;
     uint64_t bytes;
-    uint64_t bandwidth; /* MiB/s from its own processors; 0: not known. */
+    uint64_t bandwidth;    /* MiB/s from its own processors; 0: not known. */
     struct topo_cpus cpus; /* Those it is near to; may be none. */
     bool is_allowed;       /* This process may have memory there. */
 };
@@ -68,7 +68,7 @@ struct topo_pci {
 /* Where a device hangs. */
 struct topo_place {
     struct topo_pci pci;
-    bool has_pci; /* false: something virtual. */
+    bool has_pci;           /* false: something virtual. */
     struct topo_nodes near; /* All that are equally near; none: not known. */
     /* Numbers of the bridges above it, from the host's down. Two devices are
      * the nearer the longer the part is that they share. */
@@ -93,6 +93,7 @@ struct topo_nic {
     uint16_t device;
     uint16_t class;
     enum topo_link link;
+    bool is_part;  /* Of a bond, which carries the bytes in its stead. */
     uint64_t mbps; /* 0: not known. */
     char name[TOPO_NAME_MAX]; /* "eth0"; "": the system has no such device,
                                  so it carries no TCP. */
@@ -107,9 +108,8 @@ struct topo {
     struct topo_nic *nics;
     uint32_t nic_count;
     struct topo_cpus cpus;
-    struct topo_cpus cores; /* One processor of each core. */
     struct topo_cpus allowed;
-    bool is_this_machine; /* false: out of a file, nothing can be bound. */
+    bool is_this_machine;     /* false: out of a file, nothing can be bound. */
     char from[TOPO_FROM_MAX]; /* "this machine", "XML file …". */
 };
 
@@ -129,6 +129,14 @@ struct topo_options {
 MUST_USE enum status topo_read(const struct topo_options *options,
                                struct fault *why, struct topo *out);
 void topo_fini(struct topo *t);
+
+/* Whether a device of this kind reads what is streamed: by class and vendor,
+ * since the vendors' libraries are not asked. */
+bool topo_is_gpu(uint16_t class, uint16_t vendor, uint16_t device);
+
+/* Sort devices, leave out those that are there twice, and forget places that
+ * are near to all, which says nothing. Whoever fills a topo calls it last. */
+void topo_settle(struct topo *t);
 
 /* What the kernel's files say of devices and the library does not: the state
  * and the speed of a link, the node of each single device (topo_sysfs_os.c).
