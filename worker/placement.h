@@ -124,6 +124,13 @@ void placement_fini(struct placement *p);
  * slots want. */
 int placement_node(const struct topo *t, const struct placement_rank *r);
 
+/* Append a rank as a JSON object without its closing brace, so that what was
+ * got can follow; and the lanes as a member (placement_json.c). */
+void placement_write_rank(const struct placement *p, const struct topo *t,
+                          uint32_t rank, struct buf *out);
+void placement_write_lanes(const struct placement *p, const struct topo *t,
+                           struct buf *out);
+
 /* Check that the decision keeps to @t. */
 void placement_check(const struct placement *p, const struct topo *t);
 
