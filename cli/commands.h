@@ -14,6 +14,7 @@ extern const struct command command_status;
 extern const struct command command_take;
 extern const struct command command_env;
 extern const struct command command_doctor;
+extern const struct command command_topo;
 extern const struct command command_version;
 
 int run_main(int argc, char **argv);
@@ -22,6 +23,7 @@ int status_main(int argc, char **argv);
 int take_main(int argc, char **argv);
 int env_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
+int topo_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 
 /* Print "smshard: <line>" to stderr and return the exit code of @s. */

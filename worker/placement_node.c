@@ -182,7 +182,7 @@ static void placement_list(const struct topo *t,
                       t->nodes[nodes->at[i]].number);
     }
     if (nodes->count > 8) {
-        placement_say(why, ",…");
+        placement_say(why, ",...");
     }
 }
 

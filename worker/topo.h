@@ -26,9 +26,11 @@ enum {
     TOPO_PATH_MAX = 16,
     TOPO_NAME_MAX = 32,
     TOPO_FROM_MAX = 128,
-    TOPO_NONE = UINT32_MAX,
     TOPO_WORD_BITS = 64,
 };
+
+/* No node, GPU, NIC or processor. */
+#define TOPO_NONE UINT32_MAX
 
 /* A set of processors, by the kernel's numbers. */
 struct topo_cpus {
