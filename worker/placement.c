@@ -97,7 +97,7 @@ static bool placement_has_cpus(const struct topo *t, uint32_t node)
     return !topo_cpus_is_empty(&cpus);
 }
 
-/* Choose the processors for @lane; at least one. */
+/* Choose the processors for @lane; none only where the machine tells none. */
 static struct topo_cpus placement_lane_cpus(const struct topo *t,
                                             struct placement_lane *lane)
 {
@@ -112,13 +112,7 @@ static struct topo_cpus placement_lane_cpus(const struct topo *t,
     if (from != TOPO_NONE) {
         cpus = topo_cpus_both(&t->nodes[from].cpus, &t->allowed);
     }
-    if (topo_cpus_is_empty(&cpus)) {
-        cpus = t->cpus;
-    }
-    if (topo_cpus_is_empty(&cpus)) {
-        topo_cpus_add(&cpus, 0); /* Every machine has it. */
-    }
-    return cpus;
+    return topo_cpus_is_empty(&cpus) ? t->cpus : cpus;
 }
 
 static void placement_fill_lane(const struct topo *t,
@@ -127,7 +121,7 @@ static void placement_fill_lane(const struct topo *t,
     struct topo_cpus cpus = placement_lane_cpus(t, lane);
 
     lane->cpu_count = 0;
-    lane->cpus = mem_new(topo_cpus_count(&cpus), sizeof(lane->cpus[0]));
+    lane->cpus = mem_new(topo_cpus_count(&cpus) + 1, sizeof(lane->cpus[0]));
     for (uint32_t cpu = topo_cpus_next(&cpus, 0); cpu != TOPO_NONE;
          cpu = topo_cpus_next(&cpus, cpu + 1)) {
         lane->cpus[lane->cpu_count++] = cpu;
@@ -275,7 +269,7 @@ void placement_check(const struct placement *p, const struct topo *t)
         CHECK_IMPLIES(p->policy == PLACEMENT_OFF, r->node == TOPO_NONE);
     }
     for (uint32_t i = 0; i < p->lane_count; i++) {
-        CHECK(p->lanes[i].cpu_count > 0);
+        CHECK(p->lanes[i].cpu_count > 0 || topo_cpus_is_empty(&t->cpus));
         for (uint32_t k = 1; k < p->lanes[i].cpu_count; k++) {
             CHECK(p->lanes[i].cpus[k - 1] < p->lanes[i].cpus[k]);
         }

@@ -98,7 +98,8 @@ struct placement_rank {
 /* Processors for the threads that read for the ranks of one node. */
 struct placement_lane {
     uint32_t node;  /* In topo.nodes; TOPO_NONE: of no node. */
-    uint32_t *cpus; /* Allowed ones, ascending; never none. */
+    uint32_t *cpus; /* Allowed ones, ascending; none: any, since none are
+                       known. */
     uint32_t cpu_count;
     bool is_elsewhere; /* The node has none that may be had. */
 };

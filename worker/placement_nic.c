@@ -44,6 +44,7 @@ static void placement_filter_nics(const struct topo *t,
 /* How good a card is for a rank, compared in this order. */
 struct placement_worth {
     enum topo_closeness closeness; /* Lower is better. */
+    uint32_t distance;             /* Of nodes; lower is better. */
     bool is_up;
     uint64_t mbps;
 };
@@ -54,10 +55,28 @@ static int placement_compare(const struct placement_worth *a,
     if (a->closeness != b->closeness) {
         return a->closeness < b->closeness ? -1 : 1;
     }
+    if (a->distance != b->distance) {
+        return a->distance < b->distance ? -1 : 1;
+    }
     if (a->is_up != b->is_up) {
         return a->is_up ? -1 : 1;
     }
     return (a->mbps < b->mbps) - (a->mbps > b->mbps);
+}
+
+/* From the rank's node to the nearest one of the card's; 0: not known. */
+static uint32_t placement_nic_distance(const struct topo *t, uint32_t node,
+                                       const struct topo_nic *n)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 0; node != TOPO_NONE && i < t->node_count; i++) {
+        uint32_t d =
+            topo_nodes_has(&n->place.near, i) ? topo_distance(t, node, i) : 0;
+
+        best = d > 0 && (best == 0 || d < best) ? d : best;
+    }
+    return best;
 }
 
 static struct placement_worth placement_worth(const struct topo *t,
@@ -76,6 +95,7 @@ static struct placement_worth placement_worth(const struct topo *t,
     }
     return (struct placement_worth){
         .closeness = topo_closeness(&from, &n->place),
+        .distance = placement_nic_distance(t, r->wanted, n),
         .is_up = n->link == TOPO_LINK_UP,
         .mbps = n->mbps,
     };

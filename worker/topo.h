@@ -95,7 +95,7 @@ struct topo_nic {
     uint16_t device;
     uint16_t class;
     enum topo_link link;
-    bool is_part;  /* Of a bond, which carries the bytes in its stead. */
+    bool is_part;  /* Of a bond, or a function of a card that is here itself. */
     uint64_t mbps; /* 0: not known. */
     char name[TOPO_NAME_MAX]; /* "eth0"; "": the system has no such device,
                                  so it carries no TCP. */
@@ -124,7 +124,8 @@ struct topo_options {
 };
 
 /* Read the machine, or what @options or hwloc's own variables name, into
- * @out (topo_hwloc.c). Not while another thread reads the environment.
+ * @out (topo_hwloc.c). A machine that tells nothing of itself has no nodes.
+ * Not while another thread reads the environment.
  * NOT_FOUND, DENIED, IO: the file can't be read; UNSUPPORTED: it was written
  * by a version that is not read here; MALFORMED; INVALID: the text or the
  * accelerator is not understood; OS. */

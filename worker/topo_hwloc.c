@@ -97,8 +97,15 @@ static enum status topo_set_source(hwloc_topology_t h,
     return STATUS_OK;
 }
 
+static bool topo_is_from_files(const struct topo_options *o)
+{
+    return o->xml_path == NULL && o->synthetic == NULL &&
+           getenv("HWLOC_XMLFILE") == NULL && getenv("HWLOC_SYNTHETIC") == NULL;
+}
+
 /* All nodes are loaded, also those that may not be used: else a device of
- * one of these seems to be near to another one. */
+ * one of these seems to be near to another one. EMPTY: the machine tells
+ * nothing, as in some sandboxes. */
 static enum status topo_load(hwloc_topology_t h, const struct topo_options *o,
                              struct fault *why)
 {
@@ -124,9 +131,11 @@ static enum status topo_load(hwloc_topology_t h, const struct topo_options *o,
                          strerror(errno));
     }
     if (hwloc_topology_load(h) != 0) {
-        return fault_set(
-            why, o->xml_path != NULL ? STATUS_MALFORMED : STATUS_OS,
-            "%s: hwloc can not load it: %s", what, strerror(errno));
+        if (topo_is_from_files(o)) {
+            return STATUS_EMPTY;
+        }
+        return fault_set(why, STATUS_MALFORMED, "%s: hwloc can not load it: %s",
+                         what, strerror(errno));
     }
     return STATUS_OK;
 }
@@ -546,17 +555,9 @@ static void topo_name_source(const struct topo_options *o, struct topo *out)
     }
 }
 
-static bool topo_is_from_files(const struct topo_options *o)
+static void topo_copy(hwloc_topology_t h, const struct topo_accelerator *more,
+                      struct topo *out)
 {
-    return o->xml_path == NULL && o->synthetic == NULL &&
-           getenv("HWLOC_XMLFILE") == NULL && getenv("HWLOC_SYNTHETIC") == NULL;
-}
-
-static void topo_copy(hwloc_topology_t h, const struct topo_options *o,
-                      const struct topo_accelerator *more, struct topo *out)
-{
-    const char *root = getenv("HWLOC_FSROOT");
-
     out->is_this_machine = hwloc_topology_is_thissystem(h) == 1;
     topo_copy_machine_cpus(h, out);
     topo_copy_nodes(h, out);
@@ -564,6 +565,13 @@ static void topo_copy(hwloc_topology_t h, const struct topo_options *o,
     topo_copy_gpus(h, more, out);
     topo_copy_nics(h, out);
     topo_settle(out);
+}
+
+/* What is known without hwloc. */
+static void topo_finish(const struct topo_options *o, struct topo *out)
+{
+    const char *root = getenv("HWLOC_FSROOT");
+
     if (topo_is_from_files(o)) {
         topo_read_sysfs(out, root != NULL ? root : "");
         topo_settle(out);
@@ -591,8 +599,14 @@ enum status topo_read(const struct topo_options *options, struct fault *why,
     }
     s = topo_load(h, options, why);
     if (s == STATUS_OK) {
-        topo_copy(h, options, &more, out);
+        topo_copy(h, &more, out);
+    } else if (s == STATUS_EMPTY) {
+        out->is_this_machine = getenv("HWLOC_FSROOT") == NULL;
+        s = STATUS_OK;
     }
     hwloc_topology_destroy(h);
+    if (s == STATUS_OK) {
+        topo_finish(options, out);
+    }
     return s;
 }

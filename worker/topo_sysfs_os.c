@@ -104,7 +104,8 @@ static void topo_read_nic(const char *root, struct topo_nic *n)
 
         n->mbps = mbps > 0 ? (uint64_t)mbps : 0;
     }
-    n->is_part = topo_has_link(root, n->name, "master");
+    n->is_part = topo_has_link(root, n->name, "master") ||
+                 topo_has_link(root, n->name, "device/physfn");
 }
 
 static struct topo_nic *topo_find_nic(struct topo *t, const char *name)
