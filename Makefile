@@ -142,6 +142,8 @@ check-s3: setup $(SMSHARD) $(TOOLS) ## S3 against a real server, SeaweedFS
 	$(Q)$(ENV) tests/s3/check.sh
 bench-store: setup $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
 	$(Q)$(ENV) tests/bench/store.sh
+check-topologies: setup $(SMSHARD) ## Compare DIR= of hwloc's XML with hwloc-calc
+	$(Q)$(ENV) tests/topologies/check.py "$(DIR)"
 lint: setup ## Format, clang-tidy, cppcheck, shellcheck, the rules of the house
 	$(Q)OUT=$(OUT) tests/lint/run.sh
 fmt: setup ## Format every C file

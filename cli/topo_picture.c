@@ -25,6 +25,13 @@ static uint32_t topo_home(const struct topo *t, const struct topo_place *place)
     return home;
 }
 
+static void topo_picture_pad(struct buf *out, size_t size)
+{
+    while (out->size < size) {
+        buf_add_char(out, ' ');
+    }
+}
+
 static void topo_picture_address(const struct topo_place *place,
                                  struct buf *out)
 {
@@ -127,9 +134,7 @@ static void topo_picture_nic(const struct topo_nic *n, struct buf *out)
     if (n->is_part) {
         buf_add_text(out, ", part of another");
     }
-    while (out->size < start + 28) {
-        buf_add_char(out, ' ');
-    }
+    topo_picture_pad(out, start + 28);
 }
 
 static void topo_picture_nics(const struct topo_picture *p, uint32_t home,
@@ -228,29 +233,29 @@ static void topo_picture_rank(const struct topo_picture *p, uint32_t rank,
 {
     const struct topo *t = p->topo;
     const struct placement_rank *r = &p->placement->ranks[rank];
+    size_t start;
 
     buf_print(out, "%4u  ", rank);
+    start = out->size;
     if (r->gpu == TOPO_NONE) {
-        buf_add_text(out, "none        ");
+        buf_add_text(out, "none");
     } else {
         topo_pci_print(&t->gpus[r->gpu].place.pci, out);
         if (t->gpus[r->gpu].parts > 1) {
             buf_print(out, "/%u", r->part);
         }
     }
+    topo_picture_pad(out, start + 14);
     topo_picture_number(t, r->wanted, out);
     topo_picture_number(t, r->node, out);
     buf_print(out, "  %-11s", placement_sure_word(r->sure));
     if (r->nic == TOPO_NONE) {
         buf_print(out, "  %-22s", "any");
     } else {
-        size_t start = out->size;
-
+        start = out->size;
         buf_print(out, "  %s (%s)", t->nics[r->nic].name,
                   topo_closeness_word(r->nic_closeness));
-        while (out->size < start + 24) {
-            buf_add_char(out, ' ');
-        }
+        topo_picture_pad(out, start + 24);
     }
     buf_print(out, "  %s\n", p->got != NULL ? p->got[rank].text : p->got_none);
 }
@@ -325,7 +330,7 @@ void topo_picture_write(const struct topo_picture *p, struct buf *out)
     }
     topo_picture_rest(p, out);
     topo_picture_distances(p->topo, out);
-    buf_add_text(out, "\nrank  GPU           wanted ring  sure         "
+    buf_add_text(out, "\nrank  GPU             wanted ring  sure         "
                       "network card             got\n");
     for (uint32_t i = 0; i < p->placement->rank_count; i++) {
         topo_picture_rank(p, i, out);

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "worker/placement_parts.h"
 
-enum { PLACEMENT_INFINIBAND = 0x0207, PLACEMENT_INFINIBAND_OLD = 0x0c06 };
+enum { PLACEMENT_ETHERNET = 0x0200 };
 
 typedef bool placement_nic_fn(const struct topo_nic *n);
 
@@ -21,10 +21,10 @@ static bool placement_nic_is_not_down(const struct topo_nic *n)
     return n->link != TOPO_LINK_DOWN;
 }
 
+/* Not InfiniBand, and no radio; a virtual device is of no class. */
 static bool placement_nic_is_ethernet(const struct topo_nic *n)
 {
-    return n->class != PLACEMENT_INFINIBAND &&
-           n->class != PLACEMENT_INFINIBAND_OLD;
+    return n->class == PLACEMENT_ETHERNET || n->class == 0;
 }
 
 /* Take away those that are not so, unless that would be all. */

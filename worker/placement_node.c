@@ -220,6 +220,9 @@ static void placement_choose_unknown(const struct topo *t,
         placement_collect(t, NULL, placement_is_usable);
     struct placement_nodes open = placement_collect(t, NULL, placement_is_open);
 
+    /* Memories of several kinds at the same processors are one place. */
+    usable = placement_keep_best(t, &usable);
+    open = placement_keep_best(t, &open);
     r->sure = PLACEMENT_UNKNOWN;
     if (open.count == 1) {
         r->node = r->wanted = open.at[0];

@@ -352,14 +352,31 @@ static bool topo_is_first_of_cpus(const struct topo *t, uint32_t i)
     return true;
 }
 
-/* Count the groups of processors that have nodes of their own, and those of
- * them that @p is near to; memories of several kinds at the same processors
- * are one place. */
+static struct topo_nodes topo_with_cpus(const struct topo *t,
+                                        const struct topo_nodes *near)
+{
+    struct topo_nodes out = {{0}};
+
+    for (uint32_t i = 0; i < t->node_count; i++) {
+        if (topo_nodes_has(near, i) && !topo_cpus_is_empty(&t->nodes[i].cpus)) {
+            topo_nodes_add(&out, i);
+        }
+    }
+    return out;
+}
+
+/* Nodes without processors seem to be near to everything (the memory of GPUs,
+ * say), and would make all devices neighbours; they count only where there is
+ * nothing else. Then count the groups of processors that have nodes of their
+ * own, and those of them that @p is near to; memories of several kinds at the
+ * same processors are one place. */
 static void topo_settle_place(const struct topo *t, struct topo_place *p)
 {
+    struct topo_nodes whole = topo_with_cpus(t, &p->near);
     uint32_t groups = 0;
     uint32_t near = 0;
 
+    p->near = topo_nodes_count(&whole) > 0 ? whole : p->near;
     for (uint32_t i = 0; i < t->node_count; i++) {
         if (topo_is_first_of_cpus(t, i)) {
             groups++;

@@ -405,7 +405,7 @@ static void topo_name_gpu(struct topo_gpu *g)
 static uint32_t topo_count_parts(hwloc_obj_t device)
 {
     static const char *const makers[] = {"cuda", "nvml", "rsmi"};
-    uint32_t most = 1;
+    uint32_t most = 0;
 
     for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
         uint32_t count = 0;
@@ -425,12 +425,13 @@ static void topo_copy_gpu(hwloc_topology_t h, hwloc_obj_t device,
 {
     const struct hwloc_pcidev_attr_s *pci = &device->attr->pcidev;
     struct topo_gpu *g = &out->gpus[out->gpu_count++];
+    uint32_t parts = topo_count_parts(device);
 
     *g = (struct topo_gpu){
         .vendor = pci->vendor_id,
         .device = pci->device_id,
         .class = pci->class_id,
-        .parts = topo_count_parts(device),
+        .parts = parts > 0 ? parts : 1,
     };
     topo_copy_place(h, device, out, &g->place);
     topo_name_gpu(g);
@@ -448,6 +449,7 @@ static void topo_copy_gpus(hwloc_topology_t h,
         const struct hwloc_pcidev_attr_s *pci = &o->attr->pcidev;
 
         if (topo_is_gpu(pci->class_id, pci->vendor_id, pci->device_id) ||
+            topo_count_parts(o) > 0 ||
             (more->is_there && more->vendor == pci->vendor_id &&
              more->device == pci->device_id)) {
             topo_copy_gpu(h, o, out);

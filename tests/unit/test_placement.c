@@ -131,6 +131,20 @@ TEST(nothing_known_is_any_node_and_no_failure)
     placement_fini(&p);
 }
 
+TEST(two_memories_at_one_place_without_a_gpu_are_one_place)
+{
+    struct topo t = topo_made(2);
+    struct placement p;
+
+    t.nodes[1].cpus = t.nodes[0].cpus;
+    t.nodes[0].kind = TOPO_HBM;
+    p = decide(&t, &prefer);
+    EXPECT_EQ(p.ranks[0].node, 1);
+    EXPECT_EQ(p.ranks[0].sure, PLACEMENT_EXACT);
+    placement_fini(&p);
+    topo_fini(&t);
+}
+
 TEST(a_memory_node_of_zero_bytes_is_no_node)
 {
     struct topo t = topo_made(1);
@@ -256,59 +270,53 @@ struct nic_row {
     const char *want[2]; /* Of ranks 0 and 1, both at node 0. */
 };
 
+static const struct nic_row nic_rows[] = {
+    {"turns", {0}, {0}, {0}, {0}, {"a", "b", "c"}, {"a", "b"}},
+    {"fast", {0}, {0}, {0}, {1, 2, 9}, {"a", "b", "c"}, {"b", "b"}},
+    {"down",
+     {TOPO_LINK_DOWN, TOPO_LINK_DOWN, TOPO_LINK_UP},
+     {0},
+     {0},
+     {0},
+     {"a", "b", "c"},
+     {"c", "c"}},
+    {"all down",
+     {TOPO_LINK_DOWN, TOPO_LINK_DOWN, TOPO_LINK_DOWN},
+     {0},
+     {0},
+     {0},
+     {"a", "b", "c"},
+     {"a", "b"}},
+    {"up",
+     {0, TOPO_LINK_UP, 0},
+     {0},
+     {0},
+     {9, 1, 9},
+     {"a", "b", "c"},
+     {"b", "b"}},
+    {"part", {0}, {true, true, false}, {0}, {0}, {"a", "b", "c"}, {"c", "c"}},
+    {"infiniband",
+     {0},
+     {0},
+     {0x0207, 0x0c06, 0x0200},
+     {0},
+     {"a", "b", "c"},
+     {"c", "c"}},
+    {"infiniband only",
+     {0},
+     {0},
+     {0x0207, 0x0207, 0x0207},
+     {0},
+     {"a", "b", "c"},
+     {"a", "b"}},
+    {"no name", {0}, {0}, {0}, {0}, {"", "", "c"}, {"c", "c"}},
+    {"no name at all", {0}, {0}, {0}, {0}, {"", "", ""}, {NULL, NULL}},
+};
+
 TEST(which_card_a_rank_gets)
 {
-    static const struct nic_row rows[] = {
-        {"turns", {0}, {0}, {0}, {0}, {"a", "b", "c"}, {"a", "b"}},
-        {"fast", {0}, {0}, {0}, {1, 2, 9}, {"a", "b", "c"}, {"b", "b"}},
-        {"down",
-         {TOPO_LINK_DOWN, TOPO_LINK_DOWN, TOPO_LINK_UP},
-         {0},
-         {0},
-         {0},
-         {"a", "b", "c"},
-         {"c", "c"}},
-        {"all down",
-         {TOPO_LINK_DOWN, TOPO_LINK_DOWN, TOPO_LINK_DOWN},
-         {0},
-         {0},
-         {0},
-         {"a", "b", "c"},
-         {"a", "b"}},
-        {"up",
-         {0, TOPO_LINK_UP, 0},
-         {0},
-         {0},
-         {9, 1, 9},
-         {"a", "b", "c"},
-         {"b", "b"}},
-        {"part",
-         {0},
-         {true, true, false},
-         {0},
-         {0},
-         {"a", "b", "c"},
-         {"c", "c"}},
-        {"infiniband",
-         {0},
-         {0},
-         {0x0207, 0x0c06, 0x0200},
-         {0},
-         {"a", "b", "c"},
-         {"c", "c"}},
-        {"infiniband only",
-         {0},
-         {0},
-         {0x0207, 0x0207, 0x0207},
-         {0},
-         {"a", "b", "c"},
-         {"a", "b"}},
-        {"no name", {0}, {0}, {0}, {0}, {"", "", "c"}, {"c", "c"}},
-        {"no name at all", {0}, {0}, {0}, {0}, {"", "", ""}, {NULL, NULL}},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct nic_row *row = &rows[i];
+    for (size_t i = 0; i < sizeof(nic_rows) / sizeof(nic_rows[0]); i++) {
+        const struct nic_row *row = &nic_rows[i];
         struct topo t = topo_made(2);
         struct placement p;
 

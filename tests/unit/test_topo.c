@@ -206,6 +206,21 @@ TEST(two_memories_at_one_place_are_one_place)
     topo_fini(&t);
 }
 
+TEST(memory_without_processors_makes_nobody_a_neighbour)
+{
+    struct topo t = topo_made(3);
+
+    t.nodes[2].cpus = (struct topo_cpus){{0}}; /* A GPU's, say. */
+    topo_nodes_add(&topo_made_gpu(&t, 0x10, 0)->place.near, 2);
+    topo_nodes_add(&topo_made_nic(&t, "eth0", 0x20, 1)->place.near, 2);
+    topo_made_nic(&t, "eth1", 0x30, 2);
+    topo_settle(&t);
+    EXPECT_EQ(topo_closeness(&t.gpus[0].place, &t.nics[0].place),
+              TOPO_NEAR_MACHINE);
+    EXPECT_EQ(topo_nodes_count(&t.nics[1].place.near), 1);
+    topo_fini(&t);
+}
+
 TEST(a_machine_out_of_a_short_text)
 {
     struct topo_options o = {.synthetic =
