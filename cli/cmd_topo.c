@@ -16,7 +16,8 @@ static const struct option_row topo_rows[] = {
     {"gpus", "LIST",
      "PCI addresses of the GPUs of ranks 0, 1, ... "
      "[those found, ascending]"},
-    {"placement", "POLICY", "off, prefer or strict [prefer]"},
+    {"placement", "POLICY",
+     "how memory is bound: one of off prefer strict [prefer]"},
     {"placement-table", "TABLE",
      "nodes of GPUs that the system does not tell: "
      "'0000:10:1c.0=0 0000:90:1c.0=1'; the node may be 'any'"},
