@@ -160,9 +160,8 @@ static void topo_add_route(struct topo *t, const char *root, const char *name)
     t->nics = mem_grow(t->nics, t->nic_count + 1, sizeof(t->nics[0]));
     n = &t->nics[t->nic_count];
     *n = (struct topo_nic){.mbps = 0};
-    snprintf(n->name, sizeof(n->name), "%s", name);
-    for (char *c = n->name; *c != '\0'; c++) {
-        *c = *c > ' ' && *c <= '~' ? *c : '?';
+    for (size_t i = 0; name[i] != '\0'; i++) { /* The rest is zeros. */
+        n->name[i] = name[i] > ' ' && name[i] <= '~' ? name[i] : '?';
     }
     topo_read_lower(t, root, n);
     t->nic_count++;

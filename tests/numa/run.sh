@@ -67,8 +67,9 @@ busybox=$root/bin/busybox
 qemu=$root/usr/bin/qemu-system-x86_64
 [ -x "$qemu" ] || qemu=$(command -v qemu-system-x86_64)
 kernel=$(compgen -G "$root/boot/vmlinuz-*" | head -n 1)
-[ -n "$busybox" ] && [ -n "$qemu" ] && [ -n "$kernel" ] ||
+if [ -z "$busybox" ] || [ -z "$qemu" ] || [ -z "$kernel" ]; then
     skip "qemu, busybox or a kernel is missing below $root"
+fi
 
 # --- The guest's files --------------------------------------------------------
 
@@ -136,6 +137,7 @@ check "a card at each node" told free \
     '[.nics[].near] == [[0], [1]] and ([.nics[].name] | sort) == ["eth0", "eth1"]'
 check "a rank at each accelerator" told free \
     '[.ranks[] | [.node, .sure]] == [[0, "exact"], [1, "exact"]]'
+# shellcheck disable=SC2016 # jq's variables
 check "each rank reads by the card of its node" told free \
     '.nics as $n | .ranks as $r |
      all(range(2); . as $i | $n[$i].name == $r[$i].nic)'
