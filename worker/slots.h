@@ -15,10 +15,11 @@
 #include "base/fault.h"
 #include "base/status.h"
 
+#define SLOTS_NONE UINT32_MAX
+
 enum {
-    SLOTS_ALIGN = 2 << 20, /* Slots of at least that begin at multiples. */
+    SLOTS_ALIGN = 2 << 20, /* Their memory begins at a multiple. */
     SLOTS_MAX = 1 << 16,
-    SLOTS_NONE = UINT32_MAX,
 };
 
 enum slots_kind {
@@ -37,8 +38,9 @@ struct slots_options {
 
 struct slots;
 
-/* Map and populate into *@out. FULL: there is not so much memory, or no huge
- * pages; CONFLICT: strict, and the node does not give it; OS. */
+/* Map and populate into *@out: slot i lies i times the size behind the first.
+ * FULL: there is not so much memory, or no huge pages; CONFLICT: strict, and
+ * the node does not give it; OS. */
 MUST_USE enum status slots_new(const struct slots_options *options,
                                struct fault *why, struct slots **out);
 
@@ -60,6 +62,6 @@ void slots_give(struct slots *s, uint32_t slot);
 /* Readable when a slot was given back while none was free: whoever reads it
  * tries again. */
 int slots_wait_fd(const struct slots *s);
-uint32_t slots_free(const struct slots *s);
+uint32_t slots_free(struct slots *s);
 
 #endif /* WORKER_SLOTS_H */

@@ -27,6 +27,7 @@ enum smshard_point {
     SMSHARD_AT_RELEASE, /* About to, */
     SMSHARD_AT_RELEASED,
     SMSHARD_AT_DISARMED, /* and before the worker was rung. */
+    SMSHARD_AT_RUNG,
     SMSHARD_AT_WAIT,
     SMSHARD_AT_WOKEN,
     SMSHARD_AT_CLOSE,
@@ -120,6 +121,9 @@ static inline struct ring_slot *smshard_slot(const struct smshard *s,
  * TIMEOUT: there is none now. */
 int smshard_walk(struct smshard *s, struct smshard_sample *out);
 
+/* Whether all that there will ever be was taken. */
+bool smshard_is_over(const struct smshard *s);
+
 /* As smshard_release(). *@rings: the worker wants to be rung. */
 int smshard_give(struct smshard *s, const struct smshard_sample *sample,
                  bool *rings);
@@ -127,10 +131,7 @@ int smshard_give(struct smshard *s, const struct smshard_sample *sample,
 /* No sample is out: the slot that is read may be. */
 bool smshard_is_idle(const struct smshard *s);
 
-/* ---- smshard_open_os.c --------------------------------------------------- */
-
-/* true: the other end is there. */
-bool smshard_is_connected(struct smshard *s);
+/* Tell the worker that something came back (smshard_open_os.c). */
 void smshard_ring_worker(const struct smshard *s);
 
 #endif /* SMSHARD_STATE_H */

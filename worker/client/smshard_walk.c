@@ -146,7 +146,7 @@ static bool smshard_lease(struct smshard *s, uint32_t slot, uint32_t gen)
     return ring_lease(&shared->word, gen, s->consumer + 1);
 }
 
-/* The slot is ours: @refs samples or readers have it. */
+/* The slot is ours: note it, for one reader or sample. */
 static bool smshard_hold(struct smshard *s, uint32_t slot, uint32_t gen)
 {
     struct smshard_held *held = &s->held[slot];
@@ -155,6 +155,7 @@ static bool smshard_hold(struct smshard *s, uint32_t slot, uint32_t gen)
     smshard_hook(SMSHARD_AT_LEASED);
     if (atomic_load(&held->is_held) || t->gen != gen || t->entry_count == 0 ||
         t->entry_count > s->layout.shape.entries_max) {
+        (void)smshard_garbled(s, "a slot that can't be");
         return false;
     }
     atomic_store(&held->gen, gen);
@@ -174,7 +175,7 @@ static bool smshard_hold(struct smshard *s, uint32_t slot, uint32_t gen)
 static int smshard_open_slot(struct smshard *s, uint32_t slot, uint32_t gen)
 {
     if (!smshard_hold(s, slot, gen)) {
-        return smshard_garbled(s, "a slot that can't be");
+        return SMSHARD_RESET;
     }
     s->reading = (struct smshard_reading){
         .is_open = true,
@@ -525,4 +526,10 @@ int smshard_walk(struct smshard *s, struct smshard_sample *out)
                             s->channel, s->hold_max);
     }
     return status;
+}
+
+bool smshard_is_over(const struct smshard *s)
+{
+    return atomic_load(&s->shared->is_over) != 0 && !s->reading.is_open &&
+           s->chain == 0 && s->cursor == smshard_head(s);
 }
