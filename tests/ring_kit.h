@@ -260,7 +260,8 @@ static inline bool rk_fill(void)
     f.entries = rk.entries[f.slot];
     rk_add_entry(&f);
     while (rk.offset == 0 && f.entry_count < RK_ENTRIES &&
-           f.entries[0].is_first && rk.fresh < rk.units) {
+           f.entries[0].unit_size <= RK_SLOT / FLOW_SMALL_PART &&
+           rk.fresh < rk.units) {
         rk.position = rk.fresh;
         if (rk_size_now() > RK_SLOT / FLOW_SMALL_PART ||
             rk_size_now() > RK_SLOT - f.size) {
@@ -294,7 +295,6 @@ static inline void rk_commit(const struct flow_slot *f)
         u->consumed += f->entries[i].size;
         EXPECT(u->consumed <= rk_unit_size(unit));
         if (u->consumed == rk_unit_size(unit)) {
-            EXPECT(f->entries[i].is_last);
             EXPECT_EQ(u->committed, 0); /* Nothing twice. */
             u->committed++;
             rk.committed++;
@@ -341,7 +341,7 @@ static inline void rk_publish(void)
     }
 }
 
-static inline void rk_end_epochs(void)
+static inline void rk_try_end_epoch(void)
 {
     bool is_out =
         rk.fresh == rk.units && rk.offset == 0 && rk.filled.entry_count == 0;
@@ -358,6 +358,14 @@ static inline void rk_end_epochs(void)
     } else if (rk.is_ended && is_back && !rk.is_over) {
         rk.is_over = ring_end(rk.ring) == STATUS_OK;
     }
+}
+
+static inline void rk_end_epochs(void)
+{
+    if (rk.filled.entry_count == 0 && rk.fresh == rk.units && rk.offset == 0) {
+        ring_ask_back(rk.ring);
+    }
+    rk_try_end_epoch();
 }
 
 static inline void rk_step(int timeout_ms)
