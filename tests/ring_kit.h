@@ -253,7 +253,7 @@ static inline bool rk_fill(void)
 {
     struct flow_slot f = {.entries = NULL};
 
-    if (rk.is_ended || slots_free(rk.slots) == 0 || !rk_choose()) {
+    if (slots_free(rk.slots) == 0 || !rk_choose()) {
         return false;
     }
     f.slot = slots_take(rk.slots);
