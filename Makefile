@@ -59,8 +59,9 @@ CORE     := $(sort $(foreach d,base proto store coordinator worker, \
               $(wildcard $d/*.c)))
 CLI      := $(sort $(wildcard cli/*.c))
 SIM      := $(sort $(wildcard cluster-sim/*.c))
+include worker/client/client.mk
 TESTLIB  := $(sort $(wildcard tests/conformance/*.c tests/s3server/*.c) \
-              $(filter-out cluster-sim/main.c,$(SIM)))
+              $(CLIENT) $(filter-out cluster-sim/main.c,$(SIM)))
 PROGRAMS := $(sort $(wildcard tests/unit/test_*.c tests/tools/*.c \
               tests/bench/bench_*.c))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -85,14 +86,14 @@ say  = $(if $(V),,@echo "  $1")
 ENV := MODE=$(MODE) CC=$(CC) OUT=$(abspath $(OUT)) \
        SMSHARD=$(abspath $(OUT)/smshard) STORE=$(STORE)
 
-all: $(SMSHARD) $(SIM_BIN) ## The program (the default)
+all: $(SMSHARD) $(SIM_BIN) $(LIBSMSHARD) ## The program (the default)
 
-$(OUT)/obj/%.o: %.c Makefile
+$(OUT)/obj/%.o $(OUT)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC    $<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(OUT)/obj/cli/version.o: CPPFLAGS += -DSMSHARD_VERSION='"$(VERSION)"'
+%/cli/version.o %/client/smshard_os.o: CPPFLAGS += -DSMSHARD_VERSION='"$(VERSION)"'
 
 $(OUT)/libcore.a: $(call obj,$(CORE))
 $(OUT)/libcli.a:  $(call obj,$(CLI))
@@ -163,7 +164,7 @@ $(if $(call wants,setup check check-s3 check-failover bench-store cover demo clu
     $(OBJS): | setup))
 
 # What is installed: source:place under PREFIX:mode. Uninstall reads the same.
-INSTALLED := $(SMSHARD:%=%:bin/smshard:755) \
+INSTALLED := $(SMSHARD:%=%:bin/smshard:755) $(CLIENT_INSTALLED) \
     $(foreach m,$(wildcard docs/man/*.1),$m:share/man/man1/$(notdir $m):644) \
     $(patsubst %,%:share/doc/smshard/README.md:644,$(wildcard README.md)) \
     $(patsubst %,%:share/bash-completion/completions/smshard:644,\
@@ -180,8 +181,7 @@ uninstall: ## Remove exactly what install puts there
 	rm -f $(foreach f,$(INSTALLED),$(call dest,$f))
 	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/smshard" 2>/dev/null || true
 dist: ## Pack the committed tree as build/smshard-VERSION.tar.gz
-	@mkdir -p $(BUILD)
-	$(Q)git archive --format=tar.gz --prefix=smshard-$(VERSION)/ \
+	$(Q)mkdir -p $(BUILD) && git archive --format=tar.gz --prefix=smshard-$(VERSION)/ \
 	    -o $(BUILD)/smshard-$(VERSION).tar.gz HEAD
 	@echo $(BUILD)/smshard-$(VERSION).tar.gz
 clean: ## Remove everything that was built
@@ -196,4 +196,4 @@ help: ## This list
         fuzz cover bench lint fmt bench-store bench-coordinator sim sim-long \
         sim-mutants demo cluster setup install uninstall dist clean help
 .SECONDARY .DELETE_ON_ERROR:
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(PIC:.o=.d)

@@ -15,6 +15,8 @@
 #include "base/fault.h"
 #include "base/status.h"
 
+#define SLOTS_NONE UINT32_MAX
+
 enum {
     SLOTS_ALIGN = 2 << 20, /* Their memory begins at a multiple. */
     SLOTS_MAX = 1 << 16,

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# The library that training processes link; a part of the Makefile.
+
+.DEFAULT_GOAL := all
+CLIENT     := $(sort $(wildcard worker/client/*.c))
+PIC        := $(CLIENT:%.c=$(OUT)/pic/%.o) $(OUT)/pic/proto/ring_layout.o
+LIBSMSHARD := $(addprefix $(OUT)/,libsmshard.so.0 libsmshard.a smshard.pc)
+CLIENT_INSTALLED := $(OUT)/libsmshard.so.0:lib/libsmshard.so.0:755 \
+    $(OUT)/libsmshard.so.0:lib/libsmshard.so:755 \
+    $(OUT)/libsmshard.a:lib/libsmshard.a:644 \
+    $(OUT)/smshard.pc:lib/pkgconfig/smshard.pc:644 \
+    worker/client/smshard.h:include/smshard.h:644 \
+    docs/man/smshard.3:share/man/man3/smshard.3:644
+
+# Tests end a process at chosen moments (smshard_state.h).
+$(CLIENT:%.c=$(OUT)/obj/%.o): CPPFLAGS += -DSMSHARD_HOOKS
+$(PIC): CFLAGS += -fPIC
+
+$(OUT)/libsmshard.so.0: $(PIC) worker/client/smshard.map
+	$(Q)$(CC) -shared $(filter -fsan%,$(MODE_FLAGS)) -o $@ $(PIC) \
+	    -Wl,-soname,$(@F),-z,relro,-z,now,--version-script=$(lastword $^)
+
+# Of the archive, too, only its own names are seen.
+$(OUT)/libsmshard.a: $(PIC)
+	$(Q)rm -f $@ && ld -r -o $(OUT)/pic/smshard.o $^
+	$(Q)objcopy -w --keep-global-symbol='smshard_*' $(OUT)/pic/smshard.o
+	$(Q)ar rcs $@ $(OUT)/pic/smshard.o
+
+$(OUT)/smshard.pc: worker/client/smshard.pc.in Makefile
+	$(Q)mkdir -p $(@D) && sed 's/@VERSION@/$(VERSION)/' $< >$@
