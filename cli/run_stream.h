@@ -23,10 +23,11 @@
 #include "worker/holder.h"
 #include "worker/memory.h"
 #include "worker/pipe.h"
+#include "worker/rings.h"
 #include "worker/slots.h"
 #include "worker/supply.h"
 
-enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX };
+enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX, RING_HOST_RANKS = 64 };
 
 struct run_stream {
     uint32_t number; /* Of the channel in the job. */
@@ -44,7 +45,7 @@ struct run_stream {
     struct holder *holder; /* From here on: once the command starts. */
     struct supply *supply;
     struct course *course;
-    struct slots *slots;
+    struct slots *slots[RING_HOST_RANKS]; /* Pipe: the first. */
     struct pipe *pipe;
 };
 
@@ -55,7 +56,8 @@ struct run_streams {
     struct fetch_source sources[RUN_STREAMS_MAX];
     struct fetch *fetch;
     struct memory_plan memory;
-    int epoll; /* Of what the deliverers tell; 0: none. */
+    struct rings *rings; /* NULL: no such channel. */
+    int epoll;           /* Of what the deliverers tell; 0: none. */
 };
 
 /* What a host is told of a streamed channel. */
@@ -96,6 +98,9 @@ MUST_USE enum status run_streams_start(struct run_streams *s,
 
 /* What there is to do now. OK; else a channel can't be delivered: @why. */
 MUST_USE enum status run_streams_step(struct run_streams *s, struct fault *why);
+
+/* The rings' socket; NULL: no channel has any. */
+const char *run_streams_socket(const struct run_streams *s);
 
 /* Readable when there is something to do; -1: nothing is streamed. */
 int run_streams_fd(const struct run_streams *s);

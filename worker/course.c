@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/ranges.h"
 
 enum { COURSE_TURN_MAX = 4096 }; /* Units put for a rank in one step. */
 
@@ -16,12 +17,11 @@ struct course_skip {
     char *reason;
 };
 
-/* How far a rank is in an epoch that was delivered ahead of its leases. What
- * was consumed of it comes in order, but for what was skipped. */
+/* How far a rank is in an epoch that was delivered ahead of its leases. */
 struct course_epoch {
     struct course_epoch *next;
     uint64_t epoch;
-    uint64_t done;             /* Of the rank's own, from the first; */
+    struct ranges *done;       /* Positions that were consumed and not said; */
     struct course_skip *skips; /* these of them are skipped; */
     bool was_cut;              /* nothing more comes. */
 };
@@ -82,6 +82,7 @@ static void course_drop_epoch(struct course_way *w)
     while (first->skips != NULL) {
         course_drop_skip(&first->skips);
     }
+    ranges_destroy(&first->done);
     free(first);
 }
 
@@ -120,8 +121,9 @@ static void course_note_done(struct course *c, const struct supply_told *told)
     struct course_way *w = &c->ways[told->rank];
     struct course_epoch *e = course_find_epoch(w, told->epoch);
 
-    CHECK(e != NULL && told->position == w->dealt.first + e->done);
-    e->done++;
+    CHECK(e != NULL &&
+          ranges_add(e->done,
+                     (struct range){told->position, told->position + 1}) == 1);
     if (told->word == SUPPLY_SKIP) {
         struct course_skip *skip = mem_new(1, sizeof(*skip));
 
@@ -374,6 +376,7 @@ static void course_begin(struct course *c, uint32_t rank)
         w->epoch++;
         e = mem_new(1, sizeof(*e));
         e->epoch = w->epoch;
+        e->done = ranges_new();
         while (*tail != NULL) {
             tail = &(*tail)->next;
         }
@@ -440,6 +443,8 @@ static bool course_say_held(struct course *c, uint32_t rank)
         course_drop_skip(skip);
     }
     CHECK(s != STATUS_INVALID);
+    ranges_remove(w->epochs->done,
+                  (struct range){w->held.position, w->held.position + 1});
     w->has_held = false;
     return true;
 }
@@ -467,7 +472,7 @@ static void course_match(struct course *c, uint32_t rank, uint64_t now_ms)
             w->has_held = true;
         }
         if (w->held.epoch < e->epoch ||
-            w->held.position >= w->dealt.first + e->done) {
+            !ranges_has(e->done, w->held.position)) {
             course_take_back(c, rank);
             return;
         }
@@ -525,7 +530,7 @@ struct course_stats course_stats(const struct course *c)
 
         for (const struct course_epoch *e = w->epochs; e != NULL; e = e->next) {
             ahead++;
-            out.unsaid += e->done;
+            out.unsaid += ranges_size(e->done);
         }
         out.epoch = w->epoch < out.epoch ? w->epoch : out.epoch;
         out.ahead = ahead > out.ahead ? ahead : out.ahead;
@@ -542,7 +547,10 @@ void course_check(const struct course *c)
         CHECK(w->epochs == NULL || w->is_ahead);
         CHECK(!w->is_ahead || c->options.ranks != NULL);
         for (const struct course_epoch *e = w->epochs; e != NULL; e = e->next) {
-            CHECK(e->done <= w->dealt.own);
+            CHECK(ranges_count_in(
+                      e->done, (struct range){w->dealt.first,
+                                              w->dealt.first + w->dealt.own}) ==
+                  ranges_size(e->done));
             CHECK(e->next == NULL || e->next->epoch == e->epoch + 1);
             CHECK(e->epoch <= w->epoch);
         }
