@@ -51,6 +51,7 @@ struct rk {
     bool is_over;
     struct flow_slot filled; /* And not published; without entries: none. */
     struct flow_entry entries[RK_SLOTS][RK_ENTRIES];
+    bool is_taken[RK_SLOTS];
     struct rk_unit state[RP_UNITS_MAX];
     uint64_t committed; /* Of this epoch. */
     uint64_t torn;
@@ -257,6 +258,7 @@ static inline bool rk_fill(void)
         return false;
     }
     f.slot = slots_take(rk.slots);
+    rk.is_taken[f.slot] = true;
     f.entries = rk.entries[f.slot];
     rk_add_entry(&f);
     while (rk.offset == 0 && f.entry_count < RK_ENTRIES &&
@@ -272,6 +274,12 @@ static inline bool rk_fill(void)
     }
     rk.filled = f;
     return true;
+}
+
+static inline void rk_give(uint32_t slot)
+{
+    rk.is_taken[slot] = false;
+    slots_give(rk.slots, slot);
 }
 
 static inline void rk_tear(const struct flow_slot *f)
@@ -318,7 +326,7 @@ static inline void rk_take(void)
             rk.dropped += o.slot.entry_count;
             rk_commit(&o.slot);
         }
-        slots_give(rk.slots, o.slot.slot);
+        rk_give(o.slot.slot);
     }
 }
 
@@ -332,7 +340,7 @@ static inline void rk_publish(void)
         if (s == STATUS_LOST) {
             rk_tear(&rk.filled);
             rk.offset = 0; /* Its further parts are not even tried. */
-            slots_give(rk.slots, rk.filled.slot);
+            rk_give(rk.filled.slot);
             s = STATUS_OK;
         }
         if (s == STATUS_OK) {
