@@ -109,11 +109,27 @@ static inline void rk_begin(enum ring_mode mode, uint32_t consumers,
     rk.epochs = 1;
 }
 
+static inline void rk_give(uint32_t slot)
+{
+    rk.is_taken[slot] = false;
+    slots_give(rk.slots, slot);
+}
+
+/* Those of a ring that is no more. */
+static inline void rk_give_all(void)
+{
+    for (uint32_t i = 0; i < RK_SLOTS; i++) {
+        if (rk.is_taken[i]) {
+            rk_give(i);
+        }
+    }
+}
+
 static inline void rk_end(void)
 {
     ring_destroy(&rk.ring);
     ring_host_close(&rk.host);
-    EXPECT_EQ(slots_free(rk.slots), RK_SLOTS);
+    rk_give_all();
     slots_destroy(&rk.slots);
     rmdir(rk.folder);
 }
@@ -276,12 +292,6 @@ static inline bool rk_fill(void)
     return true;
 }
 
-static inline void rk_give(uint32_t slot)
-{
-    rk.is_taken[slot] = false;
-    slots_give(rk.slots, slot);
-}
-
 static inline void rk_tear(const struct flow_slot *f)
 {
     for (uint32_t i = 0; i < f->entry_count; i++) {
@@ -411,6 +421,7 @@ static inline void rk_expect_all(void)
         }
     }
     EXPECT(rk.is_over);
+    EXPECT_EQ(slots_free(rk.slots), RK_SLOTS);
 }
 
 #endif /* TESTS_RING_KIT_H */

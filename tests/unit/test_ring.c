@@ -87,6 +87,7 @@ TEST(what_the_dead_held_is_delivered_again)
     rk_begin(RING_SHARE, 3, 300);
     rk_open_host();
     rk_spawn("hold=20 stop=30");
+    rk_run();
     rk_spawn("hold=1");
     rk_run();
     EXPECT_EQ(rk.codes[0], 0);
@@ -155,8 +156,11 @@ TEST(who_scribbles_is_turned_out_and_the_rest_goes_on)
     other = rk.options;
     other.rank = 1;
     EXPECT(ring_new(rk.host, &other, &why, &beside) == STATUS_OK);
-    rk_spawn("scribble=1");
-    rk_spawn("reopen=3");
+    rk_spawn("mark=1 scribble=1 wait=2");
+    while (atomic_load(&rk.log->ready) == 0) {
+        rk_step(5);
+    }
+    rk_spawn("reopen=3 mark=1");
     rk_run();
     EXPECT_EQ(rk.codes[0], 3);
     EXPECT_EQ(rk.codes[1], 0);
@@ -204,11 +208,7 @@ static void restart(void)
 
     ring_destroy(&rk.ring);
     ring_host_close(&rk.host);
-    for (uint32_t i = 0; i < RK_SLOTS; i++) {
-        if (rk.is_taken[i]) {
-            rk_give(i);
-        }
-    }
+    rk_give_all();
     slots_destroy(&rk.slots); /* Consumers keep the memory. */
     rk.filled.entry_count = 0;
     rk.offset = 0;
