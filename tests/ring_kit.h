@@ -51,6 +51,7 @@ struct rk {
     bool is_over;
     struct flow_slot filled; /* And not published; without entries: none. */
     struct flow_entry entries[RK_SLOTS][RK_ENTRIES];
+    bool is_taken[RK_SLOTS];
     struct rk_unit state[RP_UNITS_MAX];
     uint64_t committed; /* Of this epoch. */
     uint64_t torn;
@@ -108,11 +109,27 @@ static inline void rk_begin(enum ring_mode mode, uint32_t consumers,
     rk.epochs = 1;
 }
 
+static inline void rk_give(uint32_t slot)
+{
+    rk.is_taken[slot] = false;
+    slots_give(rk.slots, slot);
+}
+
+/* Those of a ring that is no more. */
+static inline void rk_give_all(void)
+{
+    for (uint32_t i = 0; i < RK_SLOTS; i++) {
+        if (rk.is_taken[i]) {
+            rk_give(i);
+        }
+    }
+}
+
 static inline void rk_end(void)
 {
     ring_destroy(&rk.ring);
     ring_host_close(&rk.host);
-    EXPECT_EQ(slots_free(rk.slots), RK_SLOTS);
+    rk_give_all();
     slots_destroy(&rk.slots);
     rmdir(rk.folder);
 }
@@ -257,6 +274,7 @@ static inline bool rk_fill(void)
         return false;
     }
     f.slot = slots_take(rk.slots);
+    rk.is_taken[f.slot] = true;
     f.entries = rk.entries[f.slot];
     rk_add_entry(&f);
     while (rk.offset == 0 && f.entry_count < RK_ENTRIES &&
@@ -318,7 +336,7 @@ static inline void rk_take(void)
             rk.dropped += o.slot.entry_count;
             rk_commit(&o.slot);
         }
-        slots_give(rk.slots, o.slot.slot);
+        rk_give(o.slot.slot);
     }
 }
 
@@ -332,7 +350,7 @@ static inline void rk_publish(void)
         if (s == STATUS_LOST) {
             rk_tear(&rk.filled);
             rk.offset = 0; /* Its further parts are not even tried. */
-            slots_give(rk.slots, rk.filled.slot);
+            rk_give(rk.filled.slot);
             s = STATUS_OK;
         }
         if (s == STATUS_OK) {
@@ -403,6 +421,7 @@ static inline void rk_expect_all(void)
         }
     }
     EXPECT(rk.is_over);
+    EXPECT_EQ(slots_free(rk.slots), RK_SLOTS);
 }
 
 #endif /* TESTS_RING_KIT_H */

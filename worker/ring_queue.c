@@ -555,7 +555,10 @@ struct ring_queue_stats ring_queue_stats(const struct ring_queue *q)
     stats.out = q->out_count;
     stats.consumers = (uint32_t)__builtin_popcountll(q->joined);
     for (uint32_t i = 0; i < q->out_count; i++) {
-        stats.leased += q->slots[q->out[i]].owner != 0;
+        uint64_t word =
+            atomic_load(&ring_slot_at(q->control, &q->layout, q->out[i])->word);
+
+        stats.leased += ring_word_state(word) == RING_LEASED;
     }
     return stats;
 }

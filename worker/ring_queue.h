@@ -116,7 +116,7 @@ struct ring_queue_stats {
     uint64_t torn;
     uint64_t changed; /* Control memories given up. */
     uint32_t out;
-    uint32_t leased; /* Of those, as last seen. */
+    uint32_t leased; /* Of those; not in broadcast. */
     uint32_t consumers;
 };
 struct ring_queue_stats ring_queue_stats(const struct ring_queue *q);
