@@ -59,7 +59,7 @@ enum setting_kind {
       "default: they exchange keys through the state")                         \
     X(LANES, "lanes", "Lanes", COUNT, "4", 1, 64, "",                          \
       "threads that bring a host's share")                                     \
-    X(MEMORY, "memory", "Memory", SIZE, "0", 0, UINT64_C(1) << 60, "",           \
+    X(MEMORY, "memory", "Memory", SIZE, "0", 0, UINT64_C(1) << 60, "",         \
       "memory that data may lie in on its way to the command; default: a "     \
       "quarter of what this host may use")                                     \
     X(LOG, "log", "Log", CHOICE, "info", 0, 0, "error warn info debug",        \
