@@ -474,6 +474,7 @@ static void run_fini(struct run *r)
     run_end_lead(r);
     run_meet_fini(r);
     run_feed_fini(r);
+    run_place_fini(&r->place);
     run_bring_fini(r);
     run_save_fini(r);
     child_destroy(&r->child);
@@ -539,6 +540,7 @@ int run_main(int argc, char **argv)
 
     (void)argc;
     if (s == STATUS_OK) {
+        run_place_read(&r->place, r->contract.job);
         s = run_meet_start(r, &why);
     }
     if (s == STATUS_OK) {

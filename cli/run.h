@@ -17,6 +17,7 @@
 #include "cli/host_keys.h"
 #include "cli/lead.h"
 #include "cli/run_feed.h"
+#include "cli/run_place.h"
 #include "cli/run_stream.h"
 #include "cli/share_fetch.h"
 #include "cli/succession.h"
@@ -92,6 +93,7 @@ struct run {
     struct run_feed feeds[WIRE_CHANNELS_MAX];
     struct feed_channel feed_channels[WIRE_CHANNELS_MAX];
     uint32_t feed_count;
+    struct run_place place;
     struct run_streams streams;
     bool is_streaming; /* They were started. */
     bool has_dealt;    /* They need to know what was dealt. */

@@ -139,13 +139,25 @@ static enum status run_streams_begin(struct run *r, struct fault *why)
     uint64_t beat_ms = run_setting(r, SETTING_HEARTBEAT);
     uint64_t memory = run_setting(r, SETTING_MEMORY);
 
-    r->is_streaming = r->streams.count > 0;
+    enum status s;
+
+    if (r->streams.count == 0) {
+        return STATUS_OK;
+    }
+    s = run_place_decide(&r->place, &r->contract.job->settings, r->ranks, why);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    r->is_streaming = true;
     return run_streams_start(
         &r->streams,
         &(struct run_streams_options){
             .data_dir = r->contract.data,
             .memory = memory > 0 ? memory : memory_limit() / RUN_MEMORY_PART,
-            .lanes = (uint32_t)run_setting(r, SETTING_LANES),
+            .lanes = r->place.lanes,
+            .lane_count = r->place.lane_count,
+            .nodes = r->place.nodes,
+            .is_strict = r->place.is_strict,
             .beat_ms = beat_ms,
             .lease_ms = run_setting(r, SETTING_HOST_TIMEOUT),
             .gap_ms = run_feed_gap_ms(r, beat_ms),

@@ -186,6 +186,7 @@ static uint32_t stream_slots(const struct run_streams *s, uint32_t i)
 static enum status stream_new_slots(struct run_streams *s, uint32_t i,
                                     uint32_t rank, struct fault *why)
 {
+    const struct run_streams_options *o = s->options;
     struct run_stream *t = &s->each[i];
     bool is_ring = t->channel->mode == JOB_RING;
 
@@ -194,7 +195,8 @@ static enum status stream_new_slots(struct run_streams *s, uint32_t i,
             .kind = is_ring ? SLOTS_SHARED : SLOTS_PRIVATE,
             .count = stream_slots(s, i),
             .size = s->memory.slot_bytes,
-            .node = -1,
+            .node = is_ring ? o->nodes[rank] : -1,
+            .is_strict = o->is_strict,
             .is_lazy = !is_ring,
         },
         why, &t->slots[rank]);
@@ -326,7 +328,8 @@ static enum status streams_start_fetch(struct run_streams *s,
         &(struct fetch_options){
             .sources = s->sources,
             .source_count = s->count,
-            .lane_count = o->lanes,
+            .lanes = o->lanes,
+            .lane_count = o->lane_count,
         },
         why, &s->fetch);
 }
@@ -352,6 +355,7 @@ enum status run_streams_start(struct run_streams *s,
     if (s->count == 0) {
         return STATUS_OK;
     }
+    s->options = o;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s->epoll < 0) {
         return fault_set(why, STATUS_OS, "wait for channels: %s",

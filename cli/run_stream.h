@@ -29,6 +29,8 @@
 
 enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX, RING_HOST_RANKS = 64 };
 
+struct run_streams_options;
+
 struct run_stream {
     uint32_t number; /* Of the channel in the job. */
     const struct job_channel *channel;
@@ -56,8 +58,9 @@ struct run_streams {
     struct fetch_source sources[RUN_STREAMS_MAX];
     struct fetch *fetch;
     struct memory_plan memory;
-    struct rings *rings; /* NULL: no such channel. */
-    int epoll;           /* Of what the deliverers tell; 0: none. */
+    struct rings *rings;                       /* NULL: no such channel. */
+    const struct run_streams_options *options; /* While they start. */
+    int epoll; /* Of what the deliverers tell; 0: none. */
 };
 
 /* What a host is told of a streamed channel. */
@@ -84,7 +87,10 @@ MUST_USE enum status run_streams_add(struct run_streams *s,
 struct run_streams_options {
     const char *data_dir;
     uint64_t memory; /* Bytes. */
-    uint32_t lanes;
+    const struct fetch_lane *lanes;
+    uint32_t lane_count;
+    const int *nodes; /* Of each rank's memory; -1: any. */
+    bool is_strict;   /* No other node will do. */
     uint64_t beat_ms;
     uint64_t lease_ms;
     uint64_t gap_ms; /* Of news to the coordinator. */

@@ -122,7 +122,7 @@ three ahead sharded sh -c '
     if [ "$SM_CURRENT_HOST" = algo-2 ]; then
         until [ -e "$0.algo-1.2" ] && [ -e "$0.algo-3.2" ]; do sleep 0.05; done
     fi
-    for e in 1 2; do cat "${d}_$e" >"$0.part"; mv "$0.part" "$0.$SM_CURRENT_HOST.$e"; done' "$T/ah"
+    for e in 1 2; do cat "${d}_$e" >"$0.part.$SM_CURRENT_HOST"; mv "$0.part.$SM_CURRENT_HOST" "$0.$SM_CURRENT_HOST.$e"; done' "$T/ah"
 
 three leased deal=dynamic,epochs=2 sh -c '
     d=$SM_CHANNEL_TRAIN
