@@ -88,7 +88,7 @@ ENV := MODE=$(MODE) CC=$(CC) OUT=$(abspath $(OUT)) \
 
 all: $(SMSHARD) $(SIM_BIN) $(LIBSMSHARD) ## The program (the default)
 
-$(OUT)/obj/%.o $(OUT)/pic/%.o: %.c Makefile
+$(OUT)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC    $<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<

@@ -400,6 +400,16 @@ static inline void rk_step(int timeout_ms)
     ring_check(rk.ring);
 }
 
+/* Until so many consumers have come; nothing is published. */
+static inline void rk_await(uint64_t consumers)
+{
+    struct fault why;
+
+    while (ring_stats(rk.ring).connected < consumers) {
+        EXPECT(ring_host_step(rk.host, &why) == STATUS_OK);
+    }
+}
+
 /* Until no consumer runs. */
 static inline void rk_run(void)
 {

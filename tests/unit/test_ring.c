@@ -36,6 +36,7 @@ TEST(four_share_and_lose_nothing)
     for (int i = 0; i < 4; i++) {
         rk_spawn("hold=1");
     }
+    rk_await(4);
     rk_run();
     expect_codes(0);
     rk_expect_all();

@@ -14,7 +14,10 @@ CLIENT_INSTALLED := $(OUT)/libsmshard.so.0:lib/libsmshard.so.0:755 \
 
 # Tests end a process at chosen moments (smshard_state.h).
 $(CLIENT:%.c=$(OUT)/obj/%.o): CPPFLAGS += -DSMSHARD_HOOKS
-$(PIC): CFLAGS += -fPIC
+$(OUT)/pic/%.o: %.c Makefile worker/client/client.mk
+	@mkdir -p $(@D)
+	$(call say,CC    $<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -c -o $@ $<
 
 $(OUT)/libsmshard.so.0: $(PIC) worker/client/smshard.map
 	$(Q)$(CC) -shared $(filter -fsan%,$(MODE_FLAGS)) -o $@ $(PIC) \

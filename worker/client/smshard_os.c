@@ -135,7 +135,7 @@ int smshard_open(const struct smshard_options *options, char *why,
     if (s == NULL) {
         return SMSHARD_SYSTEM;
     }
-    s->pid = (int)getpid();
+    smshard_mark(s);
     s->fd = -1;
     s->wait_fd = -1;
     memset(s->fds, 0xff, sizeof(s->fds));
@@ -149,6 +149,7 @@ int smshard_open(const struct smshard_options *options, char *why,
     }
     if (status != SMSHARD_OK) {
         smshard_tell_why(s, why, why_size);
+        smshard_unmark(s);
         free(s);
         return status;
     }
@@ -162,6 +163,7 @@ void smshard_close(struct smshard **handle)
 
     if (s != NULL) {
         smshard_detach(s);
+        smshard_unmark(s);
         free(s);
         *handle = NULL;
     }
@@ -172,7 +174,7 @@ void smshard_close(struct smshard **handle)
 
 static int smshard_enter(struct smshard *s)
 {
-    if (s->pid != (int)getpid()) {
+    if (!smshard_is_ours(s)) {
         return smshard_fail(s, SMSHARD_FORKED,
                             "%s: opened by process %d, which this one was "
                             "forked from: open it anew here",
@@ -345,7 +347,7 @@ int smshard_release(struct smshard *s, struct smshard_sample *sample)
     bool rings = false;
     int status;
 
-    if (s->pid != (int)getpid()) {
+    if (!smshard_is_ours(s)) {
         return SMSHARD_FORKED;
     }
     if (s->control == NULL) {
@@ -365,7 +367,7 @@ int smshard_fd(struct smshard *s)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (s->wait_fd >= 0 || s->fd < 0 || s->pid != (int)getpid()) {
+    if (s->wait_fd >= 0 || s->fd < 0 || !smshard_is_ours(s)) {
         return s->wait_fd;
     }
     s->wait_fd = epoll_create1(EPOLL_CLOEXEC);
