@@ -35,10 +35,11 @@ struct rings_line {
     struct ring *ring;
     struct flow_slot slot; /* Taken from the flow, and not published yet. */
     bool has_slot;
-    uint64_t epoch; /* Of the last unit taken. */
-    bool is_last_epoch;
-    bool has_ended; /* The end of all was told to the consumers. */
-    bool is_broken; /* The channel has failed. */
+    uint64_t epoch;     /* Of the last unit taken. */
+    bool is_at_end;     /* All units of the epoch have come, */
+    bool is_last_epoch; /* and there is no other. */
+    bool has_ended;     /* The end of all was told to the consumers. */
+    bool is_broken;     /* The channel has failed. */
     struct rings_unit *again;
     struct rings_unit **again_tail;
     struct rings_unit *newest;
@@ -138,8 +139,12 @@ static enum status rings_next_unit(void *self, struct flow_unit *out)
         *out = u->unit;
         return STATUS_OK;
     }
+    if (l->is_at_end) {
+        return STATUS_STOPPED;
+    }
     s = supply_take(l->channel->supply, l->rank, &from);
     if (s == STATUS_STOPPED) {
+        l->is_at_end = true;
         l->epoch = from.epoch;
         l->is_last_epoch = from.is_over;
     }
@@ -234,6 +239,7 @@ static bool rings_end_epoch(struct rings_line *l)
         return false; /* Not now. */
     }
     if (!l->is_last_epoch) {
+        l->is_at_end = false;
         supply_tell(l->channel->supply,
                     &(struct supply_told){.word = SUPPLY_BEGIN,
                                           .rank = l->rank,
@@ -263,13 +269,15 @@ static bool rings_take_slot(struct rings_line *l)
     return l->has_slot && !rings_is_bad(l);
 }
 
-/* Publish what is ready. */
-static void rings_publish(struct rings_line *l)
+/* Publish what is ready. Whether anything was done. */
+static bool rings_publish(struct rings_line *l)
 {
     enum status s = STATUS_OK;
+    bool has_moved = false;
 
     while (s == STATUS_OK && !l->is_broken && rings_take_slot(l)) {
         s = ring_publish(l->ring, &l->slot);
+        has_moved = true; /* EMPTY, too: at once, after a step of the host. */
         if (s == STATUS_OK) {
             atomic_fetch_add(&l->rings->stat_slots, 1);
             atomic_fetch_add(&l->rings->stat_bytes, l->slot.size);
@@ -282,19 +290,24 @@ static void rings_publish(struct rings_line *l)
             CHECK(s == STATUS_EMPTY);
         }
     }
+    return has_moved;
 }
 
-static void rings_serve(struct rings_line *l)
+/* Whether there may be more to do at once. */
+static bool rings_serve(struct rings_line *l)
 {
     struct ring_outcome outcome;
+    bool has_moved = false;
 
     while (ring_take_outcome(l->ring, &outcome)) {
+        has_moved = true;
         rings_settle(l, &outcome.slot, outcome.kind == RING_CONSUMED);
     }
     if (!l->is_broken) {
         flow_step(l->flow);
-        rings_publish(l);
+        has_moved = rings_publish(l) || has_moved;
     }
+    return has_moved;
 }
 
 /* ---- The loop. ------------------------------------------------------------
@@ -339,16 +352,17 @@ static void *rings_main(void *self)
 
     while (!rings_is_stopped(r)) {
         struct epoll_event events[16];
+        bool has_moved = false;
 
         for (uint32_t i = 0; i < r->channel_count; i++) {
             supply_heed(r->channels[i].supply);
         }
         rings_step_host(r);
         for (uint32_t i = 0; i < r->line_count; i++) {
-            rings_serve(&r->lines[i]);
+            has_moved = rings_serve(&r->lines[i]) || has_moved;
         }
         rings_count(r);
-        epoll_wait(r->epoll, events, 16, r->is_slow ? 100 : -1);
+        epoll_wait(r->epoll, events, 16, has_moved ? 0 : r->is_slow ? 100 : -1);
     }
     return NULL;
 }

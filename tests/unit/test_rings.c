@@ -220,6 +220,7 @@ static void consume(int rank, uint64_t dies_at)
             continue;
         }
         if (status != SMSHARD_OK) {
+            fprintf(stderr, "consumer: %d, %s\n", status, smshard_error(s));
             _exit(CODE_LOST);
         }
         if (!kit_is_right(sample.data, sample.position, sample.offset,
