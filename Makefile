@@ -115,8 +115,8 @@ $(sort $(ALL)):
 # ---- Tests and checks ------------------------------------------------------
 check: setup $(ALL) ## Build, then unit, conformance, corpus, integration tests
 	$(Q)$(ENV) tests/run.sh check $(UNITS) $(if $(REPLAY),$(FUZZ)) $(SCRIPTS)
-unit: $(UNITS) ## Unit and conformance tests only
-	$(Q)$(ENV) tests/run.sh unit $^
+unit: $(UNITS) $(TOOLS) ## Unit and conformance tests only
+	$(Q)$(ENV) tests/run.sh unit $(UNITS)
 sim: $(SIM_BIN) ## Play SEEDS=1000 seeds of the simulated cluster
 	$(Q)$(SIM_BIN) --all $(SEEDS)
 sim-long: $(SIM_BIN) ; $(Q)$(SIM_BIN) --all 20000 ## The same with 20,000
