@@ -33,6 +33,7 @@ git git
 jq jq
 ps procps
 ip iproute2
+hwloc-calc hwloc|hwloc-nox
 python3 python3'
 needs[clang]='
 clang clang

@@ -21,8 +21,9 @@ struct course_skip {
 struct course_epoch {
     struct course_epoch *next;
     uint64_t epoch;
-    struct ranges *done;       /* Positions that were consumed and not said; */
-    struct course_skip *skips; /* these of them are skipped; */
+    struct ranges *done;       /* Positions that were consumed; */
+    struct course_skip *skips; /* these of them are skipped, */
+    struct ranges *said;       /* and these said, and not refused; */
     bool was_cut;              /* nothing more comes. */
 };
 
@@ -30,7 +31,6 @@ struct course_way {
     struct course_rank dealt;
     uint64_t epoch;  /* That units are put of. */
     uint64_t at;     /* Static: the next one to put. */
-    bool is_begun;   /* Something of the holder's was seen. */
     bool is_ended;   /* The epoch's end was put, */
     bool wants_next; /* and the next one is wanted. */
     bool is_own_end; /* All own were put. */
@@ -83,6 +83,7 @@ static void course_drop_epoch(struct course_way *w)
         course_drop_skip(&first->skips);
     }
     ranges_destroy(&first->done);
+    ranges_destroy(&first->said);
     free(first);
 }
 
@@ -115,15 +116,18 @@ static struct course_epoch *course_find_epoch(struct course_way *w,
     return e;
 }
 
-/* One that was delivered ahead: its lease says so later. */
+/* One that was delivered ahead: its lease says so later. If the epoch was cut
+ * by another rank, nobody wants to know. */
 static void course_note_done(struct course *c, const struct supply_told *told)
 {
     struct course_way *w = &c->ways[told->rank];
     struct course_epoch *e = course_find_epoch(w, told->epoch);
+    struct range one = {told->position, told->position + 1};
 
-    CHECK(e != NULL &&
-          ranges_add(e->done,
-                     (struct range){told->position, told->position + 1}) == 1);
+    if (e == NULL) {
+        return;
+    }
+    CHECK(ranges_add(e->done, one) == 1);
     if (told->word == SUPPLY_SKIP) {
         struct course_skip *skip = mem_new(1, sizeof(*skip));
 
@@ -158,18 +162,21 @@ static enum status course_take_unit(struct course *c,
     return s;
 }
 
-/* The rank's @epoch, which the holder is in, ends here. */
+/* The rank's @epoch ends here. */
 static void course_cut(struct course *c, uint32_t rank, uint64_t epoch)
 {
     struct course_way *w = &c->ways[rank];
 
-    w->is_cut = true;
-    w->cut_epoch = epoch;
-    holder_end_epoch(c->options.holder, rank);
+    if (holder_epoch(c->options.holder, rank) == epoch) {
+        w->is_cut = true;
+        w->cut_epoch = epoch;
+        holder_end_epoch(c->options.holder, rank);
+    }
 }
 
-/* Whether the holder is in an epoch that was cut. */
-static bool course_is_cut(struct course *c, uint32_t rank)
+/* As long as the holder is in an epoch that was cut: what is leased goes
+ * back. */
+static void course_give_back(struct course *c, uint32_t rank)
 {
     struct holder *h = c->options.holder;
     struct course_way *w = &c->ways[rank];
@@ -181,7 +188,6 @@ static bool course_is_cut(struct course *c, uint32_t rank)
     if (w->is_cut) {
         holder_give_back(h, rank);
     }
-    return w->is_cut;
 }
 
 static void course_take_stop(struct course *c, const struct supply_told *told)
@@ -194,8 +200,9 @@ static void course_take_stop(struct course *c, const struct supply_told *told)
     } else {
         course_cut(c, told->rank, told->epoch);
     }
-    if (w->epoch == told->epoch && w->is_ahead && !w->is_ended) {
+    if (w->epoch == told->epoch && c->options.ranks != NULL && !w->is_ended) {
         w->at = w->dealt.all; /* Its end is next. */
+        w->is_own_end = true;
     }
 }
 
@@ -252,18 +259,6 @@ static void course_end_epoch(struct course *c, uint32_t rank)
     supply_put_end(c->options.supply, rank, w->epoch, w->is_over);
 }
 
-/* A launch that comes into a running job begins where the job is. */
-static void course_catch_up(struct course *c, uint32_t rank)
-{
-    struct holder *h = c->options.holder;
-    struct course_way *w = &c->ways[rank];
-
-    while (!w->is_begun && holder_epoch(h, rank) < holder_stats(h, 0).epoch &&
-           holder_begin(h, rank) == STATUS_OK) {
-    }
-    w->epoch = holder_epoch(h, rank);
-}
-
 /* Padding, behind all that is the rank's own. false: there is no room. */
 static bool course_put_padding(struct course *c, uint32_t rank,
                                enum status *status)
@@ -284,49 +279,50 @@ static bool course_put_padding(struct course *c, uint32_t rank,
     return true;
 }
 
+/* Put the next one that the holder hands out. EMPTY: there is none, or no
+ * room; STOPPED: the epoch has no more. */
+static enum status course_put_next(struct course *c, uint32_t rank,
+                                   uint64_t now_ms)
+{
+    struct course_way *w = &c->ways[rank];
+    struct holder_unit from;
+    struct supply_unit unit;
+    enum status s;
+
+    if (w->is_cut || !supply_has_room(c->options.supply, rank)) {
+        return STATUS_EMPTY;
+    }
+    s = holder_next(c->options.holder, rank, now_ms, &from);
+    w->epoch = holder_epoch(c->options.holder, rank);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    unit = (struct supply_unit){
+        .epoch = from.epoch,
+        .position = from.position,
+        .lease = from.lease,
+        .is_late = from.is_late,
+    };
+    return course_put(c, rank, &unit, from.position - w->dealt.first);
+}
+
 /* Put what the holder hands out. */
 static enum status course_put_held(struct course *c, uint32_t rank,
                                    uint64_t now_ms)
 {
     struct course_way *w = &c->ways[rank];
-    bool was_cut = w->is_cut;
     enum status s = STATUS_OK;
 
-    for (int i = 0; i < COURSE_TURN_MAX && !w->is_own_end; i++) {
-        struct holder_unit from;
-        struct supply_unit unit;
-
-        if (course_is_cut(c, rank) ||
-            !supply_has_room(c->options.supply, rank)) {
-            return STATUS_OK;
-        }
-        s = holder_next(c->options.holder, rank, now_ms, &from);
-        if (s == STATUS_EMPTY) {
-            return STATUS_OK;
-        }
-        if (s == STATUS_STOPPED && !w->is_begun &&
-            holder_epoch(c->options.holder, rank) <
-                holder_stats(c->options.holder, now_ms).epoch) {
-            course_catch_up(c, rank);
-            continue;
-        }
-        w->is_begun = true;
+    for (int i = 0; i < COURSE_TURN_MAX && s == STATUS_OK && !w->is_own_end;
+         i++) {
+        s = course_put_next(c, rank, now_ms);
         if (s == STATUS_STOPPED) {
             w->is_own_end = true;
-            w->at = was_cut ? w->dealt.all : w->dealt.own;
-            break;
+            w->at = w->dealt.own;
         }
-        w->epoch = from.epoch;
-        unit = (struct supply_unit){
-            .epoch = from.epoch,
-            .position = from.position,
-            .lease = from.lease,
-            .is_late = from.is_late,
-        };
-        s = course_put(c, rank, &unit, from.position - w->dealt.first);
-        if (s != STATUS_OK) {
-            return s;
-        }
+    }
+    if (s != STATUS_OK && s != STATUS_EMPTY && s != STATUS_STOPPED) {
+        return s;
     }
     s = STATUS_OK;
     if (w->is_own_end && course_put_padding(c, rank, &s)) {
@@ -377,6 +373,7 @@ static void course_begin(struct course *c, uint32_t rank)
         e = mem_new(1, sizeof(*e));
         e->epoch = w->epoch;
         e->done = ranges_new();
+        e->said = ranges_new();
         while (*tail != NULL) {
             tail = &(*tail)->next;
         }
@@ -427,24 +424,23 @@ static bool course_say_held(struct course *c, uint32_t rank)
 {
     struct holder *h = c->options.holder;
     struct course_way *w = &c->ways[rank];
-    struct course_skip **skip = &w->epochs->skips;
+    struct course_epoch *e = w->epochs;
+    const struct course_skip *skip = e->skips;
+    struct range one = {w->held.position, w->held.position + 1};
     enum status s;
 
-    while (*skip != NULL && (*skip)->position != w->held.position) {
-        skip = &(*skip)->next;
+    while (skip != NULL && skip->position != w->held.position) {
+        skip = skip->next;
     }
-    if (*skip == NULL) {
-        s = holder_done(h, rank, &w->held);
-    } else {
-        s = holder_skip(h, rank, &w->held, (*skip)->reason);
-        if (s == STATUS_FULL) {
-            return false;
-        }
-        course_drop_skip(skip);
-    }
+    s = skip == NULL ? holder_done(h, rank, &w->held)
+                     : holder_skip(h, rank, &w->held, skip->reason);
     CHECK(s != STATUS_INVALID);
-    ranges_remove(w->epochs->done,
-                  (struct range){w->held.position, w->held.position + 1});
+    if (s == STATUS_FULL) {
+        return false;
+    }
+    if (s == STATUS_OK) {
+        ranges_add(e->said, one);
+    }
     w->has_held = false;
     return true;
 }
@@ -456,12 +452,9 @@ static void course_match(struct course *c, uint32_t rank, uint64_t now_ms)
     struct course_way *w = &c->ways[rank];
     bool goes_on = true;
 
-    while (goes_on && w->epochs != NULL) {
+    while (goes_on && w->epochs != NULL && !w->is_cut) {
         struct course_epoch *e = w->epochs;
 
-        if (course_is_cut(c, rank)) {
-            return;
-        }
         if (!w->has_held) {
             enum status s = holder_next(h, rank, now_ms, &w->held);
 
@@ -483,11 +476,26 @@ static void course_match(struct course *c, uint32_t rank, uint64_t now_ms)
 /* ---- Both. ----------------------------------------------------------------
  */
 
+/* What was refused is to be said again, under another lease. */
+static void course_take_outcomes(struct course *c)
+{
+    struct holder_outcome o;
+
+    while (holder_take_outcome(c->options.holder, &o)) {
+        struct course_epoch *e = course_find_epoch(&c->ways[o.rank], o.epoch);
+
+        if (o.is_refused && e != NULL) {
+            ranges_remove(e->said, (struct range){o.first, o.end});
+        }
+    }
+}
+
 static enum status course_step_rank(struct course *c, uint32_t rank,
                                     uint64_t now_ms)
 {
     struct course_way *w = &c->ways[rank];
 
+    course_give_back(c, rank);
     if (w->is_ended && !w->is_over && w->wants_next) {
         course_begin(c, rank);
     }
@@ -506,6 +514,7 @@ enum status course_step(struct course *c, uint64_t now_ms, struct fault *why)
     enum status s;
 
     supply_told_heed(c->options.supply);
+    course_take_outcomes(c);
     s = course_take(c, why);
     for (uint32_t i = 0; s == STATUS_OK && i < c->options.rank_count; i++) {
         s = course_step_rank(c, i, now_ms);
@@ -530,7 +539,7 @@ struct course_stats course_stats(const struct course *c)
 
         for (const struct course_epoch *e = w->epochs; e != NULL; e = e->next) {
             ahead++;
-            out.unsaid += ranges_size(e->done);
+            out.unsaid += ranges_size(e->done) - ranges_size(e->said);
         }
         out.epoch = w->epoch < out.epoch ? w->epoch : out.epoch;
         out.ahead = ahead > out.ahead ? ahead : out.ahead;
@@ -544,13 +553,13 @@ void course_check(const struct course *c)
     for (uint32_t i = 0; i < c->options.rank_count; i++) {
         const struct course_way *w = &c->ways[i];
 
+        struct range own = {w->dealt.first, w->dealt.first + w->dealt.own};
+
         CHECK(w->epochs == NULL || w->is_ahead);
         CHECK(!w->is_ahead || c->options.ranks != NULL);
         for (const struct course_epoch *e = w->epochs; e != NULL; e = e->next) {
-            CHECK(ranges_count_in(
-                      e->done, (struct range){w->dealt.first,
-                                              w->dealt.first + w->dealt.own}) ==
-                  ranges_size(e->done));
+            CHECK(ranges_count_in(e->done, own) == ranges_size(e->done));
+            CHECK(ranges_size(e->said) <= ranges_size(e->done));
             CHECK(e->next == NULL || e->next->epoch == e->epoch + 1);
             CHECK(e->epoch <= w->epoch);
         }

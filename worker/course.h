@@ -10,8 +10,9 @@
  * not wait for anybody's lease. The first epoch (of which an earlier launch
  * may have delivered a part) is the holder's; from the second on units are put
  * as they were dealt, and what was consumed is said once the holder has the
- * lease. Ranks thus never wait for each other's epochs. Padding is put behind
- * what is a rank's own, and never said.
+ * lease, again if that was lost. Ranks thus never wait for each other's
+ * epochs. Padding is put behind what is a rank's own, and never said. What was
+ * put without a lease comes back only together with a STOP.
  *
  * Pure but for the counter's lock. Threads: the main loop's. */
 
