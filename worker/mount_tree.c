@@ -479,6 +479,7 @@ bool mount_walk_next(struct mount_walk *w, struct mount_entry *out)
     }
     out->name = (struct bytes){w->name, children[best].name.size};
     memcpy(w->name, children[best].name.at, out->name.size);
+    w->name[out->name.size] = '\0';
     out->place = first + 1;
     out->node = (struct mount_node){.ino = tree_ino(first, 0),
                                     .object = first,

@@ -88,7 +88,7 @@ struct mount_walk {
 
 struct mount_entry {
     struct mount_node node;
-    struct bytes name; /* Lives until the next one. */
+    struct bytes name; /* With a NUL behind; lives until the next one. */
     uint64_t place;    /* To go on behind it; never 0. */
 };
 
