@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -177,11 +178,14 @@ static void point_clear(const char *folder)
     (void)waitpid(child, NULL, 0);
 }
 
+/* The folder's attributes may be known to the system all the same; what
+ * statvfs() tells never is. */
 static bool point_is_dead(const char *folder)
 {
-    struct stat st;
+    struct statvfs fs;
 
-    return stat(folder, &st) != 0 && errno == ENOTCONN;
+    return statvfs(folder, &fs) != 0 &&
+           (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 void mount_point_bury(const char *folder)
