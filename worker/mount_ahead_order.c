@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several processes may read a share, each a batch of it at a time: each of
- * these is a head that goes along the order. It is one once two files came as
+ * these is a head that goes along the order. It is one once three files came as
  * expected, and none any more when it was not heard of for long. */
 #include "base/check.h"
 #include "worker/mount_ahead_state.h"
 
 enum {
     ORDER_NEAR = 4,    /* Files that may be left out, or come late. */
-    ORDER_STREAK = 2,  /* In order, until it is believed. */
+    ORDER_STREAK = 3,  /* In order, until it is believed. */
     ORDER_QUIET = 128, /* Openings without a head, until it is none. */
     ORDER_FIRST = 4 << 20,
 };
