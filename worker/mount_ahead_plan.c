@@ -3,8 +3,10 @@
 #include "worker/mount_ahead_state.h"
 
 enum {
-    PLAN_SLACK = 1 << 20, /* Reads of one sequence come in some disorder. */
-    PLAN_FIRST = 1 << 20, /* The first window. */
+    PLAN_SLACK = 4 << 20,  /* Reads of one sequence come in some disorder. */
+    PLAN_NEXT = 128 << 10, /* A sequence begins with less of it. */
+    PLAN_STRAYS = 3,       /* In a row, and it has ended. */
+    PLAN_FIRST = 1 << 20,  /* The first window. */
     PLAN_PIECE_MIN = 256 << 10,
     PLAN_PIECES = 4, /* Of a window, as long as they are not too small. */
 };
@@ -129,7 +131,21 @@ static bool plan_goes_on(const struct mount_ahead_file *f,
     if (is_first) {
         return r->from == 0; /* Most files are read from end to end. */
     }
+    if (f->window == 0) {
+        return r->from >= f->end && r->from <= f->end + PLAN_NEXT;
+    }
     return r->from <= f->end + PLAN_SLACK && r->end + PLAN_SLACK >= f->end;
+}
+
+/* @r is not of the sequence; others may be. */
+static void plan_stray(struct mount_ahead *a, struct mount_ahead_file *f,
+                       const struct mount_ahead_read *r)
+{
+    f->strays++;
+    if (f->window == 0 || f->strays >= PLAN_STRAYS) {
+        plan_end(a, f);
+        f->end = r->end;
+    }
 }
 
 static void plan_grow(struct mount_ahead *a, struct mount_ahead_file *f,
@@ -158,12 +174,10 @@ void plan_read(struct mount_ahead *a, const struct mount_ahead_read *r)
         order_open(a, r);
     }
     if (!plan_goes_on(f, r, is_first)) {
-        if (!is_first) {
-            plan_end(a, f);
-        }
-        f->end = r->end;
+        plan_stray(a, f, r);
         return;
     }
+    f->strays = 0;
     f->end = r->end > f->end ? r->end : f->end;
     plan_grow(a, f, r);
     if (r->from / PLAN_SLACK != r->end / PLAN_SLACK) { /* Now and then. */

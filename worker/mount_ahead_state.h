@@ -46,6 +46,7 @@ struct mount_ahead_file {
     uint64_t front;  /* What is planned ahead ends here. */
     uint64_t window; /* 0: it is not read in sequence. */
     uint64_t grown;  /* The window has grown on behalf of what is before. */
+    uint32_t strays; /* Reads outside of the sequence, in a row. */
     bool has_read;
 };
 
