@@ -240,14 +240,18 @@ static void read_begin(struct mount_ahead *a, struct mount_ahead_read *r,
     r->has_waited = r->has_waited || r->pending > 0;
 }
 
-/* Give the read all its pieces; false: there are not cells enough. */
+/* Give the read all its pieces. false: there are not cells enough; then some
+ * that are only fetched ahead make room. */
 static bool read_admit(struct mount_ahead *a, struct mount_ahead_read *r)
 {
     struct read_plan plan;
+    uint32_t has;
 
     read_plan_make(a, r, &plan);
-    if (plan.missing > piece_count_free(a)) {
+    has = piece_count_free(a);
+    if (plan.missing > has) {
         read_plan_drop(a, &plan);
+        piece_cancel(a, plan.missing - has);
         return false;
     }
     read_begin(a, r, &plan);
@@ -286,21 +290,6 @@ void reads_retry(struct mount_ahead *a)
     }
 }
 
-/* Let what is only fetched ahead make room. */
-static void reads_starve(struct mount_ahead *a, struct mount_ahead_read *r)
-{
-    r->has_waited = true;
-    reads_add(&a->starving, r);
-    for (uint32_t i = 0; i < a->o.cells; i++) {
-        struct mount_piece *p = &a->pieces[i];
-
-        if (p->state == PIECE_FETCHING && p->pins == 0) {
-            piece_forget(a, p);
-        }
-    }
-    reads_retry(a);
-}
-
 /* ---- reads --------------------------------------------------------------- */
 
 enum status mount_ahead_read(struct mount_ahead *a,
@@ -325,7 +314,9 @@ enum status mount_ahead_read(struct mount_ahead *a,
     }
     has_room = a->starving.first == NULL && read_admit(a, r);
     if (!has_room) {
-        reads_starve(a, r);
+        r->has_waited = true;
+        reads_add(&a->starving, r);
+        reads_retry(a);
     } else if (r->pending > 0) {
         reads_park(a, r);
     }

@@ -58,18 +58,31 @@ uint32_t piece_count_free(const struct mount_ahead *a)
     return count;
 }
 
+/* What was read is in the system's page cache, and of no use here; but its
+ * memory is still in the processor's. */
+static bool piece_is_spent(const struct mount_piece *p)
+{
+    return p->state == PIECE_READY && p->served >= p->size;
+}
+
+static uint32_t piece_rank(const struct mount_piece *p)
+{
+    return piece_is_spent(p)        ? 0
+           : p->state == PIECE_FREE ? 1
+           : !p->is_ahead           ? 2
+                                    : 3;
+}
+
 /* Which of the two is to go. */
 static bool piece_goes_before(const struct mount_piece *a,
                               const struct mount_piece *b)
 {
-    if ((a->state == PIECE_FREE) != (b->state == PIECE_FREE)) {
-        return a->state == PIECE_FREE;
-    }
-    if (a->is_ahead != b->is_ahead) {
-        return b->is_ahead;
+    if (piece_rank(a) != piece_rank(b)) {
+        return piece_rank(a) < piece_rank(b);
     }
     /* Of what is kept for later, the one fetched last is needed last. */
-    return a->is_ahead ? a->used_at > b->used_at : a->used_at < b->used_at;
+    return piece_is_spent(a) || a->is_ahead ? a->used_at > b->used_at
+                                            : a->used_at < b->used_at;
 }
 
 struct mount_piece *piece_take(struct mount_ahead *a, bool is_ahead)
@@ -209,6 +222,34 @@ void piece_forget(struct mount_ahead *a, struct mount_piece *p)
         p->act != MOUNT_ACT_FETCH) {
         p->is_cancelled = true;
         piece_add_act(a, p, MOUNT_ACT_CANCEL);
+    }
+}
+
+/* O(count * cells); the count is that of one read's pieces. */
+void piece_cancel(struct mount_ahead *a, uint32_t count)
+{
+    for (uint32_t i = 0; i < a->o.cells; i++) {
+        const struct mount_piece *p = &a->pieces[i];
+
+        count -= count > 0 && p->state == PIECE_FETCHING && p->is_cancelled &&
+                 p->pins == 0;
+    }
+    while (count-- > 0) {
+        struct mount_piece *last = NULL;
+
+        for (uint32_t i = 0; i < a->o.cells; i++) {
+            struct mount_piece *p = &a->pieces[i];
+
+            if (p->state == PIECE_FETCHING && p->pins == 0 &&
+                !p->is_cancelled && p->act != MOUNT_ACT_FETCH &&
+                (last == NULL || p->used_at > last->used_at)) {
+                last = p;
+            }
+        }
+        if (last == NULL) {
+            return;
+        }
+        piece_forget(a, last);
     }
 }
 

@@ -13,7 +13,7 @@ enum {
 
 uint32_t plan_reserve(const struct mount_ahead *a)
 {
-    uint32_t reserve = a->o.cells / 8;
+    uint32_t reserve = a->o.cells / 4;
 
     return reserve > 2 ? reserve : 2;
 }

@@ -132,6 +132,9 @@ void piece_set_ahead(struct mount_ahead *a, struct mount_piece *p,
 void piece_forget(struct mount_ahead *a, struct mount_piece *p);
 void piece_free(struct mount_ahead *a, struct mount_piece *p);
 
+/* Cancel so many fetches that nobody waits for, those needed last first. */
+void piece_cancel(struct mount_ahead *a, uint32_t count);
+
 uint32_t piece_cell(const struct mount_ahead *a, const struct mount_piece *p);
 
 /* ---- mount_ahead.c */
