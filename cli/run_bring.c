@@ -70,7 +70,16 @@ static bool run_is_streamed(const struct run *r, const struct wire_share *from)
 {
     const struct job_channel *c = run_find_channel(r, from);
 
-    return c != NULL && job_channel_is_stream(c);
+    return c != NULL && c->mode != JOB_FILE;
+}
+
+/* Streamed, and dealt beforehand: this host makes its part of the deal. */
+static bool run_is_dealt_here(const struct run *r,
+                              const struct wire_share *from)
+{
+    const struct job_channel *c = run_find_channel(r, from);
+
+    return c != NULL && job_channel_is_stream(c) && !from->is_dynamic;
 }
 
 /* What the fetch has read, in the order of run_name_keys(). */
@@ -85,7 +94,7 @@ static enum status run_take_shares(struct run *r, struct fault *why)
         const struct job_channel *channel =
             run_find_channel(r, &all->shares[i]);
 
-        if (channel != NULL && job_channel_is_stream(channel)) {
+        if (channel != NULL && channel->mode != JOB_FILE) {
             s = run_streams_add(
                 &r->streams,
                 &(struct run_stream_from){
@@ -160,7 +169,7 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
     r->rank_count = all->rank_count;
     r->dealt = all;
     for (uint32_t i = 0; i < all->share_count && dealt == NULL; i++) {
-        if (run_is_streamed(r, &all->shares[i]) && !all->shares[i].is_dynamic) {
+        if (run_is_dealt_here(r, &all->shares[i])) {
             dealt = mem_print("%sruns/%s/dealt", buf_text(&r->state_prefix),
                               r->lease.run);
         }

@@ -33,7 +33,7 @@ enum status run_streams_add(struct run_streams *s,
                             struct fault *why)
 {
     struct run_stream *t = &s->each[s->count];
-    bool is_single = from->channel->mode == JOB_PIPE;
+    bool is_single = from->channel->mode != JOB_RING;
 
     CHECK(s->count < RUN_STREAMS_MAX);
     s->count++;
@@ -42,7 +42,11 @@ enum status run_streams_add(struct run_streams *s,
     t->catalog = from->catalog;
     t->root_uri =
         mem_copy_text(from->share->root_uri.at, from->share->root_uri.size);
+    t->prefix = mem_copy_text(from->share->prefix.at, from->share->prefix.size);
     t->ranks = is_single ? 1 : from->ranks;
+    if (t->channel->mode == JOB_FAST_FILE) {
+        return STATUS_OK;
+    }
     if (from->share->is_dynamic) {
         return from->share->positions <= catalog_count(t->catalog)
                    ? STATUS_OK
@@ -228,6 +232,59 @@ static enum status stream_start_pipe(struct run_streams *s, uint32_t i,
         why, &t->pipe);
 }
 
+/* ---- FastFile. ------------------------------------------------------------
+ */
+
+/* On any thread. */
+static void stream_object_at(void *self, uint64_t i, struct mount_object *io)
+{
+    const struct run_stream *t = self;
+    struct catalog_cursor cursor;
+    struct catalog_object object;
+    bool is_there;
+
+    catalog_seek(t->catalog, i, &cursor);
+    is_there = catalog_next(&cursor, &object);
+    CHECK(is_there);
+    CHECK(object.key.size + object.etag.size <= sizeof(io->room));
+    memcpy(io->room, object.key.at, object.key.size);
+    memcpy(io->room + object.key.size, object.etag.at, object.etag.size);
+    io->key = (struct bytes){io->room, object.key.size};
+    io->etag = (struct bytes){io->room + object.key.size, object.etag.size};
+    io->size = object.size;
+}
+
+static enum status stream_start_mount(struct run_streams *s, uint32_t i,
+                                      struct fault *why)
+{
+    struct run_stream *t = &s->each[i];
+    char *folder = mem_print("%s/%s", s->options->data_dir, t->channel->name);
+    enum status status = stream_new_slots(s, i, 0, why);
+
+    if (status == STATUS_OK) {
+        status = mount_start(
+            &(struct mount_options){
+                .folder = folder,
+                .channel = t->channel->name,
+                .prefix = bytes_of(t->prefix),
+                .index = {t, catalog_count(t->catalog), stream_object_at},
+                .bytes = catalog_bytes(t->catalog),
+                .time_s = clock_wall_ms(&clock_os) / 1000,
+                .fetch = s->fetch,
+                .source = i,
+                .lane = FETCH_ANY,
+                .slots = t->slots[0],
+                .slots_max = slots_count(t->slots[0]),
+            },
+            why, &t->mount);
+    }
+    free(folder);
+    return status;
+}
+
+/* ---- Rings. ---------------------------------------------------------------
+ */
+
 /* Where the rings' socket lies: below the data, unless that is too far down
  * for a socket. */
 static enum status streams_ring_folder(const struct run_streams_options *o,
@@ -299,7 +356,7 @@ static enum status streams_plan(struct run_streams *s,
     uint32_t ranks = 1;
 
     for (uint32_t i = 0; i < s->count; i++) {
-        bool is_single = s->each[i].channel->mode == JOB_PIPE;
+        bool is_single = s->each[i].channel->mode != JOB_RING;
 
         modes[i] = is_single ? MEMORY_MOUNT : MEMORY_RANKS;
         ranks = s->each[i].ranks > ranks ? s->each[i].ranks : ranks;
@@ -366,6 +423,10 @@ enum status run_streams_start(struct run_streams *s,
         status = streams_start_fetch(s, o, why);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
+        if (s->each[i].channel->mode == JOB_FAST_FILE) {
+            status = stream_start_mount(s, i, why);
+            continue;
+        }
         stream_new_holder(&s->each[i], o,
                           stream_slots(s, i) * (uint64_t)s->memory.slot_bytes);
         stream_new_course(&s->each[i]);
@@ -428,6 +489,7 @@ void run_streams_stop(struct run_streams *s)
     }
     for (uint32_t i = 0; i < s->count; i++) {
         pipe_stop(&s->each[i].pipe);
+        mount_stop(&s->each[i].mount);
     }
     rings_stop(&s->rings);
     for (uint32_t i = 0; i < s->count; i++) {
@@ -450,6 +512,7 @@ void run_streams_fini(struct run_streams *s)
         run_deal_destroy(&t->deal);
         catalog_destroy(&t->catalog);
         free(t->root_uri);
+        free(t->prefix);
     }
     dealt_destroy(&s->dealt);
     if (s->epoll > 0) {

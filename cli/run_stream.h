@@ -22,6 +22,7 @@
 #include "worker/fetch.h"
 #include "worker/holder.h"
 #include "worker/memory.h"
+#include "worker/mount.h"
 #include "worker/pipe.h"
 #include "worker/rings.h"
 #include "worker/slots.h"
@@ -36,6 +37,7 @@ struct run_stream {
     const struct job_channel *channel;
     struct catalog *catalog;
     char *root_uri;
+    char *prefix;          /* Of the keys. */
     struct run_deal *deal; /* NULL: dynamic. */
     uint32_t ranks;        /* That it has on this host. */
     uint64_t units_ahead;  /* Worth having at hand, by their size. */
@@ -49,6 +51,7 @@ struct run_stream {
     struct course *course;
     struct slots *slots[RING_HOST_RANKS]; /* Pipe: the first. */
     struct pipe *pipe;
+    struct mount *mount; /* FastFile: no holder, supply or course. */
 };
 
 struct run_streams {
