@@ -45,8 +45,8 @@ static bool rq_look_at_mask(struct ring_queue *q, uint32_t at)
     uint32_t slot = q->out[at];
     struct rq_slot *s = &q->slots[slot];
     struct ring_slot *shared = rq_shared(q, slot);
-    uint64_t mask = atomic_load_explicit(&shared->mask, memory_order_acquire);
-    uint64_t word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint64_t mask = atomic_load(&shared->mask);
+    uint64_t word = atomic_load(&shared->word);
 
     if ((mask & ~s->mask) != 0 || word != ring_word(s->gen, 0, RING_READY)) {
         s->is_bad = true;
@@ -68,8 +68,7 @@ static bool rq_look_at_mask(struct ring_queue *q, uint32_t at)
 static bool rq_look_at_word(struct ring_queue *q, uint32_t at)
 {
     struct rq_slot *s = &q->slots[q->out[at]];
-    uint64_t word = atomic_load_explicit(&rq_shared(q, q->out[at])->word,
-                                         memory_order_acquire);
+    uint64_t word = atomic_load(&rq_shared(q, q->out[at])->word);
     uint32_t owner;
     enum ring_sight sight = ring_look(word, s->gen, q->joined, &owner);
 

@@ -71,8 +71,8 @@ static bool smshard_give_slot(struct smshard *s, uint32_t slot, bool *rings)
             ? smshard_give_mask(s, slot, gen)
             : ring_release(&smshard_slot(s, slot)->word, gen, s->consumer + 1);
     smshard_hook(SMSHARD_AT_RELEASED);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&s->shared->is_armed, memory_order_relaxed) != 0 &&
+    /* The worker arms itself, then looks; we let go, then look. */
+    if (atomic_load(&s->shared->is_armed) != 0 &&
         atomic_exchange(&s->shared->is_armed, 0) != 0) {
         smshard_hook(SMSHARD_AT_DISARMED);
         *rings = true;
