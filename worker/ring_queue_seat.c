@@ -145,6 +145,9 @@ enum status ring_queue_join(struct ring_queue *q, uint32_t member,
     }
     o = &q->queues[rq_is_mode(q, RING_BROADCAST) ? c : 0];
     *out = (struct ring_joined){.consumer = c, .start = o->head};
+    if (rq_is_mode(q, RING_SHARE)) {
+        out->ended = o->end_count > 0 ? o->ends[0].epoch : q->ended;
+    }
     if (o->readers++ == 0) {
         o->tail = o->head;
     }
