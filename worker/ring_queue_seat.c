@@ -174,7 +174,8 @@ struct rq_going {
 
 static bool rq_is_torn(const struct rq_going *g, const struct rq_slot *s)
 {
-    return s->is_part && (s->previous == g->lost || s->chain_owner == g->owner);
+    return s->is_lost || (s->is_part && (s->previous == g->lost ||
+                                         s->chain_owner == g->owner));
 }
 
 /* Take it from everybody. false: its word was another. */
@@ -248,11 +249,30 @@ static bool rq_settle(struct ring_queue *q, uint32_t at, struct rq_going *g)
     return false;
 }
 
+/* Parts may be released in any order: one that has gone may have kept the first
+ * and given back what comes behind it. */
+static void rq_find_lost(struct ring_queue *q, uint32_t owner)
+{
+    const struct rq_slot *next = NULL;
+
+    for (uint32_t i = q->out_count; i > 0; i--) {
+        struct rq_slot *s = &q->slots[q->out[i - 1]];
+        bool was_its = s->place == RQ_HELD || s->owner == owner;
+        bool is_there = next != NULL && next->previous == s->number + 1;
+        bool is_to_come = q->is_open && q->open_number == s->number;
+
+        s->is_lost =
+            was_its && s->goes_on && (is_there ? next->is_lost : !is_to_come);
+        next = s;
+    }
+}
+
 static void rq_settle_all(struct ring_queue *q, uint32_t owner)
 {
     struct rq_going g = {.owner = owner};
     uint32_t i = 0;
 
+    rq_find_lost(q, owner);
     while (i < q->out_count) {
         i += !rq_settle(q, i, &g);
     }
