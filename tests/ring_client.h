@@ -63,6 +63,7 @@ static inline struct smshard *rc_open(const struct rc_memory *m,
     s->queue = shape->mode == RING_BROADCAST ? joined->consumer : 0;
     s->hold_max = shape->slots_max;
     s->cursor = joined->start;
+    s->ended = joined->ended;
     s->connections = 1;
     s->held = calloc(shape->slot_count, sizeof(*s->held));
     s->given =

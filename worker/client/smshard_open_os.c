@@ -277,6 +277,7 @@ static int smshard_take_reply(struct smshard *s, const struct ring_reply *reply)
     s->hold_max = reply->hold_max;
     s->incarnation = reply->incarnation;
     s->cursor = reply->start;
+    s->ended = s->connections == 0 ? reply->ended : s->ended;
     s->connections++;
     status = smshard_map_all(s);
     return status == SMSHARD_OK ? smshard_make_books(s) : status;
