@@ -11,45 +11,21 @@
 #include "base/mem.h"
 #include "coordinator/term.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
 enum {
     CLAIMS_BODY_MAX = 8192,
     CLAIMS_TRIES_MAX = 16, /* Lost races before it is called a failure. */
-    CLAIMS_WATCH_MS = 200,
 };
 
 /* Watches the lease of the job that holds a claim. */
 struct claims_watch {
+    const atomic_bool *stop;
     char state_uri[CLAIM_URI_MAX + 1]; /* Whose; "" for none yet. */
-    char etag[STORE_ETAG_MAX];
-    uint64_t since_ms;
-    enum claim_lease seen;
+    struct claim_watch lease;
     const char *our_run;
 };
-
-static enum claim_lease claims_judge(struct claims_watch *w, const char *etag,
-                                     const struct term_lease *lease)
-{
-    uint64_t now_ms = clock_now_ms(&clock_os);
-
-    if (strcmp(lease->run, w->our_run) == 0) {
-        return CLAIM_LEASE_OURS;
-    }
-    if (lease->is_released) {
-        return CLAIM_LEASE_RELEASED;
-    }
-    if (w->seen == CLAIM_LEASE_UNKNOWN) {
-        snprintf(w->etag, sizeof(w->etag), "%s", etag);
-        w->since_ms = now_ms;
-        return CLAIM_LEASE_HELD;
-    }
-    if (strcmp(w->etag, etag) != 0) {
-        return CLAIM_LEASE_RENEWED;
-    }
-    return now_ms - w->since_ms > 3 * lease->ttl_ms ? CLAIM_LEASE_STALE
-                                                    : CLAIM_LEASE_HELD;
-}
 
 /* Read the lease of the job at @state_uri once more. */
 static enum status claims_look(struct claims_watch *w, const char *state_uri,
@@ -64,11 +40,12 @@ static enum status claims_look(struct claims_watch *w, const char *state_uri,
     enum status s;
 
     if (strcmp(w->state_uri, state_uri) != 0) {
-        *w = (struct claims_watch){.our_run = w->our_run};
+        *w = (struct claims_watch){.our_run = w->our_run, .stop = w->stop};
         snprintf(w->state_uri, sizeof(w->state_uri), "%s", state_uri);
     }
     s = store_open(state_uri, STORE_READ, why, &store, &prefix);
     if (s == STATUS_OK) {
+        store_set_stop(store, w->stop);
         key = mem_print("%slease", buf_text(&prefix));
         s = store_sync_get(store,
                            &(struct store_sync_get){key, TERM_BODY_MAX, etag},
@@ -78,9 +55,13 @@ static enum status claims_look(struct claims_watch *w, const char *state_uri,
         s = term_lease_read(buf_bytes(&body), why, &lease);
     }
     if (s == STATUS_OK) {
-        w->seen = claims_judge(w, etag, &lease);
+        claim_watch_take(
+            &w->lease, &(struct claim_look){.lease = &lease,
+                                            .etag = etag,
+                                            .our_run = w->our_run,
+                                            .now_ms = clock_now_ms(&clock_os)});
     } else if (s == STATUS_NOT_FOUND) {
-        w->seen = CLAIM_LEASE_ABSENT;
+        w->lease.seen = CLAIM_LEASE_ABSENT;
         s = STATUS_OK;
     }
     store_close(&store);
@@ -116,7 +97,7 @@ static enum status claims_put(struct claims_one *o, enum store_when when,
 
 static enum status claims_pause(struct claims_one *o, struct fault *why)
 {
-    struct timespec pause = {0, CLAIMS_WATCH_MS * 1000000L};
+    struct timespec pause = {0, CLAIM_LOOK_MS * 1000000L};
 
     if (atomic_load(o->stop)) {
         return fault_set(why, STATUS_STOPPED, "stopped while waiting for %s",
@@ -155,7 +136,7 @@ static enum status claims_settle(struct claims_one *o,
             break;
         }
         s = claims_look(&o->watch, there->state_uri, why);
-        lease = o->watch.seen;
+        lease = o->watch.lease.seen;
     }
     return s;
 }
@@ -205,12 +186,16 @@ enum status claims_take(const struct claims_options *options, struct fault *why)
     struct claims_one one = {
         .mine = *options->mine,
         .watch.our_run = options->mine->run,
+        .watch.stop = options->stop,
         .stop = options->stop,
     };
     struct buf prefix = {0};
     enum status s =
         store_open(options->folder, STORE_WRITE, why, &one.store, &prefix);
 
+    if (s == STATUS_OK) {
+        store_set_stop(one.store, options->stop);
+    }
     for (uint32_t i = 0; s == STATUS_OK && i < options->host_count; i++) {
         snprintf(one.mine.host, sizeof(one.mine.host), "%s", options->hosts[i]);
         one.mine.attempt = options->attempts[i];

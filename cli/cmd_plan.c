@@ -227,7 +227,7 @@ static enum status plan_work_do(struct plan_work *w, struct fault *why)
     }
     s = job_check_served(w->contract.job, why);
     if (s == STATUS_OK) {
-        s = resume_load(w->contract.job, why, &w->resume);
+        s = resume_load(w->contract.job, NULL, why, &w->resume);
     }
     if (s != STATUS_OK) {
         return s;

@@ -71,11 +71,21 @@ static enum status status_read_keys(struct status_work *w, struct store *store,
 {
     const char *file =
         settings_text(&w->contract.job->settings, SETTING_SECRET_FILE);
+    enum status s;
 
     if (file[0] != '\0') {
         return host_keys_own(file, why, &w->keys);
     }
-    return host_keys_read_guest(store, prefix, why, &w->keys);
+    s = host_keys_read_guest(store, prefix, why, &w->keys);
+    if (s == STATUS_NOT_FOUND && w->keys.public_key[0] != '\0') {
+        s = STATUS_OK; /* The job ends just now: the lease will tell. */
+    } else if (s == STATUS_NOT_FOUND) {
+        s = fault_set(why, STATUS_TIMEOUT,
+                      "the job at %s has only begun, or ends just now; ask "
+                      "again",
+                      w->state_uri);
+    }
+    return s;
 }
 
 static enum status status_read_lease(struct status_work *w, struct fault *why)
@@ -298,6 +308,7 @@ static enum status status_audit(struct status_work *w, struct fault *why)
     enum status s = status_audit_read(w->state_uri, w->lease.run, why, &audit);
 
     if (s == STATUS_OK) {
+        status_audit_keys(w->state_uri, w->lease.run, audit);
         if (options_get(&w->options, "json") != NULL) {
             audit_json(audit, &text);
             buf_add_char(&text, '\n');

@@ -13,6 +13,8 @@ extern const struct command command_plan;
 extern const struct command command_status;
 extern const struct command command_take;
 extern const struct command command_env;
+extern const struct command command_pack;
+extern const struct command command_advise;
 extern const struct command command_doctor;
 extern const struct command command_version;
 
@@ -21,6 +23,8 @@ int plan_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int take_main(int argc, char **argv);
 int env_main(int argc, char **argv);
+int pack_main(int argc, char **argv);
+int advise_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 

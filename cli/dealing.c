@@ -53,18 +53,20 @@ static struct deal_host *dealing_hosts(struct dealing *d,
     d->numbers = mem_new(options->hosts->count, sizeof(d->numbers[0]));
     d->host_count = hosts_of_channel(options->hosts, d->channel, d->numbers);
     hosts = mem_new(d->host_count, sizeof(hosts[0]));
+    d->ranks = mem_new(d->host_count, sizeof(d->ranks[0]));
     for (uint32_t i = 0; i < d->host_count; i++) {
         uint32_t number = d->numbers[i];
 
-        hosts[i] = (struct deal_host){number, options->ranks[number],
-                                      options->weights[number]};
+        /* A FIFO has one reader a host. */
+        d->ranks[i] = d->channel->mode == JOB_PIPE ? 1 : options->ranks[number];
+        hosts[i] =
+            (struct deal_host){number, d->ranks[i], options->weights[number]};
     }
     return hosts;
 }
 
-static struct cursor_how dealing_how(const struct dealing *d)
+struct cursor_how dealing_how(const struct job_channel *c, uint64_t count)
 {
-    const struct job_channel *c = d->channel;
     struct cursor_how how = {
         .is_dynamic = job_channel_deal(c) == JOB_DEAL_DYNAMIC,
         .even = dealing_even(c),
@@ -77,7 +79,7 @@ static struct cursor_how dealing_how(const struct dealing *d)
         how.kind = dealing_kind(c);
     }
     /* Nothing can't be padded, and need not be. */
-    if (!how.is_dynamic && catalog_count(dealing_catalog(d)) == 0) {
+    if (!how.is_dynamic && count == 0) {
         how.even = DEAL_EVEN_NONE;
     }
     return how;
@@ -103,7 +105,8 @@ static enum status dealing_deal_static(struct dealing *d,
                                        struct fault *why)
 {
     const struct catalog *catalog = dealing_catalog(d);
-    struct cursor_how how = dealing_how(d);
+    struct cursor_how how =
+        dealing_how(d->channel, catalog_count(dealing_catalog(d)));
     struct order order;
     struct deal_options deal = {
         .kind = how.kind,
@@ -211,7 +214,7 @@ static enum status dealing_list(struct dealing *d,
                                 struct fault *why)
 {
     struct listing_options listing = {d->channel, options->progress,
-                                      options->progress_self};
+                                      options->progress_self, options->stop};
     const struct cursor_channel *from =
         options->resume != NULL
             ? cursor_find(options->resume, bytes_of(d->channel->name))
@@ -310,7 +313,7 @@ static uint64_t *dealing_bounds(const struct dealing *d,
         bool has_part = part < d->host_count && d->numbers[part] == i;
 
         for (uint32_t k = 0; k < options->ranks[i]; k++) {
-            at += has_part
+            at += has_part && k < d->ranks[part]
                       ? deal_own(d->deal, deal_host_rank(d->deal, part) + k)
                       : 0;
             bounds[++rank] = at;
@@ -321,10 +324,20 @@ static uint64_t *dealing_bounds(const struct dealing *d,
     return bounds;
 }
 
+/* A static channel that is resumed has what was left of one epoch. */
+uint64_t dealing_epochs(const struct dealing *d)
+{
+    bool has_more =
+        d->is_dynamic || (job_channel_is_stream(d->channel) && d->left == NULL);
+
+    return has_more ? d->channel->epochs - d->first_epoch : 1;
+}
+
 void dealing_fill(struct dealing *d, const struct dealing_options *options,
                   struct dealt_channel *out)
 {
-    struct cursor_how how = dealing_how(d);
+    struct cursor_how how =
+        dealing_how(d->channel, catalog_count(dealing_catalog(d)));
 
     free(d->bounds);
     d->bounds = d->is_dynamic ? NULL : dealing_bounds(d, options);
@@ -338,8 +351,10 @@ void dealing_fill(struct dealing *d, const struct dealing_options *options,
         .name = bytes_of(d->channel->name),
         .catalog = bytes_of(catalog_name(d->listing.catalog)),
         .is_dynamic = d->is_dynamic,
+        .is_stream = !d->is_dynamic && job_channel_is_stream(d->channel),
+        .is_single = d->channel->mode == JOB_PIPE,
         .positions = d->positions,
-        .epochs = d->is_dynamic ? d->channel->epochs - d->first_epoch : 1,
+        .epochs = dealing_epochs(d),
         .first_epoch = d->first_epoch,
         .step_units = d->channel->step_units,
         .skips = d->channel->skips,
@@ -357,6 +372,7 @@ void dealings_fini(struct dealings *d)
         catalog_destroy(&d->channels[i].left);
         ranges_destroy(&d->channels[i].base);
         free(d->channels[i].numbers);
+        free(d->channels[i].ranks);
         free(d->channels[i].bounds);
         buf_fini(&d->channels[i].how);
         buf_fini(&d->channels[i].base_text);

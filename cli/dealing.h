@@ -23,6 +23,7 @@ struct dealing {
     struct listing listing; /* Its catalog is that of the whole channel. */
     struct deal *deal;      /* NULL: dynamic, leased while the command runs. */
     uint32_t *numbers; /* numbers[i]: the job's number of the deal's host i. */
+    uint32_t *ranks;   /* How many each of them has in this channel. */
     uint32_t host_count;
 
     bool is_dynamic;
@@ -50,6 +51,7 @@ struct dealing_options {
     const char *state_uri; /* Its catalogs are looked for here; or NULL. */
     listing_progress_fn *progress;
     void *progress_self;
+    const atomic_bool *stop; /* As of store_stop.h, or NULL. */
 };
 
 struct dealings {
@@ -75,6 +77,12 @@ const struct catalog *dealing_catalog(const struct dealing *d);
 
 /* Nothing of it is left in the first epoch. */
 bool dealing_is_done(const struct dealing *d);
+
+/* How a channel over @count objects is dealt. */
+struct cursor_how dealing_how(const struct job_channel *c, uint64_t count);
+
+/* How many epochs this run goes through. */
+uint64_t dealing_epochs(const struct dealing *d);
 
 /* Say how the channel was dealt, for the ledgers and the next cursor. Views
  * into @d and its channel, until dealings_fini(). */

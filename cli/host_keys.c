@@ -159,6 +159,25 @@ enum status host_keys_read_guest(struct store *store, const char *prefix,
     return s;
 }
 
+enum status host_keys_delete_guest(struct store *store, const char *prefix,
+                                   uint32_t limit_ms, struct fault *why)
+{
+    char *key = mem_print("%sguest", prefix);
+    struct store_event *event = mem_new(1, sizeof(*event));
+    enum status s = store_sync(store,
+                               &(struct store_request){.op = STORE_DELETE,
+                                                       .limit_ms = limit_ms,
+                                                       .key = bytes_of(key)},
+                               event);
+
+    if (s != STATUS_OK) {
+        s = fault_set(why, s, "%s", event->why.text);
+    }
+    free(event);
+    free(key);
+    return s;
+}
+
 /* ---- What a key allows -------------------------------------------------- */
 
 bool host_keys_may_say(uint32_t tag, const struct wire_message *m,

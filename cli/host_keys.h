@@ -75,8 +75,8 @@ const struct net_admitted *host_keys_set(const struct host_keys *k,
 
 /* ---- Guests ------------------------------------------------------------- */
 
-/* Leave @keys at `<state>/guest` for guests, or take them from there.
- * Read: NOT_FOUND, MALFORMED. */
+/* Leave @keys at `<state>/guest` for guests, take them from there, or delete
+ * them, in @limit_ms at most. Read: NOT_FOUND, MALFORMED. */
 MUST_USE enum status host_keys_write_guest(struct store *store,
                                            const char *prefix,
                                            const struct net_keys *keys,
@@ -84,6 +84,11 @@ MUST_USE enum status host_keys_write_guest(struct store *store,
 MUST_USE enum status host_keys_read_guest(struct store *store,
                                           const char *prefix, struct fault *why,
                                           struct net_keys *out);
+
+MUST_USE enum status host_keys_delete_guest(struct store *store,
+                                            const char *prefix,
+                                            uint32_t limit_ms,
+                                            struct fault *why);
 
 /* ---- The thread that admits --------------------------------------------- */
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/host_keys.h"
+#include "cli/old_runs.h"
 #include "cli/prepare.h"
 #include "cli/store_queue.h"
 #include "coordinator/reign.h"
@@ -26,6 +27,7 @@ enum {
     LEAD_GAP_MAX_MS = 200,
     LEAD_LOOK_PART = 8,
     LEAD_LOOK_MIN_MS = 50,
+    LEAD_BROKEN_BEATS = 3,          /* So long the others are told why. */
     LEAD_RUN_BEATS = 5,             /* What a lease aims at. */
     LEAD_SNAPSHOT_BYTES = 16 << 10, /* Of journal, and for each host, */
     LEAD_SNAPSHOT_HOST_BYTES = 512, /* so many more. */
@@ -47,11 +49,13 @@ struct lead {
     struct reign *reign;
     enum reign_state state;
     struct store_queue *queue;
-    struct prepare *prepare; /* Under way; */
-    bool *is_lost;           /* By host: what was last told of it. */
-    struct prepare *made;    /* done, and what it dealt is in use. */
+    struct old_runs *old_runs; /* The queue's, once SERVING. */
+    struct prepare *prepare;   /* Under way; */
+    bool *is_lost;             /* By host: what was last told of it. */
+    struct prepare *made;      /* done, and what it dealt is in use. */
     bool is_load;
     bool is_over;
+    uint64_t broken_ms;  /* BROKEN: until when that is told. */
     uint64_t all_out_ms; /* Since when every host has ended; 0: not yet. */
     uint64_t timer_ms;
     struct buf encoded;
@@ -152,6 +156,26 @@ static void lead_send(struct lead *l, const struct session_send *send)
     }
 }
 
+static bool lead_is_led(void *self)
+{
+    const struct lead *l = self;
+
+    return succession_left_ms(l->options.succession, l->lease.run) > 0;
+}
+
+static bool lead_idle(void *self, struct store *store, const char *prefix)
+{
+    return old_runs_turn(self, store, prefix);
+}
+
+/* Now there is time to tidy up. */
+static void lead_begin_old_runs(struct lead *l)
+{
+    l->old_runs = old_runs_new(&(struct old_runs_options){
+        .run = l->lease.run, .is_led = lead_is_led, .self = l});
+    store_queue_set_idle(l->queue, lead_idle, l->old_runs);
+}
+
 static const char *lead_phase(const struct lead *l)
 {
     const struct session *session = reign_session(l->reign);
@@ -163,6 +187,7 @@ static const char *lead_phase(const struct lead *l)
 static void lead_follow(struct lead *l, const char *phase_before)
 {
     enum reign_state state = reign_state(l->reign);
+    char quoted[FAULT_TEXT_MAX];
 
     if (strcmp(phase_before, lead_phase(l)) != 0) {
         log_event(LOG_INFO, "job.phase", "phase=%s term=%" PRIu64,
@@ -171,18 +196,20 @@ static void lead_follow(struct lead *l, const char *phase_before)
     if (state != l->state && state == REIGN_SERVING) {
         log_event(LOG_INFO, "coordinator.serves", "term=%" PRIu64,
                   l->lease.term);
+        lead_begin_old_runs(l);
     }
     l->state = state;
     if (state == REIGN_DEPOSED) {
         l->status = fault_set(&l->why, STATUS_STOPPED,
                               "another host writes the journal");
         l->is_over = true;
-    } else if (state == REIGN_BROKEN) {
-        l->status = fault_set(&l->why, STATUS_MALFORMED,
-                              "the job's state below %s can't be gone on "
-                              "with: %s",
-                              l->options.state_uri, reign_fault(l->reign));
-        l->is_over = true;
+    } else if (state == REIGN_BROKEN && l->broken_ms == 0) {
+        l->broken_ms = clock_now_ms(&clock_os) +
+                       LEAD_BROKEN_BEATS * lead_setting(l, SETTING_HEARTBEAT);
+        log_event(LOG_ERROR, "coordinator.broken",
+                  "term=%" PRIu64 " state=%s reason=%s", l->lease.term,
+                  l->options.state_uri,
+                  log_quote(reign_fault(l->reign), quoted, sizeof(quoted)));
     }
 }
 
@@ -218,6 +245,7 @@ static void lead_take_message(struct lead *l, uint64_t peer,
     struct wire_message message;
     struct fault why = {.text = ""};
     struct reign_event event = {.peer = peer, .message = &message};
+    struct net_counts counts;
 
     event.status = wire_decode(buf_bytes(bytes), l->lease.run, &why, &message);
     event.type =
@@ -229,6 +257,10 @@ static void lead_take_message(struct lead *l, uint64_t peer,
             (const char *const *)l->options.contract->hosts.names)) {
         event.type = REIGN_EVENT_BAD;
         event.status = STATUS_REFUSED;
+    }
+    if (event.status == STATUS_OK && message.type == WIRE_ASK) {
+        net_counts(l->options.net, &counts);
+        event.net = &counts;
     }
     lead_step(l, &event);
 }
@@ -277,11 +309,15 @@ static void lead_take_stored(struct lead *l)
 static int lead_wait_ms(const struct lead *l)
 {
     uint64_t now_ms = clock_now_ms(&clock_os);
+    uint64_t next_ms = l->timer_ms;
 
-    if (l->timer_ms <= now_ms) {
+    if (l->broken_ms != 0 && l->broken_ms < next_ms) {
+        next_ms = l->broken_ms;
+    }
+    if (next_ms <= now_ms) {
         return 0;
     }
-    return l->timer_ms - now_ms < 60000 ? (int)(l->timer_ms - now_ms) : 60000;
+    return next_ms - now_ms < 60000 ? (int)(next_ms - now_ms) : 60000;
 }
 
 /* Every host has ended, and the store does not take the outcome: it might
@@ -353,6 +389,8 @@ static void lead_turn(struct lead *l, int wait_ms)
         lead_tell_losses(l);
     }
     lead_give_up(l);
+    l->is_over = l->is_over ||
+                 (l->broken_ms != 0 && clock_now_ms(&clock_os) >= l->broken_ms);
 }
 
 /* Between readings of the host files, while a key comes that is not known. */
@@ -394,7 +432,12 @@ static void *lead_main(void *self)
     while (l->status == STATUS_OK && !l->is_over && !atomic_load(&l->stop)) {
         lead_turn(l, lead_wait_ms(l));
     }
-    if (l->status == STATUS_OK && !l->is_over) {
+    if (l->status == STATUS_OK && l->broken_ms != 0) {
+        l->status = fault_set(&l->why, STATUS_MALFORMED,
+                              "the job's state below %s can't be gone on "
+                              "with: %s",
+                              l->options.state_uri, reign_fault(l->reign));
+    } else if (l->status == STATUS_OK && !l->is_over) {
         l->status = fault_set(&l->why, STATUS_STOPPED, "another host leads");
     }
     host_keys_watch_stop(&l->watch);
@@ -469,6 +512,7 @@ enum status lead_finish(struct lead **l, struct fault *why)
     prepare_destroy(&old->prepare);
     prepare_destroy(&old->made);
     store_queue_end(&old->queue);
+    old_runs_destroy(&old->old_runs);
     buf_fini(&old->encoded);
     free(old->is_lost);
     if (old->end_fd >= 0) {

@@ -12,6 +12,7 @@
 #include "proto/keypath.h"
 #include "store/scan.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 
 enum { LISTING_PROGRESS_EVERY = 100000 };
 
@@ -96,7 +97,8 @@ static enum status listing_from_manifest(struct listing_work *w,
 {
     struct listing_manifest found = {0};
     const char *key = buf_text(&w->listing->prefix);
-    enum status s = listing_manifest_read(store, key, why, &found);
+    enum status s =
+        listing_manifest_read(store, key, w->options->stop, why, &found);
 
     for (size_t i = 0; s == STATUS_OK && i < found.count; i++) {
         s = listing_add(w, &found.objects[i], why);
@@ -119,6 +121,7 @@ static enum status listing_from_inventory(struct listing_work *w,
         .channel = w->options->channel,
         .store = store,
         .prefix = buf_bytes(&w->listing->prefix),
+        .stop = w->options->stop,
         .each = listing_keep,
         .progress = listing_progress,
         .self = w,
@@ -137,6 +140,7 @@ static enum status listing_fill(struct listing_work *w, struct fault *why)
     if (s != STATUS_OK) {
         return s;
     }
+    store_set_stop(store, w->options->stop);
     w->listing->root_uri = mem_copy(store_root_uri(store));
     if (c->source == JOB_SOURCE_MANIFEST) {
         s = listing_from_manifest(w, store, why);
@@ -160,7 +164,7 @@ static bool listing_next_key(void *walk, struct bytes *out)
     return true;
 }
 
-/* In File mode every object must have a place of its own on disk. */
+/* In a folder every object must have a place of its own on disk. */
 static enum status listing_check_names(const struct listing *l,
                                        const struct job_channel *c,
                                        struct fault *why)
@@ -168,7 +172,7 @@ static enum status listing_check_names(const struct listing *l,
     struct catalog_cursor first;
     struct catalog_cursor second;
 
-    if (c->mode != JOB_FILE) {
+    if (c->mode != JOB_FILE && c->mode != JOB_FAST_FILE) {
         return STATUS_OK;
     }
     catalog_seek(l->catalog, 0, &first);

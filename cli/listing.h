@@ -4,6 +4,8 @@
 #ifndef CLI_LISTING_H
 #define CLI_LISTING_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/status.h"
@@ -27,13 +29,14 @@ struct listing_options {
     const struct job_channel *channel;
     listing_progress_fn *progress;
     void *progress_self;
+    const atomic_bool *stop; /* As of store_stop.h, or NULL. */
 };
 
 /* List the channel's source into *@out, freed by listing_fini().
  * EMPTY: no object, and that is not allowed; CONFLICT, INVALID: names that
  * can't lie in one folder (File mode); NOT_FOUND, DENIED, STORE, UNSUPPORTED,
- * FULL; of a "Listing" those of listing_inventory.h. @why names channel,
- * source and key. */
+ * FULL, STOPPED; of a "Listing" those of listing_inventory.h. @why names
+ * channel, source and key. */
 MUST_USE enum status listing_make(const struct listing_options *options,
                                   struct fault *why, struct listing *out);
 

@@ -364,8 +364,8 @@ static enum status rows_read(struct listing_rows *r, struct fault *why)
         .each = rows_piece,
         .self = r,
     };
-    enum status s =
-        listing_origin_find(r->asked->channel->listing, why, &r->origin);
+    enum status s = listing_origin_find(r->asked->channel->listing,
+                                        r->asked->stop, why, &r->origin);
 
     if (s == STATUS_OK) {
         s = rows_check_bucket(r, why);

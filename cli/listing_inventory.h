@@ -13,6 +13,8 @@
 #ifndef CLI_LISTING_INVENTORY_H
 #define CLI_LISTING_INVENTORY_H
 
+#include <stdatomic.h>
+
 #include "base/fault.h"
 #include "base/status.h"
 #include "coordinator/catalog.h"
@@ -21,8 +23,9 @@
 
 struct listing_inventory {
     const struct job_channel *channel;
-    struct store *store; /* Of the source. */
-    struct bytes prefix; /* Of the source, in keys. */
+    struct store *store;     /* Of the source. */
+    struct bytes prefix;     /* Of the source, in keys. */
+    const atomic_bool *stop; /* As of store_stop.h, or NULL. */
 
     /* Take the next object, in the order of keys. */
     enum status (*each)(void *self, const struct catalog_object *object,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/listing_lookup.h"
 #include "proto/manifest.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
 enum { LISTING_MANIFEST_MAX = 1 << 30 };
@@ -57,6 +58,7 @@ static enum status listing_found_named(void *self,
 }
 
 static enum status listing_fill_manifest(const struct manifest *m,
+                                         const atomic_bool *stop,
                                          struct fault *why,
                                          struct listing_manifest *out)
 {
@@ -66,6 +68,7 @@ static enum status listing_fill_manifest(const struct manifest *m,
         store_open(m->prefix, STORE_READ, why, &store, &named.prefix);
 
     if (s == STATUS_OK) {
+        store_set_stop(store, stop);
         out->objects = mem_new(m->count, sizeof(out->objects[0]));
         out->texts = mem_new(2 * m->count, sizeof(out->texts[0]));
         out->count = m->count;
@@ -82,7 +85,7 @@ static enum status listing_fill_manifest(const struct manifest *m,
 }
 
 enum status listing_manifest_read(struct store *store, const char *key,
-                                  struct fault *why,
+                                  const atomic_bool *stop, struct fault *why,
                                   struct listing_manifest *out)
 {
     struct manifest m = {0};
@@ -97,7 +100,7 @@ enum status listing_manifest_read(struct store *store, const char *key,
         s = manifest_parse(buf_bytes(&text), key, why, &m);
     }
     if (s == STATUS_OK) {
-        s = listing_fill_manifest(&m, why, out);
+        s = listing_fill_manifest(&m, stop, why, out);
     }
     manifest_fini(&m);
     buf_fini(&text);

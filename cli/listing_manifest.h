@@ -5,6 +5,7 @@
 #ifndef CLI_LISTING_MANIFEST_H
 #define CLI_LISTING_MANIFEST_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/fault.h"
@@ -20,10 +21,12 @@ struct listing_manifest {
     char **texts;   /* Private: each object's key and etag. */
 };
 
-/* Read the manifest that is the object @key and look up all it names.
+/* Read the manifest that is the object @key and look up all it names, until
+ * @stop (as of store_stop.h; or NULL).
  * MALFORMED, INVALID: the manifest; NOT_FOUND: an object of it is missing, or
- * the manifest; DENIED, STORE. @why names the object. */
+ * the manifest; DENIED, STORE, STOPPED. @why names the object. */
 MUST_USE enum status listing_manifest_read(struct store *store, const char *key,
+                                           const atomic_bool *stop,
                                            struct fault *why,
                                            struct listing_manifest *out);
 void listing_manifest_fini(struct listing_manifest *m);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 #include "store/store_uri.h"
 
@@ -239,6 +240,17 @@ static size_t origin_base_size(const char *uri, const char *root)
     return size;
 }
 
+static enum status origin_open(struct listing_origin *o, const char *uri,
+                               struct fault *why, struct buf *key)
+{
+    enum status s = store_open(uri, STORE_READ, why, &o->store, key);
+
+    if (s == STATUS_OK) {
+        store_set_stop(o->store, o->stop);
+    }
+    return s;
+}
+
 /* Read the inventory in the configuration's folder @base: that of @folder
  * below it, or the newest when that is NULL. */
 static enum status origin_read_inventory(struct listing_origin *o,
@@ -248,7 +260,7 @@ static enum status origin_read_inventory(struct listing_origin *o,
     struct buf prefix = {0};
     char *full = NULL;
     bool is_whole;
-    enum status s = store_open(base, STORE_READ, why, &o->store, &prefix);
+    enum status s = origin_open(o, base, why, &prefix);
 
     if (s == STATUS_OK && folder != NULL) {
         full = mem_print("%s%s", buf_text(&prefix), folder);
@@ -365,7 +377,7 @@ static enum status origin_find_object(struct listing_origin *o, const char *uri,
 {
     struct origin_object *object = mem_new(1, sizeof(*object));
     struct buf key = {0};
-    enum status s = store_open(uri, STORE_READ, why, &o->store, &key);
+    enum status s = origin_open(o, uri, why, &key);
 
     if (s == STATUS_OK) {
         object->key = mem_copy(buf_text(&key));
@@ -384,13 +396,13 @@ static enum status origin_find_object(struct listing_origin *o, const char *uri,
     return s;
 }
 
-enum status listing_origin_find(const char *uri, struct fault *why,
-                                struct listing_origin *out)
+enum status listing_origin_find(const char *uri, const atomic_bool *stop,
+                                struct fault *why, struct listing_origin *out)
 {
     size_t size = strlen(uri);
     enum status s;
 
-    *out = (struct listing_origin){0};
+    *out = (struct listing_origin){.stop = stop};
     CHECK(size > 0);
     if (uri[size - 1] == '/') {
         s = origin_read_inventory(out, uri, NULL, why);

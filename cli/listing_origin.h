@@ -10,13 +10,15 @@
 #ifndef CLI_LISTING_ORIGIN_H
 #define CLI_LISTING_ORIGIN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "cli/listing_stream.h"
 #include "proto/inventory.h"
 
 struct listing_origin {
-    struct store *store; /* That the files are in. */
+    struct store *store;     /* That the files are in. */
+    const atomic_bool *stop; /* Of that. */
     bool is_batch;
     struct inventory inventory; /* Empty of a Batch manifest. */
     uint64_t made_ms;
@@ -27,11 +29,14 @@ struct listing_origin {
     char etag[STORE_ETAG_MAX];
 };
 
-/* Find what @uri names into *@out, freed by listing_origin_fini().
+/* Find what @uri names into *@out, freed by listing_origin_fini(). @stop is as
+ * of store_stop.h, also for the store of *@out; or NULL.
  * NOT_FOUND: nothing is there, or no inventory that is complete; MALFORMED,
  * INVALID: it is none of them, or not what its checksum says; UNSUPPORTED: an
- * inventory as ORC or Parquet; FULL, DENIED, STORE. */
-MUST_USE enum status listing_origin_find(const char *uri, struct fault *why,
+ * inventory as ORC or Parquet; FULL, DENIED, STORE, STOPPED. */
+MUST_USE enum status listing_origin_find(const char *uri,
+                                         const atomic_bool *stop,
+                                         struct fault *why,
                                          struct listing_origin *out);
 void listing_origin_fini(struct listing_origin *o);
 

@@ -293,6 +293,8 @@ static const char *options_kind_word(const struct setting_row *row)
         return "TIME";
     case SETTING_COUNT:
         return "N";
+    case SETTING_SIZE:
+        return "SIZE";
     case SETTING_TEXT:
     case SETTING_CHOICE:
         break;

@@ -117,7 +117,7 @@ static void plan_write_host(const struct plan *plan, const struct dealing *d,
 {
     const char *host = plan->hosts->names[d->numbers[i]];
     uint32_t first = deal_host_rank(d->deal, i);
-    uint32_t ranks = plan->ranks[d->numbers[i]];
+    uint32_t ranks = d->ranks[i];
     bool is_split = d->channel->may_split;
 
     if (ranks > 1) {
@@ -182,15 +182,14 @@ static void plan_write_left(const struct plan *plan, const struct dealing *d,
     buf_add_text(out, left.runs > left.next_count ? " ...\n" : "\n");
 }
 
-static void plan_write_leased(const struct plan *plan, const struct dealing *d,
-                              struct buf *out)
+static void plan_write_leased(const struct dealing *d, struct buf *out)
 {
     const struct job_channel *c = d->channel;
-    uint64_t epochs = c->epochs - d->first_epoch;
+    uint64_t epochs = dealing_epochs(d);
     uint64_t ranks = 0;
 
     for (uint32_t i = 0; i < d->host_count; i++) {
-        ranks += plan->ranks[d->numbers[i]];
+        ranks += d->ranks[i];
     }
     buf_print(out,
               "    leased while the command runs: %" PRIu64
@@ -253,12 +252,14 @@ static void plan_write_dealing(const struct plan *plan, const struct dealing *d,
         buf_print(out, "    named by %s: %s\n", d->listing.named_by,
                   c->listing);
     }
-    if (c->mode == JOB_FILE) {
+    if (c->mode == JOB_FILE || c->mode == JOB_FAST_FILE) {
         buf_print(out, "    to %s/%s\n", plan->contract->data, c->name);
+    } else if (c->mode == JOB_PIPE) {
+        buf_print(out, "    to %s/%s_<epoch>\n", plan->contract->data, c->name);
     }
     plan_write_left(plan, d, out);
     if (d->is_dynamic) {
-        plan_write_leased(plan, d, out);
+        plan_write_leased(d, out);
     } else {
         plan_write_deal(plan, d, out);
     }

@@ -47,7 +47,7 @@ static void plan_json_host(const struct plan *plan, const struct dealing *d,
 {
     struct deal_sum sum = deal_host_sum(d->deal, i);
     uint32_t first = deal_host_rank(d->deal, i);
-    uint32_t ranks = plan->ranks[d->numbers[i]];
+    uint32_t ranks = d->ranks[i];
 
     buf_add_text(out, "{");
     plan_json_text(out, "host", plan->hosts->names[d->numbers[i]]);
@@ -86,16 +86,15 @@ static void plan_json_dealt(const struct plan *plan, const struct dealing *d,
 static void plan_json_leased(const struct plan *plan, const struct dealing *d,
                              struct buf *out)
 {
-    buf_print(out,
-              "\"units\": %" PRIu64 ", \"dropped\": %" PRIu64
-              ", \"epochs\": %" PRIu64 ", \"step_units\": %" PRIu64
-              ", \"hosts\": [",
-              d->positions, d->dropped, d->channel->epochs - d->first_epoch,
-              d->channel->step_units);
+    buf_print(
+        out,
+        "\"units\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"epochs\": %" PRIu64
+        ", \"step_units\": %" PRIu64 ", \"hosts\": [",
+        d->positions, d->dropped, dealing_epochs(d), d->channel->step_units);
     for (uint32_t i = 0; i < d->host_count; i++) {
         buf_add_text(out, i > 0 ? ", {" : "{");
         plan_json_text(out, "host", plan->hosts->names[d->numbers[i]]);
-        buf_print(out, ", \"rank_count\": %u}", plan->ranks[d->numbers[i]]);
+        buf_print(out, ", \"rank_count\": %u}", d->ranks[i]);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "cli/resume.h"
 #include "cli/share.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
 struct prepare {
@@ -67,6 +68,23 @@ static char *prepare_join_uri(const char *uri, const char *rest)
     return mem_print("%s%s%s", uri, slash, rest);
 }
 
+/* A host deals for itself what is streamed, from what all of it was dealt
+ * from: each epoch has another order. */
+static enum status prepare_stream(struct prepare *p, struct store *state,
+                                  const struct dealing *d,
+                                  struct wire_share *out)
+{
+    out->share = out->catalog;
+    out->positions = d->positions;
+    if (d->left == NULL) {
+        return STATUS_OK;
+    }
+    out->share =
+        prepare_keep(p, mem_print("%sshares/%s", buf_text(&p->state_prefix),
+                                  catalog_name(d->left)));
+    return share_write(state, out->share.at, d->left, &p->why);
+}
+
 /* The share of the deal's host @i, written to the store and described. */
 static enum status prepare_share(struct prepare *p, struct store *state,
                                  const struct dealing *d, uint32_t i,
@@ -97,6 +115,9 @@ static enum status prepare_share(struct prepare *p, struct store *state,
     if (d->is_dynamic) {
         out->share = out->catalog;
         return STATUS_OK;
+    }
+    if (job_channel_is_stream(d->channel)) {
+        return prepare_stream(p, state, d, out);
     }
     if (d->left == NULL && sum.units == catalog_count(d->listing.catalog) &&
         sum.bytes == catalog_bytes(d->listing.catalog)) {
@@ -164,11 +185,23 @@ static enum status prepare_channel(struct prepare *p, struct store *state,
                : fault_prefix(&p->why, s, "channel %s", d->channel->name);
 }
 
+static enum status prepare_open_state(struct prepare *p, struct store **out)
+{
+    enum status s;
+
+    buf_clear(&p->state_prefix);
+    s = store_open(p->options.state_uri, STORE_WRITE, &p->why, out,
+                   &p->state_prefix);
+    if (s == STATUS_OK) {
+        store_set_stop(*out, &p->stop);
+    }
+    return s;
+}
+
 static enum status prepare_channels(struct prepare *p)
 {
     struct store *state = NULL;
-    enum status s = store_open(p->options.state_uri, STORE_WRITE, &p->why,
-                               &state, &p->state_prefix);
+    enum status s = prepare_open_state(p, &state);
 
     for (uint32_t i = 0; s == STATUS_OK && i < p->dealings.count; i++) {
         s = prepare_channel(p, state, &p->dealings.channels[i]);
@@ -180,7 +213,7 @@ static enum status prepare_channels(struct prepare *p)
 static enum status prepare_deal(struct prepare *p)
 {
     const struct job *job = p->options.contract->job;
-    enum status s = resume_load(job, &p->why, &p->resume);
+    enum status s = resume_load(job, &p->stop, &p->why, &p->resume);
 
     p->dealing = (struct dealing_options){
         .job = job,
@@ -191,6 +224,7 @@ static enum status prepare_deal(struct prepare *p)
         .resume_name = settings_text(&job->settings, SETTING_RESUME),
         .state_uri = p->options.state_uri,
         .progress = prepare_log_progress,
+        .stop = &p->stop,
     };
     return s == STATUS_OK ? dealings_make(&p->dealing, &p->why, &p->dealings)
                           : s;
@@ -347,12 +381,9 @@ static enum status prepare_keep_dealt(struct prepare *p, struct store *state,
 static enum status prepare_settle(struct prepare *p)
 {
     struct store *state = NULL;
+    enum status s = prepare_open_state(p, &state);
     char *key;
-    enum status s;
 
-    buf_clear(&p->state_prefix);
-    s = store_open(p->options.state_uri, STORE_WRITE, &p->why, &state,
-                   &p->state_prefix);
     key = mem_print("%sruns/%s/dealt", buf_text(&p->state_prefix),
                     p->options.run);
     if (s == STATUS_OK) {

@@ -44,7 +44,8 @@ MUST_USE enum status prepare_join(struct prepare *p, struct fault *why);
 /* What was dealt; it lives until prepare_destroy(). */
 const struct dealt *prepare_dealt(const struct prepare *p);
 
-/* Stop waiting for other jobs, end the thread and free *@p. */
+/* End the thread, wherever it stands, and free *@p: it waits for no more than
+ * a moment or, in a directory, one request. */
 void prepare_destroy(struct prepare **p);
 
 #endif /* CLI_PREPARE_H */

@@ -8,16 +8,18 @@
 #include "base/mem.h"
 #include "cli/share.h"
 #include "store/store.h"
+#include "store/store_stop.h"
 #include "store/store_sync.h"
 
-static enum status resume_fetch(const char *uri, struct fault *why,
-                                struct buf *out)
+static enum status resume_fetch(const char *uri, const atomic_bool *stop,
+                                struct fault *why, struct buf *out)
 {
     struct store *store = NULL;
     struct buf key = {0};
     enum status s = store_open(uri, STORE_READ, why, &store, &key);
 
     if (s == STATUS_OK) {
+        store_set_stop(store, stop);
         s = store_sync_get(
             store,
             &(struct store_sync_get){buf_text(&key), CURSOR_TEXT_MAX, NULL},
@@ -28,8 +30,8 @@ static enum status resume_fetch(const char *uri, struct fault *why,
     return s;
 }
 
-enum status resume_load(const struct job *job, struct fault *why,
-                        struct cursor **out)
+enum status resume_load(const struct job *job, const atomic_bool *stop,
+                        struct fault *why, struct cursor **out)
 {
     const char *uri = settings_text(&job->settings, SETTING_RESUME);
     struct buf text = {0};
@@ -40,7 +42,7 @@ enum status resume_load(const struct job *job, struct fault *why,
         return STATUS_OK;
     }
     s = strstr(uri, "://") != NULL
-            ? resume_fetch(uri, why, &text)
+            ? resume_fetch(uri, stop, why, &text)
             : file_read(uri, CURSOR_TEXT_MAX, why, &text);
     if (s == STATUS_OK) {
         s = cursor_read(buf_bytes(&text), uri, why, out);
@@ -72,6 +74,7 @@ static enum status resume_find_catalog(const struct resume_options *options,
 
     *out = NULL;
     if (s == STATUS_OK) {
+        store_set_stop(store, options->listing.stop);
         key = mem_print("%scatalog/%s", buf_text(&prefix), wanted);
         s = share_read(store, &(struct share_want){key, wanted}, why, out);
     }

@@ -12,9 +12,10 @@
 #include "proto/job.h"
 
 /* Read the cursor that the setting Resume names into *@out; NULL when it names
- * none. NOT_FOUND, DENIED, STORE, IO; the statuses of cursor_read(). */
-MUST_USE enum status resume_load(const struct job *job, struct fault *why,
-                                 struct cursor **out);
+ * none. @stop is as of store_stop.h, or NULL. NOT_FOUND, DENIED, STORE,
+ * STOPPED, IO; the statuses of cursor_read(). */
+MUST_USE enum status resume_load(const struct job *job, const atomic_bool *stop,
+                                 struct fault *why, struct cursor **out);
 
 struct resume_options {
     const struct cursor_channel *from;

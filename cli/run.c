@@ -63,6 +63,15 @@ void run_send(struct run *r, const struct wire_message *message)
 }
 
 /* Start what the agent asked for; a start that fails is its outcome. */
+static void run_heed_bring(struct run *r, enum status s, struct fault *why)
+{
+    if (s != STATUS_OK) {
+        run_step(r, (struct agent_event){.type = AGENT_EVENT_BROUGHT,
+                                         .status = s,
+                                         .text = why->text});
+    }
+}
+
 static void run_do_bring(struct run *r, const struct wire_share_all *shares)
 {
     struct fault why = {.text = ""};
@@ -70,12 +79,7 @@ static void run_do_bring(struct run *r, const struct wire_share_all *shares)
 
     r->progress_ms = clock_now_ms(&clock_os);
     s = run_bring_start(r, shares, &why);
-
-    if (s != STATUS_OK) {
-        run_step(r, (struct agent_event){.type = AGENT_EVENT_BROUGHT,
-                                         .status = s,
-                                         .text = why.text});
-    }
+    run_heed_bring(r, s, &why);
 }
 
 static void run_do_start(struct run *r)
@@ -126,8 +130,8 @@ void run_step(struct run *r, struct agent_event event)
     for (uint32_t i = 0; i < fx.signal_count; i++) {
         child_signal(r->child, fx.signals[i]);
     }
-    if (fx.do_cancel_bring && r->bring != NULL) {
-        bring_cancel(r->bring);
+    if (fx.do_cancel_bring) {
+        run_bring_cancel(r);
     }
     if (fx.has_rate) {
         rate_process_set(fx.rate, clock_now_ms(&clock_os));
@@ -151,7 +155,13 @@ static void run_note_refusal(struct run *r, const struct wire_message *m)
     char text[FAULT_TEXT_MAX];
     char quoted[FAULT_TEXT_MAX];
 
-    if (m->type != WIRE_REFUSE || r->was_refused) {
+    if (m->type != WIRE_REFUSE) {
+        return;
+    }
+    if (m->refuse.status == STATUS_CLAIMED) {
+        run_meet_knock(r);
+    }
+    if (r->was_refused) {
         return;
     }
     r->was_refused = true;
@@ -234,6 +244,14 @@ static void run_take_child(struct run *r)
         news = child_take(r->child);
     }
     run_tell_exit(r);
+}
+
+static void run_take_fetch(struct run *r)
+{
+    struct fault why = {.text = ""};
+    enum status s = run_bring_go_on(r, &why);
+
+    run_heed_bring(r, s, &why);
 }
 
 static void run_take_bring(struct run *r)
@@ -343,7 +361,7 @@ static void run_turn(struct run *r)
 {
     const int fds[] = {
         child_fd(r->child),
-        r->bring != NULL ? bring_fd(r->bring) : -1,
+        run_bring_fd(r),
         r->save != NULL ? save_fd(r->save) : -1,
         r->lead != NULL ? lead_fd(r->lead) : -1,
         succession_fd(r->succession),
@@ -361,7 +379,9 @@ static void run_turn(struct run *r)
         ((ready & 64U) || clock_now_ms(&clock_os) >= feed_timer_ms(r->feed))) {
         run_feed_step(r);
     }
-    if (!r->is_over && r->bring != NULL && (ready & 4U)) {
+    if (!r->is_over && r->fetch != NULL && (ready & 4U)) {
+        run_take_fetch(r);
+    } else if (!r->is_over && r->bring != NULL && (ready & 4U)) {
         run_take_bring(r);
     }
     if (!r->is_over && r->save != NULL && (ready & 8U)) {

@@ -16,6 +16,7 @@
 #include "cli/contract.h"
 #include "cli/host_keys.h"
 #include "cli/lead.h"
+#include "cli/share_fetch.h"
 #include "cli/succession.h"
 #include "coordinator/catalog.h"
 #include "coordinator/order.h"
@@ -76,6 +77,7 @@ struct run {
     struct net *listener; /* Lent to the lead while there is one. */
     struct succession *succession;
     char entered[WIRE_JOB_SIZE + 1]; /* The run that the succession knows of. */
+    char knocked[WIRE_JOB_SIZE + 1]; /* The run that has kept us waiting. */
     uint64_t started_ms;
     struct lead *lead;
     uint64_t lead_term;           /* Of the last lead. */
@@ -108,6 +110,9 @@ struct run {
     struct work work;
     struct grant grant;
     struct buf work_body;
+    const struct wire_share_all *dealt; /* The agent's. */
+    struct share_fetch
+        *fetch; /* Before the bring: reads what it is to bring. */
     struct bring *bring;
     bool is_brought;  /* The bring has ended well. */
     char *output_uri; /* Where to write below, or NULL. */
@@ -142,17 +147,30 @@ MUST_USE enum status run_meet(struct run *r, struct fault *why);
 
 /* Tell the succession what it needs to know of the agent. */
 void run_meet_heed(struct run *r);
+
+/* The run that the coordinator leads keeps this launch waiting. */
+void run_meet_knock(struct run *r);
 void run_meet_fini(struct run *r);
 
-/* Start bringing the shares that the coordinator named. */
+/* Start reading the shares that the coordinator named; *@all lives as long as
+ * the agent. */
 MUST_USE enum status run_bring_start(struct run *r,
                                      const struct wire_share_all *all,
                                      struct fault *why);
 
-/* run_feed.c: dynamic channels. Load one's catalog; open the socket before the
- * command starts; take the coordinator's word; tell all to a new one. */
+/* They are read: start bringing them. */
+MUST_USE enum status run_bring_go_on(struct run *r, struct fault *why);
+
+/* Readable when the reading or the bringing has ended; -1: neither goes on. */
+int run_bring_fd(const struct run *r);
+void run_bring_cancel(struct run *r);
+
+/* run_feed.c: dynamic channels. Take one, whose @catalog was read; open the
+ * socket before the command starts; take the coordinator's word; tell all to a
+ * new one. */
 MUST_USE enum status run_feed_take_share(struct run *r,
                                          const struct wire_share *from,
+                                         struct catalog *catalog,
                                          struct fault *why);
 MUST_USE enum status run_feed_start(struct run *r, struct fault *why);
 void run_feed_step(struct run *r);

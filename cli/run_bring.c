@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "cli/run.h"
-#include "cli/share.h"
+#include "cli/share_fetch.h"
 
 static bool run_yield(struct catalog_cursor *cursor, struct bring_item *out)
 {
@@ -32,53 +32,47 @@ static char *run_copy_bytes(struct bytes b)
     return mem_copy_text(b.at, b.size);
 }
 
-/* Read the catalog and the share that the coordinator has written. */
-static enum status run_read_share(struct run *r, const struct wire_share *from,
-                                  struct run_share *to, struct fault *why)
+/* What was read of a channel, all of it and this host's share. */
+static enum status run_take_share(struct run_share *to,
+                                  const struct wire_share *from,
+                                  struct fault *why)
 {
-    char *all_key = run_copy_bytes(from->catalog);
-    char *share_key = run_copy_bytes(from->share);
-    enum status s = share_read(r->state, &(struct share_want){all_key, NULL},
-                               why, &to->all);
-
-    if (s == STATUS_OK) {
-        s = share_read(r->state, &(struct share_want){share_key, NULL}, why,
-                       &to->share);
-    }
-    if (s == STATUS_OK && catalog_count(to->share) != from->units) {
-        s = fault_set(why, STATUS_MALFORMED,
-                      "%s: holds another number of objects than was dealt",
-                      share_key);
-    }
-    if (s == STATUS_OK) {
-        catalog_seek(to->all, 0, &to->all_at);
-        catalog_seek(to->share, 0, &to->share_at);
-    }
     to->name = run_copy_bytes(from->channel);
     to->root_uri = run_copy_bytes(from->root_uri);
     to->prefix = run_copy_bytes(from->prefix);
     to->named_by =
         from->named_by.size > 0 ? run_copy_bytes(from->named_by) : NULL;
-    to->stamp = mem_print("%s%s %s\n", to->root_uri, all_key, share_key);
-    free(all_key);
-    free(share_key);
-    return s;
+    to->stamp =
+        mem_print("%s%.*s %.*s\n", to->root_uri, (int)from->catalog.size,
+                  from->catalog.at, (int)from->share.size, from->share.at);
+    if (catalog_count(to->share) != from->units) {
+        return fault_set(why, STATUS_MALFORMED,
+                         "%.*s: holds another number of objects than was dealt",
+                         (int)from->share.size, from->share.at);
+    }
+    catalog_seek(to->all, 0, &to->all_at);
+    catalog_seek(to->share, 0, &to->share_at);
+    return STATUS_OK;
 }
 
-static enum status run_take_shares(struct run *r,
-                                   const struct wire_share_all *all,
-                                   struct fault *why)
+/* What the fetch has read, in the order of run_name_keys(). */
+static enum status run_take_shares(struct run *r, struct fault *why)
 {
+    const struct wire_share_all *all = r->dealt;
     enum status s = STATUS_OK;
+    uint32_t next = 0;
 
     for (uint32_t i = 0; s == STATUS_OK && i < all->share_count; i++) {
         struct run_share *share = &r->shares[r->share_count];
 
         if (all->shares[i].is_dynamic) {
-            s = run_feed_take_share(r, &all->shares[i], why);
+            s = run_feed_take_share(r, &all->shares[i],
+                                    share_fetch_take(r->fetch, next++), why);
             continue;
         }
-        s = run_read_share(r, &all->shares[i], share, why);
+        share->all = share_fetch_take(r->fetch, next++);
+        share->share = share_fetch_take(r->fetch, next++);
+        s = run_take_share(share, &all->shares[i], why);
         r->channels[r->share_count++] = (struct bring_channel){
             .name = share->name,
             .root_uri = share->root_uri,
@@ -96,18 +90,53 @@ static enum status run_take_shares(struct run *r,
     return s;
 }
 
+/* What is to be read: of each channel its catalog, and the share of it. */
+static uint32_t run_name_keys(const struct wire_share_all *all, char **keys)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < all->share_count; i++) {
+        const struct wire_share *from = &all->shares[i];
+
+        keys[count++] = run_copy_bytes(from->catalog);
+        if (!from->is_dynamic) {
+            keys[count++] = run_copy_bytes(from->share);
+        }
+    }
+    return count;
+}
+
 enum status run_bring_start(struct run *r, const struct wire_share_all *all,
                             struct fault *why)
 {
+    char *keys[2 * WIRE_CHANNELS_MAX];
+    uint32_t count = run_name_keys(all, keys);
     enum status s;
 
-    CHECK(r->share_count == 0 && r->bring == NULL);
+    CHECK(r->share_count == 0 && r->fetch == NULL && r->bring == NULL);
     r->output_uri = all->output.size > 0 ? run_copy_bytes(all->output) : NULL;
     r->checkpoint_uri =
         all->checkpoint.size > 0 ? run_copy_bytes(all->checkpoint) : NULL;
     r->first_rank = all->first_rank;
     r->rank_count = all->rank_count;
-    s = run_take_shares(r, all, why);
+    r->dealt = all;
+    s = share_fetch_start(
+        &(struct share_fetch_options){r->state_uri, keys, count}, why,
+        &r->fetch);
+    for (uint32_t i = 0; i < count; i++) {
+        free(keys[i]);
+    }
+    return s;
+}
+
+enum status run_bring_go_on(struct run *r, struct fault *why)
+{
+    enum status s = share_fetch_join(r->fetch, why);
+
+    if (s == STATUS_OK) {
+        s = run_take_shares(r, why);
+    }
+    share_fetch_destroy(&r->fetch);
     if (s != STATUS_OK) {
         return s;
     }
@@ -119,6 +148,24 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
             .channel_count = r->share_count,
         },
         why, &r->bring);
+}
+
+int run_bring_fd(const struct run *r)
+{
+    if (r->fetch != NULL) {
+        return share_fetch_fd(r->fetch);
+    }
+    return r->bring != NULL ? bring_fd(r->bring) : -1;
+}
+
+void run_bring_cancel(struct run *r)
+{
+    if (r->fetch != NULL) {
+        share_fetch_cancel(r->fetch);
+    }
+    if (r->bring != NULL) {
+        bring_cancel(r->bring);
+    }
 }
 
 void run_bring_progress(const struct run *r, struct wire_beat *beat)
@@ -146,6 +193,7 @@ void run_bring_progress(const struct run *r, struct wire_beat *beat)
 
 void run_bring_fini(struct run *r)
 {
+    share_fetch_destroy(&r->fetch);
     for (uint32_t i = 0; i < r->share_count; i++) {
         struct run_share *share = &r->shares[i];
 

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/run.h"
-#include "cli/share.h"
 
 enum {
     RUN_FEED_AHEAD_UNITS = 4, /* Of each rank, fetched; */
@@ -26,14 +25,11 @@ static char *run_feed_copy(struct bytes b)
 }
 
 enum status run_feed_take_share(struct run *r, const struct wire_share *from,
-                                struct fault *why)
+                                struct catalog *catalog, struct fault *why)
 {
     struct run_feed *f = &r->feeds[r->feed_count++];
-    char *key = run_feed_copy(from->catalog);
-    enum status s =
-        share_read(r->state, &(struct share_want){key, NULL}, why, &f->catalog);
 
-    free(key);
+    f->catalog = catalog;
     f->number = (uint32_t)from->number;
     f->name = run_feed_copy(from->channel);
     f->root_uri = run_feed_copy(from->root_uri);
@@ -42,12 +38,12 @@ enum status run_feed_take_share(struct run *r, const struct wire_share *from,
         from->named_by.size > 0 ? run_feed_copy(from->named_by) : NULL;
     f->folder = mem_print("%s/%s", r->contract.data, f->name);
     f->channel = job_find_channel(r->contract.job, f->name);
-    if (s == STATUS_OK &&
-        (f->channel == NULL || from->positions > catalog_count(f->catalog))) {
-        s = fault_set(why, STATUS_MALFORMED,
-                      "channel %s is not dealt as this host knows it", f->name);
+    if (f->channel == NULL || from->positions > catalog_count(f->catalog)) {
+        return fault_set(why, STATUS_MALFORMED,
+                         "channel %s is not dealt as this host knows it",
+                         f->name);
     }
-    return s;
+    return STATUS_OK;
 }
 
 /* The order of an epoch, kept until another is asked for. */

@@ -21,6 +21,7 @@ enum {
     RUN_PATIENCE = 10,     /* How many host timeouts of silence a host outlives
                               that may come back. */
     RUN_LINGER_MS = 3000,  /* For END to leave. */
+    RUN_GUEST_MS = 5000,   /* To delete the guests' key. */
     RUN_MESSAGE_MAX = 256 << 10, /* That a host may say. */
     RUN_TRIALS_MAX = 64, /* Hosts that try what the store does: those whose
                             turn to lead may come. */
@@ -325,8 +326,9 @@ static enum status run_follow(struct run *r, const struct succession_news *news,
 {
     const struct term_lease *lease = &news->lease;
     bool is_ours = strcmp(r->lease.run, lease->run) == 0;
+    bool is_known = run_has_joined(r) || strcmp(r->knocked, lease->run) == 0;
 
-    if (lease->is_released && is_ours && run_has_joined(r)) {
+    if (lease->is_released && is_ours && is_known) {
         run_step(r, (struct agent_event){.type = AGENT_EVENT_OVER,
                                          .is_replaced = run_is_replaced(r)});
         return STATUS_OK;
@@ -405,10 +407,38 @@ void run_meet_heed(struct run *r)
     }
 }
 
+/* The job is over: the guests' key has no use any more. Not once another may
+ * lead, who leaves one of its own. */
+static void run_end_guests(struct run *r)
+{
+    uint64_t left_ms =
+        r->is_job_over ? succession_left_ms(r->succession, r->lead_lease.run)
+                       : 0;
+    char quoted[FAULT_TEXT_MAX];
+    struct fault why;
+
+    left_ms = left_ms < RUN_GUEST_MS ? left_ms : RUN_GUEST_MS;
+    if (left_ms > 0 &&
+        host_keys_delete_guest(r->state, buf_text(&r->state_prefix),
+                               (uint32_t)left_ms, &why) != STATUS_OK) {
+        log_event(LOG_WARN, "guest.left", "reason=%s",
+                  log_quote(why.text, quoted, sizeof(quoted)));
+    }
+}
+
+void run_meet_knock(struct run *r)
+{
+    if (strcmp(r->knocked, r->lease.run) != 0) {
+        memcpy(r->knocked, r->lease.run, sizeof(r->knocked));
+        succession_knock(r->succession, r->knocked);
+    }
+}
+
 void run_meet_fini(struct run *r)
 {
     net_close(&r->net, 1000);
     net_close(&r->listener, RUN_LINGER_MS);
+    run_end_guests(r);
     succession_end(&r->succession, r->is_job_over);
     agent_destroy(&r->agent);
     store_close(&r->state);

@@ -86,9 +86,9 @@ static enum status status_read(struct status_run *r, const char *key,
         why, body);
 }
 
-static enum status status_audit_keys(struct status_run *r,
-                                     const struct status_keys *keys,
-                                     struct audit *a, struct fault *why)
+static enum status status_audit_objects(struct status_run *r,
+                                        const struct status_keys *keys,
+                                        struct audit *a, struct fault *why)
 {
     struct buf body = {0};
     enum status s = STATUS_OK;
@@ -117,7 +117,7 @@ static enum status status_audit_try(struct status_run *r, struct audit *a,
     for (int i = 0; s == STATUS_OK && i < 2; i++) {
         s = status_list(r, kinds[i], why, &keys);
         if (s == STATUS_OK) {
-            s = status_audit_keys(r, &keys, a, why);
+            s = status_audit_objects(r, &keys, a, why);
         }
         found += keys.count;
         status_keys_fini(&keys);

@@ -15,6 +15,11 @@
 MUST_USE enum status status_audit_read(const char *uri, const char *run,
                                        struct fault *why, struct audit **out);
 
+/* Look up which objects the units are that @audit lists as skipped: in what
+ * was dealt and in the catalog, as far as they are still there and can be
+ * read. Reads a channel's whole catalog if one of its units was skipped. */
+void status_audit_keys(const char *uri, const char *run, struct audit *audit);
+
 /* How the job ended, as the journal tells it. */
 struct status_ended {
     bool is_known;

@@ -274,6 +274,16 @@ static void status_ledgers(const struct json *report, struct buf *out)
     }
 }
 
+/* @before and the text, unless that is empty. */
+static void status_after(const char *before, const struct json *v,
+                         const char *key, struct buf *out)
+{
+    if (json_string(json_get(v, key)).size > 0) {
+        buf_add_text(out, before);
+        status_screen_text(v, key, out);
+    }
+}
+
 static void status_end(const struct json *report, struct buf *out)
 {
     const struct json *outcome = json_get(report, "outcome");
@@ -288,19 +298,102 @@ static void status_end(const struct json *report, struct buf *out)
     if (json_is(outcome, JSON_OBJECT)) {
         buf_add_text(out, "outcome: ");
         status_screen_text(outcome, "status", out);
-        buf_add_text(
-            out, json_string(json_get(outcome, "reason")).size > 0 ? ", " : "");
-        status_screen_text(outcome, "reason", out);
+        status_after(", ", outcome, "host", out);
+        status_after(json_string(json_get(outcome, "host")).size > 0 ? ": "
+                                                                     : ", ",
+                     outcome, "reason", out);
         buf_add_char(out, '\n');
     }
+}
+
+/* What the coordinator's network has kept out, where there was something. */
+static void status_net(const struct json *net, struct buf *out)
+{
+    static const struct {
+        const char *key;
+        const char *text;
+    } rows[] = {
+        {"refused", "connections with a key that is not admitted"},
+        {"unproved", "that proved no key"},
+        {"malformed", "messages not understood"},
+        {"flooded", "above a host's rate"},
+        {"expired", "under a key of before"},
+    };
+    const char *before = "network: ";
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t value = status_number(net, rows[i].key);
+
+        if (value > 0) {
+            buf_print(out, "%s%" PRIu64 " %s", before, value, rows[i].text);
+            before = ", ";
+        }
+    }
+    buf_add_text(out, before[0] == ',' ? "\n" : "");
+}
+
+/* Requests to stores in the last window, and what they may be. */
+static void status_budget(const struct json *budget, struct buf *out)
+{
+    uint64_t window_ms = status_number(budget, "window_ms");
+    uint64_t limit = status_number(budget, "limit_per_1000s");
+    uint64_t throttled = status_number(budget, "throttled");
+
+    if (status_number(budget, "requests") == 0) {
+        return;
+    }
+    buf_print(out, "stores: %.1f requests/s, ",
+              window_ms == 0
+                  ? 0.0
+                  : (double)status_number(budget, "window_requests") * 1000 /
+                        (double)window_ms);
+    if (limit > 0) {
+        buf_print(out, "limit %.1f", (double)limit / 1000);
+    } else {
+        buf_add_text(out, "no limit");
+    }
+    if (throttled > 0) {
+        buf_print(out, ", %" PRIu64 " told to slow down (%" PRIu64 " so far)",
+                  status_number(budget, "window_throttled"), throttled);
+    }
+    buf_add_char(out, '\n');
+}
+
+/* There is no session yet, or none any more. */
+static bool status_begun(const struct json *report, struct buf *out)
+{
+    struct bytes phase = json_string(json_get(report, "phase"));
+    const struct json *outcome = json_get(report, "outcome");
+
+    if (bytes_is(phase, "broken")) {
+        status_screen_text(outcome, "reason", out);
+        buf_add_char(out, '\n');
+        return true;
+    }
+    if (!bytes_is(phase, "recovering") && !bytes_is(phase, "loading")) {
+        return false;
+    }
+    buf_add_text(out, "the coordinator on ");
+    status_screen_text(report, "leader", out);
+    buf_print(out,
+              " recovers the job's state since %" PRIu64 " s (term %" PRIu64
+              ")\n",
+              status_number(report, "since_ms") / 1000,
+              status_number(report, "term"));
+    return true;
 }
 
 void status_screen_write(const struct json *report,
                          const struct status_screen *screen, struct buf *out)
 {
+    if (status_begun(report, out)) {
+        return;
+    }
     status_head(report, out);
     status_hosts(json_get(report, "hosts"), screen, out);
     status_totals(report, out);
     status_ledgers(report, out);
+    status_budget(json_get(report, "budget"), out);
+    status_net(json_get(report, "net"), out);
     status_end(report, out);
 }

@@ -8,11 +8,16 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "cli/trouble.h"
 #include "store/store_sync.h"
 
-enum { STORE_QUEUE_LIMIT_MS = 5000, STORE_QUEUE_THREADS = 4 };
+enum {
+    STORE_QUEUE_LIMIT_MS = 5000,
+    STORE_QUEUE_THREADS = 4,
+    STORE_QUEUE_ASKS = JOURNAL_DELETE + 1,
+};
 
 struct store_queue;
 
@@ -52,6 +57,9 @@ struct store_queue {
     struct {
         struct store_queue_list asked;
         struct store_queue_list done;
+        struct trouble trouble[STORE_QUEUE_ASKS];
+        store_queue_idle_fn *idle; /* The first lane's; NULL: none. */
+        void *idle_self;
         bool is_ending;
     } locked;
 };
@@ -111,10 +119,29 @@ static bool store_queue_is_answer(enum status s)
            s == STATUS_CHANGED;
 }
 
-static void store_queue_do(struct store *store, struct store_queue_item *item)
+static void store_queue_note(struct store_queue *q,
+                             const struct store_queue_item *item,
+                             const struct fault *why)
+{
+    static const char *const kinds[STORE_QUEUE_ASKS] = {
+        [JOURNAL_GET] = "get",         [JOURNAL_CREATE] = "create",
+        [JOURNAL_REPLACE] = "replace", [JOURNAL_WRITE] = "write",
+        [JOURNAL_DELETE] = "delete",
+    };
+    struct trouble_news news;
+
+    pthread_mutex_lock(&q->lock);
+    news = trouble_take(&q->locked.trouble[item->ask],
+                        store_queue_is_answer(item->status),
+                        clock_now_ms(&clock_os));
+    pthread_mutex_unlock(&q->lock);
+    trouble_log(&news, "journal", kinds[item->ask], why);
+}
+
+static void store_queue_do(struct store_queue *q, struct store *store,
+                           struct store_queue_item *item)
 {
     struct fault why = {.text = ""};
-    char quoted[FAULT_TEXT_MAX];
 
     if (item->ask == JOURNAL_GET) {
         buf_clear(&item->body);
@@ -128,9 +155,26 @@ static void store_queue_do(struct store *store, struct store_queue_item *item)
     } else {
         item->status = store_queue_put(store, item, &why);
     }
-    if (!store_queue_is_answer(item->status)) {
-        log_event(LOG_WARN, "journal.trouble", "reason=%s",
-                  log_quote(why.text, quoted, sizeof(quoted)));
+    store_queue_note(q, item, &why);
+}
+
+/* Nothing is asked. The lock is held before and after. */
+static void store_queue_rest_locked(struct store_queue_lane *lane)
+{
+    struct store_queue *q = lane->queue;
+    store_queue_idle_fn *turn = lane == q->lanes ? q->locked.idle : NULL;
+    void *self = q->locked.idle_self;
+    bool has_more;
+
+    if (turn == NULL) {
+        pthread_cond_wait(&q->wake, &q->lock);
+        return;
+    }
+    pthread_mutex_unlock(&q->lock);
+    has_more = turn(self, lane->store, buf_text(&q->prefix));
+    pthread_mutex_lock(&q->lock);
+    if (!has_more) {
+        q->locked.idle = NULL;
     }
 }
 
@@ -145,11 +189,11 @@ static void *store_queue_main(void *self)
         struct store_queue_item *item = store_queue_pop(&q->locked.asked);
 
         if (item == NULL) {
-            pthread_cond_wait(&q->wake, &q->lock);
+            store_queue_rest_locked(lane);
             continue;
         }
         pthread_mutex_unlock(&q->lock);
-        store_queue_do(lane->store, item);
+        store_queue_do(q, lane->store, item);
         pthread_mutex_lock(&q->lock);
         store_queue_push(&q->locked.done, item);
         CHECK(write(q->fd, &one, sizeof(one)) == sizeof(one));
@@ -234,6 +278,16 @@ void store_queue_add(struct store_queue *q,
     pthread_mutex_lock(&q->lock);
     store_queue_push(&q->locked.asked, item);
     pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void store_queue_set_idle(struct store_queue *q, store_queue_idle_fn *turn,
+                          void *self)
+{
+    pthread_mutex_lock(&q->lock);
+    q->locked.idle = turn;
+    q->locked.idle_self = self;
+    pthread_cond_broadcast(&q->wake);
     pthread_mutex_unlock(&q->lock);
 }
 

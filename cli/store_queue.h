@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/status.h"
 #include "coordinator/journal.h"
+#include "store/store.h"
 
 struct store_queue;
 
@@ -24,6 +25,17 @@ MUST_USE enum status store_queue_start(const char *uri, const char *folder,
 /* Queue a request; its body is copied. At most JOURNAL_ASKS_MAX are open. */
 void store_queue_add(struct store_queue *q,
                      const struct journal_request *request);
+
+/* Work for one of the threads while nothing is asked of it: a turn of a few
+ * requests to @store, where @prefix is that of the queue's location. false:
+ * there is no more of it. Called without a lock. */
+typedef bool store_queue_idle_fn(void *self, struct store *store,
+                                 const char *prefix);
+
+/* Do @turn from now on until it says that there is no more, or the queue's
+ * end, which waits for the turn under way. */
+void store_queue_set_idle(struct store_queue *q, store_queue_idle_fn *turn,
+                          void *self);
 
 /* Readable when an outcome waits. */
 int store_queue_fd(const struct store_queue *q);

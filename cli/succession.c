@@ -29,14 +29,15 @@ struct succession {
     struct store *store;
     struct buf prefix;
     char *key;
+    struct term_store lease; /* In @store, at @key. */
 
     pthread_mutex_t lock;
     struct {
         struct succession_news news;
         bool is_new;
         uint64_t until_ms;
-        bool has_run;
-        char run[TERM_RUN_SIZE + 1];
+        char entered[TERM_RUN_SIZE + 1]; /* Not told yet, or "". */
+        char knocked[TERM_RUN_SIZE + 1]; /* The same. */
         bool is_eager;
         bool is_ending;
         bool is_stopped;
@@ -62,21 +63,25 @@ static void succession_clear(int fd)
 /* What the owner has asked for since the last turn: false, to stop. */
 static bool succession_heed(struct succession *s, bool *is_ending)
 {
-    char run[TERM_RUN_SIZE + 1] = "";
+    char entered[TERM_RUN_SIZE + 1];
+    char knocked[TERM_RUN_SIZE + 1];
     bool is_stopped;
     bool is_eager;
 
     pthread_mutex_lock(&s->lock);
-    if (s->locked.has_run) {
-        memcpy(run, s->locked.run, sizeof(run));
-        s->locked.has_run = false;
-    }
+    memcpy(entered, s->locked.entered, sizeof(entered));
+    memcpy(knocked, s->locked.knocked, sizeof(knocked));
+    s->locked.entered[0] = '\0';
+    s->locked.knocked[0] = '\0';
     is_eager = s->locked.is_eager;
     *is_ending = s->locked.is_ending;
     is_stopped = s->locked.is_stopped;
     pthread_mutex_unlock(&s->lock);
-    if (run[0] != '\0') {
-        term_enter_run(s->term, run);
+    if (knocked[0] != '\0') {
+        term_knock(s->term, knocked);
+    }
+    if (entered[0] != '\0') {
+        term_enter_run(s->term, entered);
     }
     term_set_eager(s->term, is_eager);
     return !is_stopped;
@@ -137,7 +142,7 @@ static void *succession_main(void *self)
            succession_heed(s, &is_ending)) {
         enum term_event_type type =
             is_ending && !was_ending ? TERM_EVENT_RELEASE : TERM_EVENT_TIMER;
-        uint64_t timer_ms = term_store_step(s->term, s->store, s->key, type);
+        uint64_t timer_ms = term_store_step(s->term, &s->lease, type);
 
         was_ending = is_ending;
         succession_tell(s);
@@ -181,6 +186,7 @@ enum status succession_start(struct term *term, const char *state_uri,
     if (status == STATUS_OK) {
         store_set_limit(s->store, SUCCESSION_STORE_MS);
         s->key = mem_print("%slease", buf_text(&s->prefix));
+        s->lease = (struct term_store){.store = s->store, .key = s->key};
         s->has_thread =
             s->news_fd >= 0 && s->wake_fd >= 0 &&
             pthread_create(&s->thread, NULL, succession_main, s) == 0;
@@ -223,14 +229,37 @@ uint64_t succession_until_ms(struct succession *s)
     return until_ms;
 }
 
-void succession_enter_run(struct succession *s, const char *run)
+uint64_t succession_left_ms(struct succession *s, const char *run)
+{
+    uint64_t until_ms;
+    uint64_t now_ms;
+
+    pthread_mutex_lock(&s->lock);
+    until_ms =
+        strcmp(s->locked.news.lease.run, run) == 0 ? s->locked.until_ms : 0;
+    pthread_mutex_unlock(&s->lock);
+    now_ms = clock_now_ms(&clock_os);
+    return until_ms > now_ms ? until_ms - now_ms : 0;
+}
+
+/* Leave @run at @place for the thread's next turn. */
+static void succession_leave(struct succession *s, const char *run, char *place)
 {
     CHECK(strlen(run) <= TERM_RUN_SIZE);
     pthread_mutex_lock(&s->lock);
-    s->locked.has_run = true;
-    memcpy(s->locked.run, run, strlen(run) + 1);
+    memcpy(place, run, strlen(run) + 1);
     pthread_mutex_unlock(&s->lock);
     succession_signal(s->wake_fd);
+}
+
+void succession_enter_run(struct succession *s, const char *run)
+{
+    succession_leave(s, run, s->locked.entered);
+}
+
+void succession_knock(struct succession *s, const char *run)
+{
+    succession_leave(s, run, s->locked.knocked);
 }
 
 void succession_set_eager(struct succession *s, bool is_eager)

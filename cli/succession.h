@@ -34,8 +34,13 @@ bool succession_take(struct succession *s, struct succession_news *out);
 /* LEADING: until when, as term_until_ms(); else 0. Any thread. */
 uint64_t succession_until_ms(struct succession *s);
 
-/* As term_enter_run() and term_set_eager(). */
+/* For how much longer this host surely leads @run; 0: it does not. Any
+ * thread. */
+uint64_t succession_left_ms(struct succession *s, const char *run);
+
+/* As term_enter_run(), term_knock() and term_set_eager(). */
 void succession_enter_run(struct succession *s, const char *run);
+void succession_knock(struct succession *s, const char *run);
 void succession_set_eager(struct succession *s, bool is_eager);
 
 /* End the thread and free *@s. With @is_over this host has led to the run's

@@ -4,13 +4,26 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "store/store_sync.h"
 
+static void term_store_note(struct term_store *lease,
+                            const struct term_event *event,
+                            const struct fault *why)
+{
+    bool is_read = event->type == TERM_EVENT_READ;
+    bool is_well =
+        event->status == STATUS_OK || event->status == STATUS_NOT_FOUND ||
+        event->status == STATUS_EXISTS || event->status == STATUS_CHANGED;
+    struct trouble_news news =
+        trouble_take(is_read ? &lease->reads : &lease->writes, is_well,
+                     clock_now_ms(&clock_os));
+
+    trouble_log(&news, "lease", is_read ? "read" : "write", why);
+}
+
 /* Read or write the lease as @fx says and put the outcome into @event. */
-static void term_store_do(struct store *store, const char *key,
-                          struct term_effects *fx, struct term_event *event,
-                          struct buf *body)
+static void term_store_do(struct term_store *lease, struct term_effects *fx,
+                          struct term_event *event, struct buf *body)
 {
     struct fault why = {.text = ""};
 
@@ -18,7 +31,8 @@ static void term_store_do(struct store *store, const char *key,
         buf_clear(body);
         event->type = TERM_EVENT_READ;
         event->status = store_sync_get(
-            store, &(struct store_sync_get){key, TERM_BODY_MAX, fx->etag}, &why,
+            lease->store,
+            &(struct store_sync_get){lease->key, TERM_BODY_MAX, fx->etag}, &why,
             body);
         event->body = buf_bytes(body);
     } else {
@@ -26,24 +40,18 @@ static void term_store_do(struct store *store, const char *key,
 
         event->type = TERM_EVENT_WRITTEN;
         event->status = store_sync_put(
-            store,
-            &(struct store_sync_put){key,
+            lease->store,
+            &(struct store_sync_put){lease->key,
                                      {fx->body, fx->body_size},
                                      fx->is_unconditional ? STORE_ALWAYS : when,
                                      fx->etag},
             &why);
     }
-    if (event->status != STATUS_OK && event->status != STATUS_NOT_FOUND &&
-        event->status != STATUS_EXISTS && event->status != STATUS_CHANGED) {
-        char quoted[FAULT_TEXT_MAX];
-
-        log_event(LOG_WARN, "lease.trouble", "reason=%s",
-                  log_quote(why.text, quoted, sizeof(quoted)));
-    }
+    term_store_note(lease, event, &why);
     event->etag = event->status == STATUS_OK ? fx->etag : NULL;
 }
 
-uint64_t term_store_step(struct term *t, struct store *store, const char *key,
+uint64_t term_store_step(struct term *t, struct term_store *lease,
                          enum term_event_type event_type)
 {
     struct term_event event = {.type = event_type};
@@ -55,7 +63,7 @@ uint64_t term_store_step(struct term *t, struct store *store, const char *key,
     term_step(t, &event, &fx);
     while (fx.request != TERM_DO_NOTHING) {
         asked = fx;
-        term_store_do(store, key, &asked, &event, &body);
+        term_store_do(lease, &asked, &event, &body);
         event.now_ms = clock_now_ms(&clock_os);
         term_step(t, &event, &fx);
     }

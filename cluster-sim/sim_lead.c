@@ -233,21 +233,12 @@ static void sim_lead_prepare(struct sim *s, struct sim_host *h,
 
 /* ---- Stepping. ---- */
 
-static const char *sim_lead_word(enum reign_state state)
-{
-    static const char *const words[] = {"recovering", "loading", "serving",
-                                        "deposed", "broken"};
-
-    CHECK(state <= REIGN_BROKEN);
-    return words[state];
-}
-
 static void sim_lead_changed(struct sim *s, struct sim_host *h)
 {
     enum reign_state state = reign_state(h->lead->reign);
 
     sim_say(s, h->number, "reign of term %" PRIu64 ": %s %s", h->lead->term,
-            sim_lead_word(state), reign_fault(h->lead->reign));
+            reign_state_word(state), reign_fault(h->lead->reign));
     if (state == REIGN_BROKEN) {
         sim_broken(s, "%s", reign_fault(h->lead->reign));
     }

@@ -31,6 +31,9 @@ static const struct sim_named_seed sim_seeds[] = {
     /* A host that was lost when the plan was noted came back as the process
      * that it was, and after the next fail-over counted as another. */
     {"who is lost is noted, too", SIM_JOB_SEED(8415)},
+    /* A host had ended well and died; the next coordinator waited for it in
+     * vain, and the job failed by it. */
+    {"who has ended is not lost", SIM_JOB_SEED(323)},
 };
 
 #endif /* CLUSTER_SIM_SIM_SEEDS_H */

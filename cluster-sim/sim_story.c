@@ -113,6 +113,23 @@ static const struct sim_story sim_stories[] = {
         .count = 1,
     },
     {
+        .name = "done-and-gone",
+        .about = "h1 stands still; h2 ends and is gone, then h0, which has "
+                 "ended too and leads. h1 knows of both from the journal, and "
+                 "the job ends well.",
+        .hosts = 3,
+        .units = 24,
+        .storm_ms = 12000,
+        .incidents =
+            {{.kind = SIM_FAULT_PAUSE,
+              .at_us = SECONDS(4.3),
+              .for_us = SECONDS(3),
+              .node = 1},
+             {.kind = SIM_FAULT_LEAVE, .at_us = SECONDS(6.6), .node = 2},
+             {.kind = SIM_FAULT_LEAVE, .at_us = SECONDS(6.7), .node = 0}},
+        .count = 3,
+    },
+    {
         .name = "resize",
         .about = "All three hosts die; two others, launched anew, go on from "
                  "what was committed.",

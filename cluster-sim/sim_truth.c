@@ -52,6 +52,7 @@ struct sim_truth {
     uint64_t room;
     bool is_ended; /* The outcome is in the journal. */
     enum status outcome;
+    bool was_done[SIM_NODES_MAX]; /* It has ended well, durably. */
     uint32_t count;
     struct sim_stream streams[WIRE_CHANNELS_MAX];
 };
@@ -323,6 +324,20 @@ static void sim_stream_take(struct sim *s, struct sim_stream *t,
 
 /* ---- Journal objects. ---- */
 
+/* A host that has ended well is no reason for the job to fail. */
+static void sim_truth_blame(struct sim *s, const struct sim_truth *m,
+                            const struct record_over *over)
+{
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "h%" PRIu32, i);
+        if (m->was_done[i] && bytes_is(over->host, name)) {
+            sim_broken(s, "the job fails by %s, which was done", name);
+        }
+    }
+}
+
 static void sim_truth_record(struct sim *s, struct sim_truth *m,
                              struct bytes body)
 {
@@ -344,7 +359,13 @@ static void sim_truth_record(struct sim *s, struct sim_truth *m,
         }
         sim_stream_take(s, &m->streams[record.ledger.channel],
                         &record.ledger.entry);
+    } else if (record.type == RECORD_DONE &&
+               record.done.number < SIM_NODES_MAX) {
+        m->was_done[record.done.number] = record.done.exit_code == 0;
+        sim_say(s, SIM_NOBODY, "journal: h%" PRIu32 " is done, exit code %d",
+                record.done.number, (int)record.done.exit_code);
     } else if (record.type == RECORD_OVER) {
+        sim_truth_blame(s, m, &record.over);
         m->is_ended = true;
         m->outcome = (enum status)record.over.status;
         sim_say(s, SIM_NOBODY, "journal: the job ends with %s",

@@ -28,6 +28,7 @@ void audit_destroy(struct audit **a)
         audit_channel_fini(&it->channels[i]);
     }
     for (size_t i = 0; i < it->skip_count; i++) {
+        free(it->skips[i].key);
         free(it->skips[i].reason);
     }
     audit_hosts_fini(it);
@@ -279,6 +280,25 @@ bool audit_finding(const struct audit *a, size_t i, struct audit_finding *out)
     }
     *out = a->findings[i];
     return true;
+}
+
+bool audit_skipped(const struct audit *a, size_t i, struct audit_skipped *out)
+{
+    const struct audit_skip *s = &a->skips[i];
+
+    if (i >= a->skip_count) {
+        return false;
+    }
+    *out = (struct audit_skipped){s->channel, s->epoch, s->position, s->key,
+                                  s->reason};
+    return true;
+}
+
+void audit_name_skip(struct audit *a, size_t i, struct bytes key)
+{
+    CHECK(i < a->skip_count);
+    free(a->skips[i].key);
+    a->skips[i].key = mem_copy_text(key.at, key.size);
 }
 
 /* The gaps of the epochs that are still open, of a job that is over. */

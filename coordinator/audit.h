@@ -119,6 +119,20 @@ struct audit_gap {
 };
 bool audit_gap(const struct audit *a, size_t i, struct audit_gap *out);
 
+/* A unit that was skipped. @i-th of those that are listed. */
+struct audit_skipped {
+    uint32_t channel;
+    uint64_t epoch;
+    uint64_t position; /* In the order of the epoch. */
+    const char *key;   /* Of the object; NULL until audit_name_skip(). */
+    const char *reason;
+};
+bool audit_skipped(const struct audit *a, size_t i, struct audit_skipped *out);
+
+/* The journal tells positions only: say which object the @i-th skipped unit
+ * is, for the two below. */
+void audit_name_skip(struct audit *a, size_t i, struct bytes key);
+
 /* Append the audit as a table for people, as one line of JSON. */
 void audit_print(const struct audit *a, struct buf *out);
 void audit_json(const struct audit *a, struct buf *out);

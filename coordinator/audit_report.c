@@ -97,6 +97,10 @@ static void audit_print_lists(const struct audit *a, struct buf *out)
 
         buf_print(out, "skipped: %s epoch %" PRIu64 " position %" PRIu64 ": ",
                   a->channels[s->channel].name, s->epoch, s->position);
+        if (s->key != NULL) {
+            audit_add_plain(s->key, out);
+            buf_add_text(out, ": ");
+        }
         audit_add_plain(s->reason, out);
         buf_add_char(out, '\n');
     }
@@ -281,6 +285,8 @@ static void audit_json_lists(const struct audit *a, struct buf *out)
         buf_add_text(out, i == 0 ? "{" : ",{");
         audit_json_where(a, a->skips[i].channel, a->skips[i].epoch, out);
         field_write_number(out, "position", a->skips[i].position);
+        field_write_text(out, "key",
+                         a->skips[i].key != NULL ? a->skips[i].key : "");
         field_write_text(out, "reason", a->skips[i].reason);
         buf_add_char(out, '}');
     }

@@ -70,6 +70,7 @@ struct audit_skip {
     uint32_t channel;
     uint64_t epoch;
     uint64_t position;
+    char *key; /* NULL: not known. */
     char *reason;
 };
 

@@ -47,6 +47,8 @@ struct budget {
     uint64_t since_ms;
     struct budget_word window;
     struct budget_word last;
+    uint64_t last_ms; /* How long it was. */
+    struct budget_word sum;
     uint64_t limit; /* 0: none. */
     uint64_t
         best; /* What is served when the limit is too high; 0: not known. */
@@ -231,6 +233,7 @@ static void budget_close(struct budget *b)
     budget_move(b, elapsed_ms);
     budget_divide(b);
     b->last = b->window;
+    b->last_ms = elapsed_ms;
     b->window = (struct budget_word){0, 0};
     b->since_ms = b->now_ms;
 }
@@ -246,6 +249,8 @@ static void budget_count(struct budget *b, struct budget_host *h,
     h->requests += requests;
     b->window.requests += requests;
     b->window.throttled += throttled;
+    b->sum.requests += requests;
+    b->sum.throttled += throttled;
 }
 
 void budget_hear(struct budget *b, uint32_t host,
@@ -275,7 +280,8 @@ uint64_t budget_rate(const struct budget *b, uint32_t host)
 
 struct budget_state budget_state(const struct budget *b)
 {
-    return (struct budget_state){b->limit, b->last.requests, b->last.throttled};
+    return (struct budget_state){b->limit, b->last.requests, b->last.throttled,
+                                 b->last_ms, b->sum};
 }
 
 void budget_check(const struct budget *b)
@@ -294,5 +300,6 @@ void budget_check(const struct budget *b)
     CHECK(sum <= b->limit + b->host_count);
     CHECK(requests == b->window.requests);
     CHECK(b->window.throttled <= b->window.requests);
+    CHECK(b->sum.throttled <= b->sum.requests);
     CHECK(b->since_ms <= b->now_ms);
 }

@@ -42,12 +42,14 @@ void budget_hear(struct budget *b, uint32_t host,
 /* The rate that @host may have; 0: no limit. */
 uint64_t budget_rate(const struct budget *b, uint32_t host);
 
-/* For status: the job's limit (0: none), and what was asked and throttled in
- * the last window. */
+/* For status: the job's limit (0: none), what was asked and throttled in the
+ * last window, and since the beginning. */
 struct budget_state {
     uint64_t limit;
     uint64_t requests;
     uint64_t throttled;
+    uint64_t window_ms; /* How long the last one was; 0: there was none. */
+    struct budget_word sum;
 };
 struct budget_state budget_state(const struct budget *b);
 

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "coordinator/field.h"
 
+enum { CLAIM_STALE_TTLS = 3 };
+
 void claim_write(const struct claim *claim, struct buf *out)
 {
     CHECK(claim->job[0] != '\0' && claim->run[0] != '\0');
@@ -142,4 +144,42 @@ enum claim_verdict claim_decide(const struct claim *there,
         return CLAIM_TAKE;
     }
     return claim_judge(there, lease, why);
+}
+
+/* ---- Watching -------------------------------------------------------------
+ */
+
+static enum claim_lease claim_watch_again(struct claim_watch *w,
+                                          const struct claim_look *look)
+{
+    uint64_t ttl_ms = look->lease->ttl_ms;
+    uint64_t gap_ms = look->now_ms - w->looked_ms;
+
+    CHECK(look->now_ms >= w->looked_ms);
+    if (strcmp(w->etag, look->etag) != 0) {
+        return CLAIM_LEASE_RENEWED;
+    }
+    if (gap_ms <= ttl_ms + CLAIM_LOOK_MS) {
+        w->silent_ms += gap_ms;
+    }
+    return w->silent_ms > CLAIM_STALE_TTLS * ttl_ms ? CLAIM_LEASE_STALE
+                                                    : CLAIM_LEASE_HELD;
+}
+
+void claim_watch_take(struct claim_watch *w, const struct claim_look *look)
+{
+    size_t size = strlen(look->etag);
+
+    CHECK(size > 0 && size < sizeof(w->etag));
+    if (strcmp(look->lease->run, look->our_run) == 0) {
+        w->seen = CLAIM_LEASE_OURS;
+    } else if (look->lease->is_released) {
+        w->seen = CLAIM_LEASE_RELEASED;
+    } else if (w->etag[0] == '\0') {
+        w->seen = CLAIM_LEASE_HELD;
+    } else {
+        w->seen = claim_watch_again(w, look);
+    }
+    memcpy(w->etag, look->etag, size + 1);
+    w->looked_ms = look->now_ms;
 }

@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
+#include "coordinator/term.h"
 
 enum {
     CLAIM_NAME_MAX = 63,
@@ -51,9 +52,30 @@ enum claim_lease {
     CLAIM_LEASE_RELEASED, /* That job has ended. */
     CLAIM_LEASE_HELD,     /* Seen once, not released. */
     CLAIM_LEASE_RENEWED,  /* Changed while it was watched: it lives. */
-    CLAIM_LEASE_STALE,    /* Unchanged for longer than its ttl. */
+    CLAIM_LEASE_STALE,    /* Unchanged for three times its ttl. */
     CLAIM_LEASE_OURS,     /* Its run is ours: we have succeeded that job. */
 };
+
+/* The other job's lease, watched. Its silence counts only between two looks
+ * that were answered at most its ttl and CLAIM_LOOK_MS apart: while the store
+ * does not answer, who lives can't renew either. */
+enum { CLAIM_LOOK_MS = 200 }; /* What a watcher pauses between two looks. */
+
+struct claim_watch { /* Begins as zeros. */
+    enum claim_lease seen;
+    char etag[TERM_ETAG_MAX];
+    uint64_t looked_ms; /* The last look that was answered. */
+    uint64_t silent_ms; /* Time that counted, as the lease was unchanged. */
+};
+
+/* The lease was read at @now_ms: set @w->seen. @our_run is ours. */
+struct claim_look {
+    const struct term_lease *lease;
+    const char *etag;
+    const char *our_run;
+    uint64_t now_ms;
+};
+void claim_watch_take(struct claim_watch *w, const struct claim_look *look);
 
 enum claim_verdict {
     CLAIM_MINE,   /* It is exactly this run's claim: nothing to do. */

@@ -82,7 +82,7 @@ static void cursor_write_hosts(const struct dealt *d, uint32_t number,
     for (uint32_t i = 0; i < d->host_count; i++) {
         if (dealt_has_part(d, number, i)) {
             buf_print(out, "%s{\"number\":%u,\"ranks\":%u,\"weight\":%u}",
-                      comma, i, d->ranks[i], d->weights[i]);
+                      comma, i, dealt_ranks(d, number, i), d->weights[i]);
             comma = ",";
         }
     }

@@ -50,6 +50,8 @@ struct cursor_how {
     uint64_t seed;
 };
 void cursor_how_write(const struct cursor_how *how, struct buf *out);
+MUST_USE enum status cursor_how_read(struct bytes text, struct fault *why,
+                                     struct cursor_how *out); /* MALFORMED. */
 
 /* Where a channel's ledger stands. */
 struct cursor_progress {

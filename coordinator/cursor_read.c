@@ -229,6 +229,21 @@ static enum status cursor_take_how(const struct cursor_reader *r,
     return s;
 }
 
+enum status cursor_how_read(struct bytes text, struct fault *why,
+                            struct cursor_how *out)
+{
+    struct cursor_reader r = {"how", why};
+    struct json_doc *doc = NULL;
+    enum status s = json_parse(text, r.name, why, &doc);
+
+    *out = (struct cursor_how){0};
+    if (s == STATUS_OK) {
+        s = cursor_take_how(&r, json_root(doc), out);
+    }
+    json_destroy(&doc);
+    return s;
+}
+
 static enum status cursor_take_host(const struct cursor_reader *r,
                                     const struct json *v, uint64_t least,
                                     struct deal_host *out)

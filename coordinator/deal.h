@@ -120,6 +120,11 @@ struct deal_cursor {
 void deal_seek(const struct deal *d, uint32_t rank, struct deal_cursor *cursor);
 bool deal_next(struct deal_cursor *cursor, struct deal_unit *out);
 
+/* The @k-th unit that @rank reads, from 0, padding behind its own. false: it
+ * does not read so many. */
+bool deal_at(const struct deal *d, uint32_t rank, uint64_t k,
+             struct deal_unit *out);
+
 /* Walk what @host brings: the union of its ranks, by catalog index, each
  * object once (File mode). Of an object of which the host has only ranges
  * this is the span from the first to the last of them. */

@@ -100,29 +100,34 @@ void deal_seek(const struct deal *d, uint32_t rank, struct deal_cursor *cursor)
     *cursor = (struct deal_cursor){.deal = d, .rank = rank};
 }
 
-bool deal_next(struct deal_cursor *cursor, struct deal_unit *out)
+bool deal_at(const struct deal *d, uint32_t rank, uint64_t k,
+             struct deal_unit *out)
 {
-    const struct deal *d = cursor->deal;
-    uint64_t own = deal_own(d, cursor->rank);
-    uint64_t k = cursor->next;
+    uint64_t own = deal_own(d, rank);
     uint64_t lent;
     uint32_t lender;
 
     if (k < own) {
-        *out = deal_unit_of(d, deal_own_id(d, cursor->rank, k));
-        cursor->next++;
+        *out = deal_unit_of(d, deal_own_id(d, rank, k));
         return true;
     }
     if (d->even != DEAL_EVEN_PAD || k >= d->even_count) {
         return false;
     }
-    lender = deal_lender(d, cursor->rank);
+    lender = deal_lender(d, rank);
     lent = deal_own(d, lender);
     CHECK(lent > 0);
     *out = deal_unit_of(d, deal_own_id(d, lender, (k - own) % lent));
     out->is_padding = true;
-    cursor->next++;
     return true;
+}
+
+bool deal_next(struct deal_cursor *cursor, struct deal_unit *out)
+{
+    bool is_there = deal_at(cursor->deal, cursor->rank, cursor->next, out);
+
+    cursor->next += is_there;
+    return is_there;
 }
 
 void deal_host_seek(const struct deal *d, uint32_t host,

@@ -55,6 +55,15 @@ static void dealt_write_host(const struct dealt *d, const char *run,
     buf_fini(&text);
 }
 
+enum { DEALT_DYNAMIC = 1, DEALT_STREAM = 2, DEALT_SINGLE = 4 };
+
+static uint64_t dealt_flags(const struct dealt_channel *c)
+{
+    return (c->is_dynamic ? DEALT_DYNAMIC : 0U) |
+           (c->is_stream ? DEALT_STREAM : 0U) |
+           (c->is_single ? DEALT_SINGLE : 0U);
+}
+
 static void dealt_write_channel(const struct dealt *d,
                                 const struct dealt_channel *c, struct buf *out)
 {
@@ -64,7 +73,7 @@ static void dealt_write_channel(const struct dealt *d,
     varint_write_text(c->name, out);
     varint_write_text(c->catalog, out);
     varint_write_text(c->how, out);
-    varint_write(c->is_dynamic, out);
+    varint_write(dealt_flags(c), out);
     varint_write(c->positions, out);
     varint_write(c->epochs, out);
     varint_write(c->first_epoch, out);
@@ -226,12 +235,12 @@ static bool dealt_read_channel(struct bytes *in, struct dealt_copy *copy,
 {
     struct dealt_channel *c = &copy->dealt.channels[number];
     uint64_t ranks = dealt_rank_count(&copy->dealt);
-    uint64_t is_dynamic;
+    uint64_t flags;
 
     if (!varint_read_text(in, WIRE_NAME_MAX, &c->name) ||
         !varint_read_text(in, WIRE_TEXT_MAX, &c->catalog) ||
         !varint_read_text(in, WIRE_TEXT_MAX, &c->how) ||
-        !varint_read(in, &is_dynamic) || is_dynamic > 1 ||
+        !varint_read(in, &flags) || flags > 7 ||
         !varint_read(in, &c->positions) || !varint_read(in, &c->epochs) ||
         !varint_read(in, &c->first_epoch) || !varint_read(in, &c->step_units) ||
         !varint_read(in, &c->skips) ||
@@ -239,7 +248,9 @@ static bool dealt_read_channel(struct bytes *in, struct dealt_copy *copy,
         !dealt_base_is_good(c->base)) {
         return false;
     }
-    c->is_dynamic = is_dynamic == 1;
+    c->is_dynamic = (flags & DEALT_DYNAMIC) != 0;
+    c->is_stream = (flags & DEALT_STREAM) != 0;
+    c->is_single = (flags & DEALT_SINGLE) != 0;
     if (c->is_dynamic || !dealt_fits_ledger(c)) {
         return dealt_fits_ledger(c);
     }
@@ -317,4 +328,12 @@ bool dealt_has_part(const struct dealt *d, uint32_t number, uint32_t host)
         }
     }
     return false;
+}
+
+uint32_t dealt_ranks(const struct dealt *d, uint32_t number, uint32_t host)
+{
+    if (!dealt_has_part(d, number, host)) {
+        return 0;
+    }
+    return d->channels[number].is_single ? 1 : d->ranks[host];
 }

@@ -21,6 +21,9 @@ struct dealt_channel {
     struct bytes name;
     struct bytes catalog; /* Its name: the hash of its content. */
     bool is_dynamic;
+    bool is_stream; /* Static, and leased while the command runs all the
+                       same. */
+    bool is_single; /* A host counts as one rank. */
     uint64_t positions;
     uint64_t epochs;      /* How many this run goes through; */
     uint64_t first_epoch; /* its order's number of the first one. */
@@ -56,5 +59,8 @@ void dealt_destroy(struct dealt_copy **copy);
 
 /* Whether @host has a part in channel @number. */
 bool dealt_has_part(const struct dealt *d, uint32_t number, uint32_t host);
+
+/* How many ranks @host has in channel @number. */
+uint32_t dealt_ranks(const struct dealt *d, uint32_t number, uint32_t host);
 
 #endif /* COORDINATOR_DEALT_H */

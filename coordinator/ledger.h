@@ -20,7 +20,7 @@
  *
  * When a host is lost, what its leases had left is free again. When nothing
  * is free, a straggler is asked for the tail that it has not begun
- * (want_end); that is dealt anew only once the holder has given it back.
+ * (want_end); once that is given back, those who have nothing come first.
  *
  * Each change is an entry. The functions decide, apply and note entries;
  * ledger_apply() makes the same change elsewhere: who has replayed them goes

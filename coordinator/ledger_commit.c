@@ -80,6 +80,7 @@ enum status ledger_give_back(struct ledger *l, const struct ledger_word *word)
 {
     struct ledger_held *held = ledger_holding(l, word);
     struct range tail;
+    uint32_t rank;
 
     ledger_set_now(l, word->now_ms);
     if (held == NULL) {
@@ -95,8 +96,10 @@ enum status ledger_give_back(struct ledger *l, const struct ledger_word *word)
     if (tail.first < held->top) {
         return STATUS_INVALID;
     }
+    rank = held->rank;
     ledger_do(l, &(struct ledger_entry){
                      .type = LEDGER_CUT, .lease = word->lease, .range = tail});
+    ledger_gave_back(l, rank);
     ledger_settle(l);
     return STATUS_OK;
 }

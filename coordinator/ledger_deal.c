@@ -78,7 +78,8 @@ enum status ledger_want(struct ledger *l, const struct ledger_want *want,
     if (l->ranks[want->rank].lease_count == LEDGER_RANK_LEASES_MAX) {
         return STATUS_FULL;
     }
-    if (!ledger_pick(l, want->rank, most, &part)) {
+    if (ledger_yields(l, want->rank) ||
+        !ledger_pick(l, want->rank, most, &part)) {
         ledger_starve(l, want->rank);
         return STATUS_EMPTY;
     }

@@ -32,7 +32,8 @@ struct ledger_rank {
     struct ledger_pace pace;
     uint32_t host;
     uint8_t lease_count;
-    bool is_hungry; /* Has nothing, and asked in vain. */
+    bool is_hungry;     /* Has nothing, and asked in vain. */
+    uint64_t yields_ms; /* It gave a tail back: others come first until then. */
 };
 
 /* hosts[host_count] is the head of the ring of live hosts, which stand in the
@@ -105,6 +106,7 @@ struct ledger {
     uint64_t live_weight; /* Of each live rank. */
     uint64_t mean_rate;   /* At weight 100. */
     uint64_t hungry;
+    uint64_t starved_ms;  /* When nothing was there for one of them, last. */
     uint64_t straggle_ms; /* When stragglers are looked for next. */
     uint32_t straggle_slot;
 
@@ -164,6 +166,8 @@ uint64_t ledger_pace_ms(const struct ledger *l, uint32_t rank, uint64_t units);
 void ledger_feed(struct ledger *l, uint32_t rank); /* Hungry no more. */
 void ledger_starve(struct ledger *l, uint32_t rank);
 void ledger_straggle(struct ledger *l);
+void ledger_gave_back(struct ledger *l, uint32_t rank);
+bool ledger_yields(const struct ledger *l, uint32_t rank);
 uint64_t ledger_straggle_timer_ms(const struct ledger *l);
 
 /* ledger_time.c */

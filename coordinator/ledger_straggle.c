@@ -2,7 +2,12 @@
 /* Stragglers, where all is dealt and some rank has nothing: the lease whose
  * rest takes longest is asked for half of that. At each turn a few thousand
  * slots are looked at, in chunks, and of each chunk at most one lease is
- * asked, so that a turn costs the same with any number of leases. */
+ * asked, so that a turn costs the same with any number of leases.
+ *
+ * What has come back is for those who have nothing: a rank that holds a lease
+ * or has just given a tail back asks sooner than they do, often with the very
+ * same word, and has to wait. Not for ever: who is hungry may have stopped to
+ * ask. */
 
 #include "coordinator/ledger_state.h"
 
@@ -12,6 +17,7 @@ enum {
     LEDGER_TURNS = 4,  /* In run_ms. */
     LEDGER_WORTH = 16, /* A rest of less than run_ms over this is left. */
     LEDGER_REST_MIN = 2,
+    LEDGER_YIELD_PART = 2, /* Of lease_ms: so long the hungry come first. */
 };
 
 void ledger_feed(struct ledger *l, uint32_t rank)
@@ -29,8 +35,11 @@ static bool ledger_takes_back(const struct ledger *l)
 
 void ledger_starve(struct ledger *l, uint32_t rank)
 {
-    if (!ledger_takes_back(l) || l->ranks[rank].lease_count > 0 ||
-        l->ranks[rank].is_hungry) {
+    if (!ledger_takes_back(l) || l->ranks[rank].lease_count > 0) {
+        return;
+    }
+    l->starved_ms = ledger_free(l) == 0 ? l->now_ms : l->starved_ms;
+    if (l->ranks[rank].is_hungry) {
         return;
     }
     if (l->hungry == 0) {
@@ -38,6 +47,26 @@ void ledger_starve(struct ledger *l, uint32_t rank)
     }
     l->ranks[rank].is_hungry = true;
     l->hungry++;
+}
+
+static uint64_t ledger_yield_ms(const struct ledger *l)
+{
+    return l->lease_ms / LEDGER_YIELD_PART;
+}
+
+void ledger_gave_back(struct ledger *l, uint32_t rank)
+{
+    l->ranks[rank].yields_ms = l->now_ms + ledger_yield_ms(l);
+}
+
+/* Whether what is free is for others than @rank. */
+bool ledger_yields(const struct ledger *l, uint32_t rank)
+{
+    const struct ledger_rank *r = &l->ranks[rank];
+
+    return l->hungry > r->is_hungry &&
+           l->now_ms - l->starved_ms < ledger_yield_ms(l) &&
+           (r->lease_count > 0 || l->now_ms < r->yields_ms);
 }
 
 /* How long the rest of @held takes, 0 if it is not worth the asking. */

@@ -47,6 +47,12 @@ static void record_write_body(const struct record *r, struct buf *out)
         varint_write_text(r->over.host, out);
         varint_write_text(r->over.reason, out);
         break;
+    case RECORD_DONE:
+        varint_write(r->done.number, out);
+        varint_write(r->done.exit_code, out);
+        varint_write(r->done.status, out);
+        varint_write_text(r->done.reason, out);
+        break;
     case RECORD_TYPES:
         UNREACHABLE("no such record");
     }
@@ -126,6 +132,11 @@ static bool record_read_body(struct bytes *in, struct record *r,
                record_read_32(in, &r->over.exit_code) &&
                varint_read_text(in, RECORD_NAME_MAX, &r->over.host) &&
                varint_read_text(in, RECORD_REASON_MAX, &r->over.reason);
+    case RECORD_DONE:
+        return record_read_32(in, &r->done.number) &&
+               record_read_32(in, &r->done.exit_code) &&
+               varint_read(in, &r->done.status) &&
+               varint_read_text(in, RECORD_REASON_MAX, &r->done.reason);
     case RECORD_TYPES:
         break;
     }

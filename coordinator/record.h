@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The coordinator's records, as the journal keeps them: what was dealt, what
- * each ledger decided, which processes were here, how the job ended.
+ * each ledger decided, which processes were here, how they and the job ended.
  *
  * Views point into the bytes that were read. No I/O. */
 
@@ -22,6 +22,7 @@ enum record_type {
     RECORD_HOST,     /* A process has come in for a host. */
     RECORD_SKIPPED,  /* Why a unit was skipped. */
     RECORD_OVER,     /* The job's outcome. */
+    RECORD_DONE,     /* A host has ended, and how. */
     RECORD_TYPES,
 };
 
@@ -65,6 +66,13 @@ struct record_over {
     struct bytes reason;
 };
 
+struct record_done {
+    uint32_t number;
+    uint32_t exit_code;
+    uint64_t status; /* An enum status. */
+    struct bytes reason;
+};
+
 struct record {
     enum record_type type;
     union {
@@ -73,6 +81,7 @@ struct record {
         struct record_host host;
         struct record_skipped skipped;
         struct record_over over;
+        struct record_done done;
     };
 };
 

@@ -10,6 +10,15 @@
 #include "base/mem.h"
 #include "coordinator/reign_state.h"
 
+const char *reign_state_word(enum reign_state s)
+{
+    static const char *const words[] = {"recovering", "loading", "serving",
+                                        "deposed", "broken"};
+
+    CHECK(s <= REIGN_BROKEN);
+    return words[s];
+}
+
 static void reign_copy_session(struct reign *r)
 {
     struct session_options *o = &r->options.session;
@@ -48,11 +57,13 @@ struct reign *reign_new(const struct reign_options *options)
     r->options.session.keeps_end = true;
     reign_copy_session(r);
     r->now_ms = options->session.now_ms;
+    r->began_ms = r->now_ms;
     r->session_timer_ms = REIGN_NEVER;
     r->load_ms = REIGN_NEVER;
     r->timer_ms = REIGN_NEVER;
     r->incarnations =
         mem_new(options->session.host_count, sizeof(*r->incarnations));
+    r->dones = mem_new(options->session.host_count, sizeof(*r->dones));
     r->journal = journal_new(&(struct journal_options){
         .run = options->session.run,
         .term = options->session.term,
@@ -88,8 +99,10 @@ void reign_destroy(struct reign **r)
     }
     for (uint32_t i = 0; i < old->options.session.host_count; i++) {
         free(old->incarnations[i]);
+        free(old->dones[i].reason);
     }
     free(old->incarnations);
+    free(old->dones);
     reign_free_session(old);
     for (uint32_t i = 0; i < REIGN_ASKS_MAX; i++) {
         buf_fini(&old->asks[i].text);
@@ -138,8 +151,9 @@ void reign_append(struct reign *r, const struct record *record)
     record_write(record, &r->record);
     r->mark = journal_append(r->journal, buf_bytes(&r->record));
     r->has_appended = true;
-    if (record->type != RECORD_LEDGER ||
-        record->ledger.entry.type != LEDGER_COMMIT) {
+    if (record->type == RECORD_LEDGER
+            ? record->ledger.entry.type != LEDGER_COMMIT
+            : record->type != RECORD_DONE) {
         r->firm_mark = r->mark;
     }
 }
@@ -333,6 +347,8 @@ static void reign_take(struct reign *r, const struct reign_event *event)
     case REIGN_EVENT_MESSAGE:
         if (r->state == REIGN_SERVING) {
             reign_take_message(r, event);
+        } else if (event->message->type == WIRE_ASK) {
+            reign_take_ask(r, event);
         }
         break;
     case REIGN_EVENT_BAD:
@@ -429,7 +445,10 @@ static uint64_t reign_timer_ms(const struct reign *r)
 {
     uint64_t next_ms = r->journal_timer_ms;
 
-    if (r->state == REIGN_DEPOSED || r->state == REIGN_BROKEN) {
+    if (r->state == REIGN_BROKEN) {
+        return r->session_timer_ms;
+    }
+    if (r->state == REIGN_DEPOSED) {
         return REIGN_NEVER;
     }
     if (r->session_timer_ms < next_ms) {
@@ -472,18 +491,21 @@ void reign_step(struct reign *r, const struct reign_event *event,
     r->sent_count = 0;
     r->request_count = 0;
     r->do_prepare = REIGN_PREPARE_NOTHING;
-    if (r->state != REIGN_DEPOSED && r->state != REIGN_BROKEN) {
+    if (r->state == REIGN_BROKEN) {
+        reign_take_broken(r, event);
+    } else if (r->state != REIGN_DEPOSED) {
         reign_wake(r);
         reign_take(r, event);
         reign_settle(r);
+    }
+    if (r->state == REIGN_BROKEN && !r->is_broken_told) {
+        reign_break(r);
     }
     if (event->until_ms != 0 && r->now_ms >= event->until_ms) {
         reign_hold_tongue(r);
     }
     fx->sends = r->sends;
-    fx->send_count = r->state == REIGN_DEPOSED || r->state == REIGN_BROKEN
-                         ? 0
-                         : r->send_count;
+    fx->send_count = r->state == REIGN_DEPOSED ? 0 : r->send_count;
     fx->do_prepare = r->do_prepare;
     fx->requests = r->requests;
     fx->request_count = r->request_count;

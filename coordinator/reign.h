@@ -6,7 +6,10 @@
  *   LOADING     an earlier coordinator was here: what it dealt is looked for
  *   SERVING     session, ledgers and journal do their work
  *   DEPOSED     another host has written the journal: this one stops
- *   BROKEN      what is stored can't be read: reign_fault()
+ *   BROKEN      what is stored can't be read: reign_fault(), which everybody
+ *               who still asks is told with END
+ *
+ * Who asks for the state of the job is answered in all of them but DEPOSED.
  *
  * What a ledger decides is appended to the journal, and nobody is told of it
  * before that is durable: a GRANT message waits for the entries that it
@@ -32,6 +35,7 @@
 #include "coordinator/journal.h"
 #include "coordinator/ledger.h"
 #include "coordinator/session.h"
+#include "proto/net.h"
 
 struct reign;
 
@@ -78,6 +82,7 @@ struct reign_event {
     const char *text;
     const struct dealt *dealt;
     const struct journal_event *stored; /* Its type and time are set here. */
+    const struct net_counts *net;       /* For who asks; NULL: not known. */
 };
 
 enum reign_prepare { REIGN_PREPARE_NOTHING, REIGN_LOAD, REIGN_MAKE };
@@ -99,6 +104,7 @@ void reign_step(struct reign *r, const struct reign_event *event,
                 struct reign_effects *fx);
 
 enum reign_state reign_state(const struct reign *r);
+const char *reign_state_word(enum reign_state s);
 const char *reign_fault(const struct reign *r);
 
 /* NULL until SERVING. For MAKE: what the hosts have said of themselves. */
@@ -107,8 +113,10 @@ const struct session *reign_session(const struct reign *r);
 /* Channel @number's ledger; NULL: there is none (yet). */
 const struct ledger *reign_ledger(const struct reign *r, uint32_t number);
 
-/* Append the state of the whole job as JSON (docs/status.md). */
-void reign_report(const struct reign *r, struct buf *out);
+/* Append the state of the whole job as JSON (docs/status.md), with what the
+ * network has met; NULL: not known. */
+void reign_report(const struct reign *r, const struct net_counts *net,
+                  struct buf *out);
 
 void reign_check(const struct reign *r);
 

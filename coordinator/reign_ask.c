@@ -61,11 +61,13 @@ void reign_take_ask(struct reign *r, const struct reign_event *event)
         .peer = event->peer, .term = m->term, .number = m->ask.number};
 
     if (m->ask.what == WIRE_ASK_CURSOR) {
-        reign_keep_ask(r, &asked);
+        if (r->state == REIGN_SERVING) {
+            reign_keep_ask(r, &asked);
+        }
         return;
     }
     buf_clear(&r->report);
-    reign_report(r, &r->report);
+    reign_report(r, event->net, &r->report);
     reign_answer(r, &asked, &r->report);
 }
 

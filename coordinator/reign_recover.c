@@ -10,7 +10,7 @@
 #include "base/varint.h"
 #include "coordinator/reign_state.h"
 
-enum { REIGN_STATE_VERSION = 1 };
+enum { REIGN_STATE_VERSION = 2, REIGN_EXIT_CODE_MAX = 255 };
 
 void reign_take_found(struct reign *r)
 {
@@ -61,11 +61,10 @@ static uint64_t *reign_pack_bounds(const struct dealt *d, uint32_t number)
     }
     to = mem_new(ranks + 1, sizeof(*to));
     for (uint32_t i = 0; i < d->host_count; i++) {
-        for (uint32_t k = 0; k < d->ranks[i]; k++, rank++) {
-            if (dealt_has_part(d, number, i)) {
-                to[count++] = from[rank];
-            }
+        for (uint32_t k = 0; k < dealt_ranks(d, number, i); k++) {
+            to[count++] = from[rank + k];
         }
+        rank += d->ranks[i];
     }
     to[count] = from[ranks];
     return to;
@@ -82,7 +81,7 @@ static void reign_make_ledger(struct reign *r, const struct dealt *d,
     r->first_ranks[number] = mem_new(d->host_count, sizeof(uint32_t));
     for (uint32_t i = 0; i < d->host_count; i++) {
         r->first_ranks[number][i] = first;
-        ranks[i] = dealt_has_part(d, number, i) ? d->ranks[i] : 0;
+        ranks[i] = dealt_ranks(d, number, i);
         first += ranks[i];
     }
     r->ledgers[number] = ledger_new(&(struct ledger_options){
@@ -122,7 +121,7 @@ static void reign_write_ranks(const struct reign *r, uint32_t number,
     const struct dealt *d = r->dealt;
 
     for (uint32_t i = 0; i < d->host_count; i++) {
-        varint_write(dealt_has_part(d, number, i) ? d->ranks[i] : 0, out);
+        varint_write(dealt_ranks(d, number, i), out);
     }
 }
 
@@ -161,11 +160,19 @@ static void reign_note_plan(struct reign *r, uint32_t number)
     ranges_destroy(&base);
 }
 
+static void reign_forget_done(struct reign *r, uint32_t host)
+{
+    free(r->dones[host].reason);
+    r->dones[host] = (struct reign_done){.is_done = false};
+}
+
+/* A process that has ended does not come back: this is another one. */
 static void reign_set_incarnation(struct reign *r, uint32_t host,
                                   struct bytes text)
 {
     free(r->incarnations[host]);
     r->incarnations[host] = mem_copy_text(text.at, text.size);
+    reign_forget_done(r, host);
 }
 
 void reign_note_host(struct reign *r, uint32_t host)
@@ -186,6 +193,43 @@ void reign_note_host(struct reign *r, uint32_t host)
                  });
 }
 
+static struct record reign_record_done(const struct reign *r, uint32_t host)
+{
+    const struct reign_done *d = &r->dones[host];
+
+    return (struct record){.type = RECORD_DONE,
+                           .done = {.number = host,
+                                    .status = d->status,
+                                    .exit_code = (uint32_t)d->exit_code,
+                                    .reason = bytes_of(d->reason)}};
+}
+
+void reign_note_done(struct reign *r, uint32_t host)
+{
+    struct session_host h = session_host(r->session, host);
+    struct record record;
+
+    CHECK(h.phase == WIRE_PHASE_DONE);
+    reign_forget_done(r, host);
+    r->dones[host] =
+        (struct reign_done){true, h.status, h.exit_code,
+                            mem_copy(h.reason != NULL ? h.reason : "")};
+    record = reign_record_done(r, host);
+    reign_append(r, &record);
+}
+
+static void reign_find_done(struct reign *r, const struct record_done *done)
+{
+    reign_forget_done(r, done->number);
+    r->dones[done->number] = (struct reign_done){
+        true,
+        done->status <= STATUS_STOPPED ? (enum status)done->status
+                                       : STATUS_INVALID,
+        done->exit_code <= REIGN_EXIT_CODE_MAX ? (int)done->exit_code
+                                               : REIGN_EXIT_CODE_MAX,
+        mem_copy_text(done->reason.at, done->reason.size)};
+}
+
 void reign_note_plans(struct reign *r)
 {
     for (uint32_t i = 0; i < r->dealt->channel_count; i++) {
@@ -201,6 +245,9 @@ void reign_note_plans(struct reign *r)
             for (uint32_t c = 0;
                  phase != WIRE_PHASE_LOST && c < r->dealt->channel_count; c++) {
                 ledger_enter(r->ledgers[c], i, r->now_ms);
+            }
+            if (phase == WIRE_PHASE_DONE) {
+                reign_note_done(r, i);
             }
         }
     }
@@ -225,17 +272,32 @@ static void reign_write_end(const struct reign *r, struct buf *out)
     buf_fini(&text);
 }
 
+static void reign_write_hosts(const struct reign *r, struct buf *out)
+{
+    struct buf text = {0};
+
+    for (uint32_t i = 0; i < r->options.session.host_count; i++) {
+        varint_write_text(
+            bytes_of(r->incarnations[i] != NULL ? r->incarnations[i] : ""),
+            out);
+        buf_clear(&text);
+        if (r->dones[i].is_done) {
+            struct record record = reign_record_done(r, i);
+
+            record_write(&record, &text);
+        }
+        varint_write_text(buf_bytes(&text), out);
+    }
+    buf_fini(&text);
+}
+
 void reign_write_state(const struct reign *r, struct buf *out)
 {
     uint32_t count = r->dealt != NULL ? r->dealt->channel_count : 0;
     struct buf ledger = {0};
 
     varint_write(REIGN_STATE_VERSION, out);
-    for (uint32_t i = 0; i < r->options.session.host_count; i++) {
-        varint_write_text(
-            bytes_of(r->incarnations[i] != NULL ? r->incarnations[i] : ""),
-            out);
-    }
+    reign_write_hosts(r, out);
     varint_write(count, out);
     for (uint32_t i = 0; i < count; i++) {
         buf_clear(&ledger);
@@ -251,13 +313,24 @@ void reign_write_state(const struct reign *r, struct buf *out)
 
 static bool reign_read_hosts(struct reign *r, struct bytes *in)
 {
+    struct record record;
     struct bytes text;
+    struct bytes done;
 
     for (uint32_t i = 0; i < r->options.session.host_count; i++) {
-        if (!varint_read_text(in, WIRE_NAME_MAX, &text)) {
+        if (!varint_read_text(in, WIRE_NAME_MAX, &text) ||
+            !varint_read_text(in, JOURNAL_RECORD_MAX, &done)) {
             return false;
         }
         reign_set_incarnation(r, i, text);
+        if (done.size == 0) {
+            continue;
+        }
+        if (record_read(done, &r->fault, &record) != STATUS_OK ||
+            record.type != RECORD_DONE || record.done.number != i) {
+            return false;
+        }
+        reign_find_done(r, &record.done);
     }
     return true;
 }
@@ -335,6 +408,9 @@ static enum status reign_apply(struct reign *r, const struct record *record,
         reign_set_incarnation(r, record->host.number, record->host.incarnation);
     } else if (record->type == RECORD_OVER) {
         reign_find_end(r, record);
+    } else if (record->type == RECORD_DONE &&
+               record->done.number < r->options.session.host_count) {
+        reign_find_done(r, &record->done);
     } else if (record->type == RECORD_LEDGER) {
         if (r->dealt == NULL || channel >= r->dealt->channel_count) {
             return fault_set(&r->fault, STATUS_MALFORMED,
@@ -373,16 +449,25 @@ static enum status reign_apply_all(struct reign *r, bool *has_plan)
 static void reign_new_session(struct reign *r)
 {
     struct session_options options = r->options.session;
+    struct session_done *done = mem_new(options.host_count, sizeof(*done));
     struct session_outcome ended = {.status = r->ended.status,
                                     .exit_code = r->ended.exit_code,
                                     .host = r->ended.host,
                                     .reason = r->ended.reason};
 
+    for (uint32_t i = 0; i < options.host_count; i++) {
+        const struct reign_done *d = &r->dones[i];
+
+        done[i] = (struct session_done){d->is_done, d->status, d->exit_code,
+                                        d->reason};
+    }
+    options.done = done;
     options.now_ms = r->now_ms;
     options.resumed = r->dealt != NULL ? r->dealt->shares : NULL;
     options.incarnations = (const char *const *)r->incarnations;
     options.ended = r->has_ended ? &ended : NULL;
     r->session = session_new(&options);
+    free(done);
     r->session_timer_ms = r->now_ms;
 }
 

@@ -88,20 +88,71 @@ static void reign_report_journal(const struct reign *r, struct buf *out)
     buf_add_char(out, '}');
 }
 
-void reign_report(const struct reign *r, struct buf *out)
+static void reign_report_net(const struct net_counts *net, struct buf *out)
+{
+    field_write_key(out, "net");
+    buf_add_char(out, '{');
+#define X(name, meaning) field_write_number(out, #name, net->name);
+    NET_COUNTS_MAP(X)
+#undef X
+    buf_add_char(out, '}');
+}
+
+/* Nothing is known of the hosts yet, or ever. */
+static void reign_report_head(const struct reign *r, struct buf *out)
+{
+    const struct session_options *o = &r->options.session;
+
+    buf_add_char(out, '{');
+    field_write_text(out, "job", o->job_name);
+    field_write_text(out, "run", o->run);
+    field_write_number(out, "term", o->term);
+    field_write_text(out, "leader", o->leader);
+    field_write_text(out, "phase", reign_state_word(r->state));
+    field_write_number(out, "since_ms", r->now_ms - r->began_ms);
+    field_write_text(out, "detail", "totals");
+    field_write_key(out, "hosts");
+    buf_add_text(out, "[]");
+    field_write_key(out, "outcome");
+    if (r->state != REIGN_BROKEN) {
+        buf_add_text(out, "null");
+        return;
+    }
+    buf_add_char(out, '{');
+    field_write_text(out, "status", status_name(STATUS_MALFORMED));
+    field_write_number(out, "exit_code",
+                       (uint64_t)status_exit_code(STATUS_MALFORMED));
+    field_write_text(out, "host", "");
+    field_write_text(out, "reason", r->told.text);
+    buf_add_char(out, '}');
+}
+
+static void reign_report_ledgers(const struct reign *r, struct buf *out)
 {
     uint32_t count = r->dealt != NULL ? r->dealt->channel_count : 0;
 
-    CHECK(r->session != NULL);
-    session_report(r->session, out);
-    CHECK(out->size > 0 && out->at[out->size - 1] == '}');
-    out->size--;
     field_write_key(out, "ledgers");
     buf_add_char(out, '[');
     for (uint32_t i = 0; i < count; i++) {
         reign_report_ledger(r, i, out);
     }
     buf_add_char(out, ']');
+}
+
+void reign_report(const struct reign *r, const struct net_counts *net,
+                  struct buf *out)
+{
+    if (r->session == NULL) {
+        reign_report_head(r, out);
+    } else {
+        session_report(r->session, out);
+        CHECK(out->size > 0 && out->at[out->size - 1] == '}');
+        out->size--;
+        reign_report_ledgers(r, out);
+    }
     reign_report_journal(r, out);
+    if (net != NULL) {
+        reign_report_net(net, out);
+    }
     buf_add_char(out, '}');
 }

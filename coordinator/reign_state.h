@@ -35,6 +35,14 @@ struct reign_wait {
     uint32_t post;
 };
 
+/* How a host has ended, as the journal tells it or will. */
+struct reign_done {
+    bool is_done;
+    enum status status;
+    int exit_code;
+    char *reason;
+};
+
 /* A question for the cursor, answered once that is durable. */
 enum { REIGN_ASKS_MAX = 8 };
 struct reign_ask {
@@ -55,6 +63,8 @@ struct reign {
     } own;
     enum reign_state state;
     struct fault fault;
+    struct fault told; /* BROKEN: the same, as everybody is told. */
+    uint64_t began_ms;
     uint64_t now_ms;
     uint64_t wall_ms;
     uint64_t timer_ms; /* When the last step asked to be stepped again. */
@@ -64,7 +74,7 @@ struct reign {
     bool wants_snapshot;
     bool has_appended;
     uint64_t mark;      /* Of the last record appended; */
-    uint64_t firm_mark; /* of the last that was not just a commit. */
+    uint64_t firm_mark; /* of the last that GRANTs tell of but commits. */
 
     /* Found by the recovery, until LOADING is over. */
     struct buf found;    /* Records, each behind term and size. */
@@ -77,7 +87,8 @@ struct reign {
     uint64_t session_timer_ms;
     uint64_t load_ms;          /* LOADING: when to look again. */
     const struct dealt *dealt; /* Borrowed; NULL until it is known. */
-    char **incarnations;       /* By host: the process that was last let in. */
+    char **incarnations;       /* By host: the process that was last let in, */
+    struct reign_done *dones;  /* and how it has ended. */
     struct ledger *ledgers[WIRE_CHANNELS_MAX];
     uint32_t *first_ranks[WIRE_CHANNELS_MAX]; /* By host: its first rank among
                                             those that have a part in it. */
@@ -90,9 +101,10 @@ struct reign {
 
     struct reign_ask asks[REIGN_ASKS_MAX];
 
-    bool has_ended;    /* The outcome is in the journal; */
-    uint64_t end_mark; /* durable with this mark; 0: it was found there. */
-    bool is_end_told;  /* To the session. */
+    bool has_ended;      /* The outcome is in the journal; */
+    uint64_t end_mark;   /* durable with this mark; 0: it was found there. */
+    bool is_end_told;    /* To the session; */
+    bool is_broken_told; /* so is that nothing can be written any more. */
     bool is_over;
     struct {
         enum status status;
@@ -128,6 +140,10 @@ struct wire_message *reign_say(struct reign *r, uint64_t peer,
 void reign_take_ask(struct reign *r, const struct reign_event *event);
 void reign_answer_asks(struct reign *r);
 
+/* reign_broken.c: the end that nothing can be written of. */
+void reign_break(struct reign *r);
+void reign_take_broken(struct reign *r, const struct reign_event *event);
+
 /* reign_recover.c: what the journal holds, and what becomes of it. */
 void reign_take_found(struct reign *r);
 void reign_go_on(struct reign *r);
@@ -135,6 +151,7 @@ void reign_begin(struct reign *r, const struct dealt *dealt);
 void reign_make_ledgers(struct reign *r, const struct dealt *dealt);
 void reign_note_plans(struct reign *r);
 void reign_note_host(struct reign *r, uint32_t host);
+void reign_note_done(struct reign *r, uint32_t host);
 void reign_write_state(const struct reign *r, struct buf *out);
 
 /* reign_work.c: WORK and GRANT. */

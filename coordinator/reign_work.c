@@ -101,6 +101,15 @@ void reign_forget_host(struct reign *r, uint32_t host)
 /* ---- What became of hosts --------------------------------------------------
  */
 
+/* Whether the hosts have their shares as files: what becomes of those, only
+ * the command's end tells. */
+static bool reign_has_shares(const struct reign *r, uint32_t number)
+{
+    const struct dealt_channel *c = &r->dealt->channels[number];
+
+    return !c->is_dynamic && !c->is_stream;
+}
+
 /* Static: the share of each rank is its lease from the start. */
 static void reign_grant_shares(struct reign *r, uint32_t host)
 {
@@ -109,13 +118,13 @@ static void reign_grant_shares(struct reign *r, uint32_t host)
                                    .now_ms = r->now_ms};
         struct ledger_lease lease;
 
-        if (r->dealt->channels[i].is_dynamic ||
-            !dealt_has_part(r->dealt, i, host)) {
+        if (!reign_has_shares(r, i)) {
             continue;
         }
-        for (uint32_t k = 0; k < r->dealt->ranks[host]; k++, want.rank++) {
+        for (uint32_t k = dealt_ranks(r->dealt, i, host); k > 0; k--) {
             while (ledger_want(r->ledgers[i], &want, &lease) == STATUS_OK) {
             }
+            want.rank++;
         }
     }
 }
@@ -126,7 +135,7 @@ static void reign_commit_shares(struct reign *r, uint32_t host)
         struct ledger_lease lease;
         uint64_t after = 0;
 
-        while (!r->dealt->channels[i].is_dynamic &&
+        while (reign_has_shares(r, i) &&
                ledger_next_lease(r->ledgers[i], host, after, &lease)) {
             enum status s = ledger_commit(
                 r->ledgers[i], &(struct ledger_word){host, lease.number,
@@ -176,6 +185,10 @@ static void reign_take_notice(struct reign *r,
     }
     for (uint32_t i = 0; is_gone && i < r->dealt->channel_count; i++) {
         ledger_lose(r->ledgers[i], host, r->now_ms);
+        reign_append_entries(r, i);
+    }
+    if (is_gone && session_host(r->session, host).phase == WIRE_PHASE_DONE) {
+        reign_note_done(r, host); /* Behind all that its end commits. */
     }
 }
 
@@ -295,7 +308,7 @@ static void reign_take_wants(struct reign *r, uint32_t channel, uint32_t host)
                                    .now_ms = r->now_ms};
         struct ledger_lease lease;
 
-        if (w->rank < r->dealt->ranks[host] &&
+        if (w->rank < dealt_ranks(r->dealt, channel, host) &&
             ledger_want(r->ledgers[channel], &want, &lease) == STATUS_STOPPED) {
             r->grant.idle_ranks |= UINT64_C(1) << w->rank;
         }

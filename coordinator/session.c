@@ -23,24 +23,6 @@ const char *session_phase_word(enum session_phase p)
     return session_phase_words[p];
 }
 
-/* The job was over before this session began; who has not heard it yet will
- * ask. */
-static void session_resume_end(struct session *s,
-                               const struct session_outcome *ended)
-{
-    s->is_resumed = true;
-    s->has_ended = true;
-    s->is_end_kept = true;
-    s->phase = SESSION_ENDING;
-    s->scan_ms = s->now_ms + s->heartbeat_ms;
-    s->outcome.status = ended->status;
-    s->outcome.exit_code = ended->exit_code;
-    if (ended->status != STATUS_OK) {
-        s->outcome.host = session_find_name(s, bytes_of(ended->host));
-        s->outcome.reason = mem_copy(ended->reason);
-    }
-}
-
 struct session *session_new(const struct session_options *options)
 {
     struct session *s = mem_new(1, sizeof(*s));
@@ -68,9 +50,7 @@ struct session *session_new(const struct session_options *options)
     s->budget = budget_new(&(struct budget_options){
         options->host_count, options->heartbeat_ms, options->now_ms});
     s->broadcast.next = s->host_count;
-    if (options->ended != NULL) {
-        session_resume_end(s, options->ended);
-    }
+    session_resume(s, options);
     return s;
 }
 
@@ -319,6 +299,8 @@ static void session_take_done(struct session *s, uint32_t host,
 {
     struct session_member *h = &s->hosts[host];
 
+    s->kept_count -= h->is_kept;
+    h->is_kept = false;
     if (h->phase != WIRE_PHASE_DONE) {
         session_note_done(s, host, done);
         if (h->exit_code != 0) {
@@ -554,7 +536,7 @@ static uint64_t session_timer_ms(const struct session *s)
         return s->now_ms;
     }
     if (s->phase == SESSION_OVER) {
-        return SESSION_NEVER;
+        return session_awaits_kept(s) ? s->kept_ms : SESSION_NEVER;
     }
     return deadline_ms < s->scan_ms ? deadline_ms : s->scan_ms;
 }
@@ -598,8 +580,8 @@ void session_step(struct session *s, const struct session_event *event,
     fx->notice_count = s->notice_count;
     fx->do_keep_end =
         s->phase >= SESSION_ENDING && s->keeps_end && !s->is_end_kept;
-    fx->is_over =
-        s->phase == SESSION_OVER && !fx->do_keep_end && !session_is_telling(s);
+    fx->is_over = s->phase == SESSION_OVER && !fx->do_keep_end &&
+                  !session_is_telling(s) && !session_awaits_kept(s);
     fx->timer_ms = session_timer_ms(s);
 }
 
@@ -620,6 +602,8 @@ struct session_host session_host(const struct session *s, uint32_t number)
         .attempt = h->attempt,
         .incarnation = h->incarnation,
         .phase = h->phase,
+        .status = h->status,
+        .exit_code = h->exit_code,
         .reason = h->reason,
     };
 }
@@ -649,6 +633,7 @@ void session_check(const struct session *s)
     session_hosts_check(s);
     budget_check(s->budget);
     CHECK(s->phase <= SESSION_OVER);
+    CHECK(s->kept_count <= s->in_phase[WIRE_PHASE_DONE]);
     CHECK_IMPLIES(s->phase >= SESSION_BRINGING && s->phase <= SESSION_RUNNING,
                   s->shares != NULL);
     CHECK_IMPLIES(s->phase == SESSION_PREPARING || s->phase == SESSION_BRINGING,

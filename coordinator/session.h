@@ -17,7 +17,8 @@
  *
  * A coordinator that takes over goes on with a resumed session: it has the
  * shares already, and each host says where it stands. One that is not back
- * within host_timeout_ms is lost.
+ * within host_timeout_ms is lost. One that is known to have ended need not be
+ * back: it is given two heartbeats to ask for END, in case it still waits.
  *
  * With keeps_on_failure a host that was lost may come back, in the same
  * process or in another; then its loss is no failure any more.
@@ -50,6 +51,14 @@ struct session_outcome {
     const char *reason; /* "the command exited with 3"; "" when OK. */
 };
 
+/* How a host has ended, as it said itself. */
+struct session_done {
+    bool is_done;
+    enum status status;
+    int exit_code;
+    const char *reason; /* "" when all is well. */
+};
+
 struct session_options {
     const char *job_name;
     const char *run;    /* Hex, WIRE_JOB_SIZE digits at most. */
@@ -70,6 +79,8 @@ struct session_options {
                                  by host number; borrowed like PREPARED's. */
     const char *const *incarnations;      /* With resumed, by host: the process
                                       that was in; each NULL or "" for none. */
+    const struct session_done *done;      /* With incarnations, by host: those
+                                      that had ended; or NULL. */
     const struct session_outcome *ended;  /* Not NULL: it has ended so, and
                                              hosts may have been told. */
 };
@@ -150,6 +161,8 @@ struct session_host {
     uint64_t attempt;
     const char *incarnation; /* NULL before it has come. */
     enum wire_phase phase;
+    enum status status; /* DONE: what it said, with the two below. */
+    int exit_code;
     const char *reason; /* Why it failed, was lost or was refused; or NULL. */
 };
 

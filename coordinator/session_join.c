@@ -123,6 +123,13 @@ static bool session_blame(struct session *s, uint32_t host)
     return true;
 }
 
+void session_find_blame(struct session *s)
+{
+    CHECK(s->outcome.status == STATUS_OK);
+    for (uint32_t i = 0; i < s->host_count && !session_blame(s, i); i++) {
+    }
+}
+
 /* A host that was lost is back: that is no failure any more, unless the job
  * has ended by it. */
 static void session_forgive(struct session *s, uint32_t host)
@@ -134,8 +141,7 @@ static void session_forgive(struct session *s, uint32_t host)
         s->outcome.status = STATUS_OK;
         s->outcome.exit_code = 0;
         s->outcome.host = SESSION_NO_HOST;
-        for (uint32_t i = 0; i < s->host_count && !session_blame(s, i); i++) {
-        }
+        session_find_blame(s);
     }
 }
 

@@ -162,6 +162,22 @@ static void session_report_outcome(const struct session *s, struct buf *out)
     buf_add_char(out, '}');
 }
 
+/* Requests to stores: what the hosts told, and may ask for together. */
+static void session_report_budget(const struct session *s, struct buf *out)
+{
+    struct budget_state state = budget_state(s->budget);
+
+    field_write_key(out, "budget");
+    buf_add_char(out, '{');
+    field_write_number(out, "limit_per_1000s", state.limit);
+    field_write_number(out, "window_ms", state.window_ms);
+    field_write_number(out, "window_requests", state.requests);
+    field_write_number(out, "window_throttled", state.throttled);
+    field_write_number(out, "requests", state.sum.requests);
+    field_write_number(out, "throttled", state.sum.throttled);
+    buf_add_char(out, '}');
+}
+
 void session_report_as(const struct session *s, enum session_detail detail,
                        struct buf *out)
 {
@@ -182,6 +198,7 @@ void session_report_as(const struct session *s, enum session_detail detail,
     session_report_totals(s, &totals, out);
     field_write_number(out, "refused", s->refused);
     field_write_number(out, "bad_messages", s->bad_messages);
+    session_report_budget(s, out);
     session_report_outcome(s, out);
     buf_add_char(out, '}');
 }

@@ -42,6 +42,8 @@ struct session_member {
     enum status status; /* DONE: what it said, with the two below. */
     int exit_code;
     char *reason; /* NULL: none. Before it has joined: why it was refused. */
+    bool is_kept; /* DONE, as an earlier coordinator kept it, and not heard of
+                     since. */
 };
 
 /* Which host a peer is: open addressing, twice as many places as hosts. */
@@ -66,6 +68,8 @@ struct session {
     bool is_resumed; /* Hosts say where they stand. */
     bool has_ended;  /* Before this session began. */
     bool is_end_kept;
+    uint32_t kept_count; /* Of hosts that are is_kept, */
+    uint64_t kept_ms;    /* which have time to ask for END until then. */
 
     uint32_t host_count;
     struct session_member *hosts; /* By number. */
@@ -162,6 +166,10 @@ void session_report_as(const struct session *s, enum session_detail detail,
 /* session.c: give @host up if it has been silent for too long. */
 void session_scan_host(struct session *s, uint32_t host);
 
+/* session_resume.c: what an earlier coordinator has left. */
+void session_resume(struct session *s, const struct session_options *o);
+bool session_awaits_kept(const struct session *s);
+
 /* session_join.c: HELLO. */
 void session_take_hello(struct session *s, const struct session_event *event);
 
@@ -170,6 +178,9 @@ void session_hear(struct session *s, uint32_t host);
 
 /* Whether @host, which is out, may take part again. */
 bool session_may_return(const struct session *s, uint32_t host);
+
+/* Make the first host that has failed, if there is one, the outcome's. */
+void session_find_blame(struct session *s);
 
 /* Tell @peer that @host, which is LOST, has no place any more. */
 void session_refuse_lost(struct session *s, uint32_t host, uint64_t peer);

@@ -45,6 +45,7 @@ struct term {
     char own_run[TERM_RUN_SIZE + 1]; /* That it would begin. */
     bool has_begun;                  /* That one: the next needs a new id. */
     char in_run[TERM_RUN_SIZE + 1];  /* That it has been let into, or "". */
+    char at_run[TERM_RUN_SIZE + 1];  /* That has kept it waiting, or "". */
     uint32_t number;
     uint32_t host_count;
     uint64_t ttl_ms;
@@ -130,6 +131,14 @@ static bool term_is_member(const struct term *t)
     return t->lease.term > 0 && strcmp(t->in_run, t->lease.run) == 0;
 }
 
+/* The run that the lease names is over, and was this host's, or might have
+ * been: it has no part in what comes next. */
+static bool term_has_missed(const struct term *t)
+{
+    return t->lease.is_released &&
+           (term_is_member(t) || strcmp(t->at_run, t->lease.run) == 0);
+}
+
 /* How many go before this host when the lease is to be taken. */
 static uint64_t term_turn(const struct term *t)
 {
@@ -153,8 +162,7 @@ static uint64_t term_free_ms(const struct term *t)
     uint64_t free_ms = t->since_ms;
     bool is_member = term_is_member(t);
 
-    if ((t->number != 0 && !t->may_succeed) ||
-        (is_member && t->lease.is_released)) {
+    if ((t->number != 0 && !t->may_succeed) || term_has_missed(t)) {
         return TERM_NEVER;
     }
     if (t->lease.term > 0 && !t->lease.is_released) {
@@ -340,7 +348,7 @@ static void term_observe(struct term *t, const struct term_lease *seen,
         term_set_etag(t, etag);
     }
     t->lease = *seen;
-    is_live = seen->is_released ? term_is_member(t)
+    is_live = seen->is_released ? term_has_missed(t)
                                 : t->now_ms < t->since_ms + seen->ttl_ms;
     t->state = is_live ? TERM_FOLLOWING : TERM_LOOKING;
     term_plan_seen(t);
@@ -553,6 +561,13 @@ void term_enter_run(struct term *t, const char *run)
         term_set_text(t->in_run, sizeof(t->in_run), run);
         term_replan(t);
     }
+}
+
+void term_knock(struct term *t, const char *run)
+{
+    CHECK(run[0] != '\0');
+    term_set_text(t->at_run, sizeof(t->at_run), run);
+    term_replan(t);
 }
 
 void term_set_eager(struct term *t, bool is_eager)

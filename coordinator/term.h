@@ -15,9 +15,9 @@
  * order of numbers (then from 0 on) first, each further one a sixteenth of a
  * heartbeat later, up to two heartbeats. A host that is not in R waits two
  * ttls more and begins a run of its own; so it does at once where there is no
- * lease or a released one. The term grows with each change. A host in R
- * doesn't take R's lease once that is released: R is over, and it goes on
- * FOLLOWING with is_released set.
+ * lease or a released one. The term grows with each change. A host in R, or
+ * one that R has kept waiting (term_knock), doesn't take R's lease once that
+ * is released: R is over, and it goes on FOLLOWING with is_released set.
  *
  * Bound. From its leader's death until the first standby of the run leads, at
  * most 2.5 heartbeats / 0.95 and three requests pass: the leader's last write,
@@ -146,6 +146,11 @@ void term_step(struct term *t, const struct term_event *event,
  * that run. Ignored while LEADING or SUSPENDED: who leads is in its run anyway.
  * Send a TIMER next. */
 void term_enter_run(struct term *t, const char *run);
+
+/* @run (hex, not empty) keeps this host waiting, as an earlier launch of it
+ * still counts there: should that run be over first, this launch has missed
+ * it. Send a TIMER next. */
+void term_knock(struct term *t, const char *run);
 
 /* The coordinator is silent (or, false, no longer so): read the lease as often
  * as the next in turn do. Send a TIMER next. */

@@ -190,9 +190,10 @@ const char *job_even_name(enum job_even e);
 
 /* The deal that AUTO stands for on this channel. */
 enum job_deal job_channel_deal(const struct job_channel *c);
-/* Whether the platform has brought the channel: nothing is left to do. */
+/* Whether the platform has brought the channel: nothing is left to do; and
+ * whether its bytes come in a row (Pipe, Ring). */
 bool job_channel_is_in_place(const struct job_channel *c);
-
+bool job_channel_is_stream(const struct job_channel *c);
 /* UNSUPPORTED: this version can't run the job; @why says what to use. */
 MUST_USE enum status job_check_served(const struct job *job, struct fault *why);
 bool job_name_is_valid(const char *name);

@@ -282,17 +282,26 @@ static int job_channel_compare(const void *a, const void *b)
     return bytes_compare(bytes_of(x->name), bytes_of(y->name));
 }
 
+/* A FIFO goes on for as long as somebody reads. */
+static const char *job_fallback(const struct job_channel *c, enum job_field f)
+{
+    if (f == JOB_FIELD_EPOCHS && c->mode == JOB_PIPE) {
+        return "1000000";
+    }
+    return job_field_row(f)->fallback;
+}
+
 static void job_finish_fields(struct job_channel *c)
 {
     struct job_place at = {"default", c->name, NULL, JOB_LAYER_DEFAULT};
 
     for (int f = 0; f < JOB_FIELDS_COUNT; f++) {
-        const struct job_row *row = job_field_row((enum job_field)f);
+        const char *fallback = job_fallback(c, (enum job_field)f);
         enum status s = STATUS_OK;
 
-        if (row->fallback != NULL && c->values[f].text == NULL) {
-            s = job_set_field(c, (enum job_field)f, bytes_of(row->fallback),
-                              &at, NULL);
+        if (fallback != NULL && c->values[f].text == NULL) {
+            s = job_set_field(c, (enum job_field)f, bytes_of(fallback), &at,
+                              NULL);
         }
         CHECK(s == STATUS_OK);
     }

@@ -16,9 +16,9 @@ static struct job_place job_place_of(const struct job_channel *c,
 }
 
 /* Modes that hand over bytes in a row, and so may change them on the way. */
-static bool job_mode_is_stream(enum job_mode mode)
+bool job_channel_is_stream(const struct job_channel *c)
 {
-    return mode == JOB_PIPE || mode == JOB_RING;
+    return c->mode == JOB_PIPE || c->mode == JOB_RING;
 }
 
 static enum status job_check_streams(const struct job_channel *c,
@@ -40,7 +40,7 @@ static enum status job_check_streams(const struct job_channel *c,
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct job_place at = job_place_of(c, rows[i].field);
 
-        if (rows[i].is_said && !job_mode_is_stream(c->mode)) {
+        if (rows[i].is_said && !job_channel_is_stream(c)) {
             return job_refuse(why, &at,
                               "%s needs InputMode Pipe or Ring, not %s",
                               rows[i].what, job_mode_name(c->mode));
@@ -322,19 +322,51 @@ static enum status job_serve_deal(const struct job_channel *c,
                          "use balanced, or leave Split out",
                          c->name);
     }
-    if (!is_dynamic && c->epochs > 1) {
+    if (!is_dynamic && c->epochs > 1 && !job_channel_is_stream(c)) {
         return fault_set(why, STATUS_UNSUPPORTED,
-                         "channel %s: Epochs is served with Deal dynamic "
-                         "only, not with %s, where the command reads its "
+                         "channel %s: Epochs needs Deal dynamic, or InputMode "
+                         "Pipe or Ring; with %s the command reads its "
                          "files as often as it likes",
                          c->name, deal);
     }
-    if (!is_dynamic && c->skips > 0) {
+    if (!is_dynamic && c->skips > 0 && !job_channel_is_stream(c)) {
         return fault_set(why, STATUS_UNSUPPORTED,
-                         "channel %s: Skip is served with Deal dynamic only, "
-                         "not with %s, where every file is brought before the "
-                         "command starts",
+                         "channel %s: Skip needs Deal dynamic, or InputMode "
+                         "Pipe or Ring; with %s every file is brought before "
+                         "the command starts",
                          c->name, deal);
+    }
+    return STATUS_OK;
+}
+
+/* What each way of handing over can't do yet. */
+static enum status job_serve_mode(const struct job_channel *c,
+                                  struct fault *why)
+{
+    bool is_changed =
+        c->compression == JOB_GZIP || c->wrapper == JOB_WRAP_RECORDIO;
+
+    if (c->source == JOB_SOURCE_AUGMENTED) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: S3DataType AugmentedManifestFile is not "
+                         "served by this version; use ManifestFile",
+                         c->name);
+    }
+    if (c->mode == JOB_RING && is_changed) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: InputMode Ring hands objects over as "
+                         "they are; %s needs Pipe",
+                         c->name,
+                         c->compression == JOB_GZIP
+                             ? "CompressionType Gzip"
+                             : "RecordWrapperType RecordIO");
+    }
+    if (c->mode == JOB_FAST_FILE && job_channel_deal(c) == JOB_DEAL_DYNAMIC) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: Deal dynamic leases one unit after the "
+                         "other, and a folder shows all of them at once; use "
+                         "InputMode File, Pipe or Ring",
+                         c->name);
     }
     return STATUS_OK;
 }
@@ -351,13 +383,10 @@ static enum status job_serve_channel(const struct job_channel *c,
     if (s != STATUS_OK) {
         return s;
     }
-    if (c->mode != JOB_FILE) {
-        return fault_set(why, STATUS_UNSUPPORTED,
-                         "channel %s: InputMode %s is not served by this "
-                         "version; use File",
-                         c->name, job_mode_name(c->mode));
+    s = job_serve_mode(c, why);
+    if (s != STATUS_OK) {
+        return s;
     }
-    CHECK(c->source == JOB_SOURCE_PREFIX || c->source == JOB_SOURCE_MANIFEST);
     s = job_serve_uri("Listing of channel ", c->name, c->listing, why);
     return s == STATUS_OK ? job_serve_uri("channel ", c->name, c->uri, why) : s;
 }

@@ -48,11 +48,11 @@
     X(LISTING, "listing", "Listing", URI, 1024, NULL, ONE,                     \
       "an S3 Inventory or Batch manifest to take the objects from")            \
     X(EPOCHS, "epochs", "Epochs", COUNT, 1000000, "1", ALL,                    \
-      "how many epochs are leased (Deal dynamic)")                             \
+      "how many epochs are delivered (Deal dynamic, Pipe, Ring)")                             \
     X(STEP_UNITS, "step-units", "StepUnits", COUNT, UINT32_MAX, "0", ONE,      \
       "units of a step over all ranks (Deal dynamic); 0: no steps")            \
     X(SKIP, "skip", "Skip", COUNT, 10000, "0", ONE,                            \
-      "how many units that can't be read may be skipped (Deal dynamic)")       \
+      "how many units that can't be read may be skipped (as Epochs)")       \
     X(FS_TYPE, "file-system-type", "FileSystemType", WORD, 0, NULL, ONE,       \
       "EFS or FSxLustre")                                                      \
     X(FS_ID, "file-system-id", "FileSystemId", TEXT, 256, NULL, ONE,           \

@@ -26,7 +26,10 @@ struct net_guard_slot {
 
 struct net {
     zsock_t *sock;
-    void *raw; /* The same, for ZeroMQ itself. */
+    void *raw;   /* The same, for ZeroMQ itself. */
+    int fd;      /* Readable once ZeroMQ has something for @raw to look at. */
+    bool is_dry; /* Nothing was there, and nothing was done to @raw since: @fd
+                    tells what comes. */
     bool is_server;
     size_t message_max;
 
@@ -40,8 +43,10 @@ struct net {
     /* A client's. */
     char endpoint[NET_ENDPOINT_MAX];
     zsock_t *monitor_sock;
-    void *monitor;    /* The same, for ZeroMQ itself. */
-    uint64_t down_ms; /* Since when nothing is being tried; 0: it is. */
+    void *monitor; /* The same, for ZeroMQ itself. */
+    int monitor_fd;
+    bool is_monitor_dry; /* As is_dry. */
+    uint64_t down_ms;    /* Since when nothing is being tried; 0: it is. */
     uint64_t revive_ms;
     uint32_t revived; /* How often it was connected anew. */
 };
@@ -60,8 +65,12 @@ enum net_verdict net_guard_judge(struct net *n, uint64_t peer,
 void net_revive_start(struct net *n);
 void net_revive_fini(struct net *n);
 
-/* Take what the monitor tells; connect anew when that is due. Returns in how
- * many ms to call again, -1: when the monitor has something. */
+/* Take what the monitor tells unless it is dry; connect anew when that is due.
+ * Returns in how many ms to call again, -1: when the monitor has something. */
 int net_revive_step(struct net *n);
+
+/* The descriptor of ZeroMQ's @socket. It tells of what comes only once the
+ * socket was found to have nothing; then it is read out by looking again. */
+int net_open_fd(void *socket);
 
 #endif /* PROTO_NET_IMPL_ZMQ_H */

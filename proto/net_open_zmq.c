@@ -33,6 +33,15 @@ static void net_open_start(void)
     zsys_set_logstream(NULL);
 }
 
+int net_open_fd(void *socket)
+{
+    int fd;
+    size_t size = sizeof(fd);
+
+    CHECK(zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0);
+    return fd;
+}
+
 static struct net *net_open_new(int type, size_t message_max)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -43,6 +52,7 @@ static struct net *net_open_new(int type, size_t message_max)
     n->sock = zsock_new(type);
     CHECK(n->sock != NULL);
     n->raw = zsock_resolve(n->sock);
+    n->fd = net_open_fd(n->raw);
     n->is_server = type == ZMQ_ROUTER;
     n->message_max = message_max;
     zsock_set_maxmsgsize(n->sock, (int)message_max);

@@ -47,6 +47,7 @@ void net_revive_start(struct net *n)
     CHECK(zmq_setsockopt(n->monitor, ZMQ_RCVHWM, &zero, sizeof(zero)) == 0);
     CHECK(zmq_setsockopt(n->monitor, ZMQ_LINGER, &zero, sizeof(zero)) == 0);
     CHECK(zmq_connect(n->monitor, where) == 0);
+    n->monitor_fd = net_open_fd(n->monitor);
 }
 
 void net_revive_fini(struct net *n)
@@ -64,6 +65,7 @@ static bool net_revive_take(struct net *n, uint16_t *event)
     char frame[NET_ENDPOINT_MAX];
 
     if (zmq_recv(n->monitor, frame, sizeof(frame), ZMQ_DONTWAIT) < 0) {
+        n->is_monitor_dry = errno == EAGAIN;
         return false;
     }
     memcpy(event, frame, sizeof(*event));
@@ -77,7 +79,7 @@ int net_revive_step(struct net *n)
     uint64_t now_ms;
     uint16_t event;
 
-    for (int i = 0; i < NET_REVIVE_TURN_MAX; i++) {
+    for (int i = 0; i < NET_REVIVE_TURN_MAX && !n->is_monitor_dry; i++) {
         if (!net_revive_take(n, &event)) {
             break;
         }
@@ -95,6 +97,7 @@ int net_revive_step(struct net *n)
     }
     n->revived++;
     n->down_ms = 0;
+    n->is_dry = false;
     /* NOT_FOUND when ZeroMQ has dropped the endpoint wholly. */
     (void)zmq_disconnect(n->raw, n->endpoint);
     CHECK(zmq_connect(n->raw, n->endpoint) == 0);

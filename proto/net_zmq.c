@@ -12,8 +12,10 @@
 #include "proto/net.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "proto/net_impl_zmq.h"
 
 enum {
@@ -28,6 +30,7 @@ static int net_zmq_put(struct net *n, const void *at, size_t size, int flags)
 {
     int rc;
 
+    n->is_dry = false;
     do {
         rc = zmq_send(n->raw, at, size, flags | ZMQ_DONTWAIT);
     } while (rc < 0 && errno == EINTR);
@@ -42,6 +45,7 @@ static bool net_zmq_take(struct net *n, zmq_msg_t *frame)
     do {
         rc = zmq_msg_recv(frame, n->raw, ZMQ_DONTWAIT);
     } while (rc < 0 && errno == EINTR);
+    n->is_dry = rc < 0 && errno == EAGAIN;
     return rc >= 0;
 }
 
@@ -102,34 +106,94 @@ static int net_zmq_sooner(int a_ms, int b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
+static bool net_zmq_has_message(struct net *n)
+{
+    int events = 0;
+    size_t size = sizeof(events);
+    int rc;
+
+    if (n->is_dry) {
+        return false;
+    }
+    do {
+        rc = zmq_getsockopt(n->raw, ZMQ_EVENTS, &events, &size);
+    } while (rc != 0 && errno == EINTR);
+    n->is_dry = rc == 0 && (events & ZMQ_POLLIN) == 0;
+    return rc == 0 && !n->is_dry;
+}
+
+/* Look after a client's connection. Returns how long it may be left alone. */
+static int net_zmq_tend(struct net *n)
+{
+    int wait_ms = net_revive_step(n);
+
+    return n->is_monitor_dry ? wait_ms : 0;
+}
+
+/* Wait for a message or one of the @items; the first is the socket's, the last
+ * its monitor's. Not with zmq_poll(), which asks each socket before and after:
+ * as many system calls as all else that a message needs. Returns whether a
+ * message is here, and whether to wait on: what came was none. */
+static bool net_zmq_wait(struct net *n, struct pollfd *items, nfds_t count,
+                         int timeout_ms, bool *is_none)
+{
+    bool has_message = net_zmq_has_message(n);
+    int got = poll(items, count, has_message ? 0 : timeout_ms);
+
+    *is_none = false;
+    if (got <= 0) {
+        for (nfds_t i = 0; i < count; i++) {
+            items[i].revents = 0;
+        }
+        return has_message;
+    }
+    n->is_dry = n->is_dry && items[0].revents == 0;
+    n->is_monitor_dry = n->is_monitor_dry && items[count - 1].revents == 0;
+    has_message = has_message || net_zmq_has_message(n);
+    *is_none = !has_message && got == 1 && items[0].revents != 0;
+    return has_message;
+}
+
+/* What is left of a wait until @end_ms; -1 has no end. */
+static int net_zmq_left(int timeout_ms, uint64_t end_ms)
+{
+    uint64_t now_ms;
+
+    if (timeout_ms <= 0) {
+        return timeout_ms;
+    }
+    now_ms = clock_now_ms(&clock_os);
+    return now_ms < end_ms ? (int)(end_ms - now_ms) : 0;
+}
+
 unsigned net_wait(struct net *n, int timeout_ms, const int *fds,
                   size_t fd_count)
 {
-    zmq_pollitem_t items[2 + NET_FDS_MAX] = {
-        {.socket = n->raw, .events = ZMQ_POLLIN}};
-    size_t bits[2 + NET_FDS_MAX] = {0};
+    struct pollfd items[2 + NET_FDS_MAX] = {{.fd = n->fd, .events = POLLIN}};
+    int left_ms = timeout_ms;
+    bool is_none;
     unsigned ready = 0;
-    int count = 1;
+    uint64_t end_ms;
 
     CHECK(fd_count <= NET_FDS_MAX);
     for (size_t i = 0; i < fd_count; i++) {
-        if (fds[i] >= 0) {
-            bits[count] = i + 1;
-            items[count++] =
-                (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLIN};
-        }
+        items[1 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
     }
+    items[1 + fd_count] = (struct pollfd){.fd = -1, .events = POLLIN};
     if (n->monitor != NULL) {
-        timeout_ms = net_zmq_sooner(timeout_ms, net_revive_step(n));
-        items[count] =
-            (zmq_pollitem_t){.socket = n->monitor, .events = ZMQ_POLLIN};
+        items[1 + fd_count].fd = n->monitor_fd;
+        timeout_ms = net_zmq_sooner(timeout_ms, net_zmq_tend(n));
+        left_ms = timeout_ms;
     }
-    if (zmq_poll(items, count + (n->monitor != NULL), timeout_ms) <= 0) {
-        return 0;
-    }
-    /* An end that was closed comes as ZMQ_POLLERR: readable, too. */
-    for (int i = 0; i < count; i++) {
-        ready |= items[i].revents != 0 ? 1U << bits[i] : 0;
+    end_ms =
+        timeout_ms > 0 ? clock_now_ms(&clock_os) + (unsigned)timeout_ms : 0;
+    do {
+        ready = net_zmq_wait(n, items, 2 + fd_count, left_ms, &is_none) ? 1 : 0;
+        left_ms = is_none ? net_zmq_left(timeout_ms, end_ms) : 0;
+    } while (left_ms != 0);
+    /* An end that was closed comes as POLLHUP: readable, too. */
+    for (size_t i = 0; i < fd_count; i++) {
+        ready |= items[1 + i].revents != 0 ? 2U << i : 0;
     }
     return ready;
 }

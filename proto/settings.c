@@ -89,6 +89,45 @@ static bool settings_parse_time(const char *text, uint64_t *out)
     return false;
 }
 
+/* A number of bytes, with a unit behind it or none. */
+static bool settings_parse_size(const char *text, uint64_t *out)
+{
+    static const struct {
+        const char *name;
+        uint64_t bytes;
+    } units[] = {
+        {"", 1},
+        {"KB", 1000},
+        {"MB", 1000000},
+        {"GB", 1000000000},
+        {"KiB", 1 << 10},
+        {"MiB", 1 << 20},
+        {"GiB", 1 << 30},
+        {"K", 1 << 10},
+        {"M", 1 << 20},
+        {"G", 1 << 30},
+    };
+    size_t digits = strspn(text, "0123456789");
+    char number[24];
+
+    if (digits == 0 || digits >= sizeof(number)) {
+        return false;
+    }
+    memcpy(number, text, digits);
+    number[digits] = '\0';
+    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+        if (strcmp(text + digits, units[i].name) == 0) {
+            if (!settings_parse_count(number, out) ||
+                *out > UINT64_MAX / units[i].bytes) {
+                return false;
+            }
+            *out *= units[i].bytes;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Find @text among words divided by spaces. */
 static bool settings_parse_choice(const char *choices, const char *text,
                                   uint64_t *out)
@@ -146,6 +185,9 @@ static bool settings_parse(const struct setting_row *row, const char *text,
     case SETTING_COUNT:
         is_number = settings_parse_count(text, out);
         break;
+    case SETTING_SIZE:
+        is_number = settings_parse_size(text, out);
+        break;
     }
     return is_number && *out >= row->low && *out <= row->high;
 }
@@ -178,6 +220,11 @@ static enum status settings_refuse(const struct setting_row *row,
                          "%s: %s \"%.64s\" is not a time from %s to %s, such "
                          "as 500ms, 90s, 15m or 2h",
                          origin, row->document, text, low, high);
+    case SETTING_SIZE:
+        return fault_set(why, STATUS_INVALID,
+                         "%s: %s \"%.64s\" is not a number of bytes, such as "
+                         "512MiB, 2GB or 1048576",
+                         origin, row->document, text);
     case SETTING_CHOICE:
         break;
     }

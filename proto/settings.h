@@ -19,6 +19,7 @@
 enum setting_kind {
     SETTING_SECONDS, /* "90", "90s", "15m", "2h", "500ms"; kept in ms. */
     SETTING_COUNT,
+    SETTING_SIZE, /* "512MiB", "2GB", "1048576"; kept in bytes. */
     SETTING_TEXT,
     SETTING_CHOICE, /* One of the words in the row's last column. */
 };
@@ -58,6 +59,9 @@ enum setting_kind {
       "default: they exchange keys through the state")                         \
     X(LANES, "lanes", "Lanes", COUNT, "4", 1, 64, "",                          \
       "threads that bring a host's share")                                     \
+    X(MEMORY, "memory", "Memory", SIZE, "0", 0, UINT64_C(1) << 60, "",           \
+      "memory that data may lie in on its way to the command; default: a "     \
+      "quarter of what this host may use")                                     \
     X(LOG, "log", "Log", CHOICE, "info", 0, 0, "error warn info debug",        \
       "least urgent log line that is written")
 

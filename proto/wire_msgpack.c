@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Deeper than what wire_enter() lets in. */
+#define MSGPACK_EMBED_STACK_SIZE 8
+
 #include <msgpack/pack.h>
 #include <msgpack/unpack.h>
 #include <msgpack/unpack_define.h>
@@ -141,6 +144,8 @@ struct wire_reader {
     uint32_t rows_left;            /* and how many of its rows are to come. */
 };
 
+/* Handed on by address: copying what was just written piece by piece would
+ * wait for it each time. */
 struct wire_value {
     enum { WIRE_IS_NUMBER, WIRE_IS_TEXT, WIRE_IS_BYTES } is;
     uint64_t number;
@@ -165,17 +170,17 @@ __attribute__((format(printf, 3, 4))) static int wire_refuse(
     return -1;
 }
 
-static int wire_take_version(struct wire_reader *r, struct wire_value v)
+static int wire_take_version(struct wire_reader *r, const struct wire_value *v)
 {
-    if (v.is != WIRE_IS_NUMBER) {
+    if (v->is != WIRE_IS_NUMBER) {
         return wire_refuse(r, STATUS_MALFORMED, "the version is not a number");
     }
-    if (v.number != WIRE_VERSION) {
+    if (v->number != WIRE_VERSION) {
         return wire_refuse(r, STATUS_VERSION,
                            "the peer speaks version %" PRIu64
                            " of the protocol, this host version %d: install "
                            "the same smshard on every host",
-                           v.number, WIRE_VERSION);
+                           v->number, WIRE_VERSION);
     }
     /* Until here another version may have another shape. */
     if (r->size <= WIRE_HEADS) {
@@ -185,14 +190,14 @@ static int wire_take_version(struct wire_reader *r, struct wire_value v)
     return 0;
 }
 
-static int wire_take_job(struct wire_reader *r, struct wire_value v)
+static int wire_take_job(struct wire_reader *r, const struct wire_value *v)
 {
-    if (v.is != WIRE_IS_TEXT || !wire_is_job(v.text)) {
+    if (v->is != WIRE_IS_TEXT || !wire_is_job(v->text)) {
         return wire_refuse(r, STATUS_MALFORMED,
                            "the run's id is not %d lower-case hex digits",
                            WIRE_JOB_SIZE);
     }
-    memcpy(r->out->job, v.text.at, WIRE_JOB_SIZE);
+    memcpy(r->out->job, v->text.at, WIRE_JOB_SIZE);
     if (r->job != NULL && strcmp(r->job, r->out->job) != 0) {
         return wire_refuse(r, STATUS_WRONG_JOB,
                            "the message is of run %s, this is run %s",
@@ -201,31 +206,31 @@ static int wire_take_job(struct wire_reader *r, struct wire_value v)
     return 0;
 }
 
-static int wire_take_type(struct wire_reader *r, struct wire_value v)
+static int wire_take_type(struct wire_reader *r, const struct wire_value *v)
 {
     const struct wire_shape *shape =
-        v.is == WIRE_IS_NUMBER ? wire_shape(v.number) : NULL;
+        v->is == WIRE_IS_NUMBER ? wire_shape(v->number) : NULL;
 
     if (shape == NULL) {
         return wire_refuse(r, STATUS_MALFORMED,
-                           "there is no message type %" PRIu64, v.number);
+                           "there is no message type %" PRIu64, v->number);
     }
     r->shape = shape;
     if (r->size != WIRE_HEADS + shape->field_count) {
         return wire_refuse(r, STATUS_MALFORMED, "it has %zu fields, not %zu",
                            r->size - WIRE_HEADS, shape->field_count);
     }
-    r->out->type = (enum wire_type)v.number;
+    r->out->type = (enum wire_type)v->number;
     r->message = (struct wire_place){shape->fields, shape->field_count, 0,
                                      wire_body(r->out)};
     return 0;
 }
 
-static int wire_take_head(struct wire_reader *r, struct wire_value v)
+static int wire_take_head(struct wire_reader *r, const struct wire_value *v)
 {
     switch (r->heads++) {
     case WIRE_HEAD_MAGIC:
-        return v.is == WIRE_IS_TEXT && bytes_is_equal(v.text, WIRE_MAGIC)
+        return v->is == WIRE_IS_TEXT && bytes_is_equal(v->text, WIRE_MAGIC)
                    ? 0
                    : wire_refuse(r, STATUS_MALFORMED,
                                  "not a message of smshard");
@@ -234,10 +239,11 @@ static int wire_take_head(struct wire_reader *r, struct wire_value v)
     case WIRE_HEAD_JOB:
         return wire_take_job(r, v);
     case WIRE_HEAD_TERM:
-        r->out->term = v.number;
-        return v.is == WIRE_IS_NUMBER ? 0
-                                      : wire_refuse(r, STATUS_MALFORMED,
-                                                    "the term is not a number");
+        r->out->term = v->number;
+        return v->is == WIRE_IS_NUMBER
+                   ? 0
+                   : wire_refuse(r, STATUS_MALFORMED,
+                                 "the term is not a number");
     case WIRE_HEAD_TYPE:
         return wire_take_type(r, v);
     default:
@@ -253,23 +259,23 @@ static void wire_leave_row(struct wire_reader *r)
     r->depth = r->rows_left > 0 ? WIRE_IN_LIST : WIRE_IN_MESSAGE;
 }
 
-static bool wire_is_of_kind(struct wire_value v, enum wire_kind kind)
+static bool wire_is_of_kind(const struct wire_value *v, enum wire_kind kind)
 {
     switch (kind) {
     case WIRE_UINT:
-        return v.is == WIRE_IS_NUMBER;
+        return v->is == WIRE_IS_NUMBER;
     case WIRE_NAME:
     case WIRE_TEXT:
-        return v.is == WIRE_IS_TEXT;
+        return v->is == WIRE_IS_TEXT;
     case WIRE_BYTES:
-        return v.is == WIRE_IS_BYTES;
+        return v->is == WIRE_IS_BYTES;
     case WIRE_LIST:
     default:
         return false;
     }
 }
 
-static int wire_take(struct wire_reader *r, struct wire_value v)
+static int wire_take(struct wire_reader *r, const struct wire_value *v)
 {
     struct wire_place *p = r->depth == WIRE_IN_ROW ? &r->row : &r->message;
     const struct wire_field *f;
@@ -286,10 +292,10 @@ static int wire_take(struct wire_reader *r, struct wire_value v)
         return wire_refuse(r, STATUS_MALFORMED, "%s is of the wrong kind",
                            f->name);
     }
-    if (v.is != WIRE_IS_NUMBER) {
-        memcpy(p->base + f->offset, &v.text, sizeof(v.text));
+    if (v->is != WIRE_IS_NUMBER) {
+        memcpy(p->base + f->offset, &v->text, sizeof(v->text));
     } else {
-        memcpy(p->base + f->offset, &v.number, sizeof(v.number));
+        memcpy(p->base + f->offset, &v->number, sizeof(v->number));
     }
     if (r->depth == WIRE_IN_ROW && p->next == p->count) {
         wire_leave_row(r);
@@ -369,7 +375,7 @@ typedef int wire_none;
     static int wire_on##name(struct wire_reader **r, type v, wire_none *o)     \
     {                                                                          \
         *o = 0;                                                                \
-        return wire_take(*r, (struct wire_value){.number = v});                \
+        return wire_take(*r, &(struct wire_value){.number = v});               \
     }
 WIRE_ON_UINT(_uint8, uint8_t)
 WIRE_ON_UINT(_uint16, uint16_t)
@@ -424,7 +430,7 @@ static int wire_on_bin(struct wire_reader **r, const char *base, const char *at,
 
     *o = 0;
     return wire_take(*r,
-                     (struct wire_value){.is = WIRE_IS_BYTES, .text = bytes});
+                     &(struct wire_value){.is = WIRE_IS_BYTES, .text = bytes});
 }
 
 static int wire_on_str(struct wire_reader **r, const char *base, const char *at,
@@ -434,7 +440,8 @@ static int wire_on_str(struct wire_reader **r, const char *base, const char *at,
     struct bytes text = {size > 0 ? at : base, size};
 
     *o = 0;
-    return wire_take(*r, (struct wire_value){.is = WIRE_IS_TEXT, .text = text});
+    return wire_take(*r,
+                     &(struct wire_value){.is = WIRE_IS_TEXT, .text = text});
 }
 
 static int wire_on_array(struct wire_reader **r, unsigned count, wire_none *o)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "store/hedge.h"
 
 const char *s3_call_uri(const struct s3_call *c, char out[STORE_URI_SHOW_MAX])
 {
@@ -49,8 +50,7 @@ void s3_flight_reset(struct s3_flight *f)
 {
     f->is_on = false;
     f->is_get = false;
-    free(f->hedge);
-    f->hedge = NULL;
+    hedge_free(&f->hedge, f->http.into_size);
     credentials_wipe(&f->view.credentials);
 }
 

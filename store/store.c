@@ -4,7 +4,11 @@
  *
  * A refused request is answered by an event from the next poll like any
  * other, so that a bad key in the data takes the same path as a missing one;
- * the implementation never sees it. */
+ * the implementation never sees it.
+ *
+ * A handle that is stopped ends its implementation, which gives up what is in
+ * flight and writes to no caller's memory any more, and answers in its stead.
+ */
 
 #include "store/store.h"
 #include "store/store_ops.h"
@@ -17,7 +21,10 @@
 #include "store/store_dir.h"
 #include "store/store_mem.h"
 #include "store/store_s3.h"
+#include "store/store_stop.h"
 #include "store/store_uri.h"
+
+enum { STORE_STOP_LOOK_MS = 100 }; /* How late a stop may be seen. */
 
 struct store_refusal {
     struct store_refusal *next;
@@ -27,15 +34,24 @@ struct store_refusal {
     struct fault why;
 };
 
+/* In flight at the implementation, of a handle that may be stopped. */
+struct store_flight {
+    uint64_t tag;
+    enum store_op op;
+};
+
 struct store {
     const struct store_ops *ops;
-    void *self;
+    void *self; /* NULL: it was stopped. */
     char *root_uri;
     bool is_read_only;
     uint32_t limit_ms;
     uint32_t inflight; /* Refused ones are among them. */
     struct store_refusal *first;
     struct store_refusal **tail;
+    const atomic_bool *stop;      /* NULL: nobody stops it. */
+    struct store_flight *flights; /* STORE_INFLIGHT_MAX, or NULL as well. */
+    uint32_t flight_count;
 };
 
 struct store *store_wrap(const struct store_ops *ops, void *self,
@@ -104,7 +120,10 @@ void store_close(struct store **s)
     while ((*s)->first != NULL) {
         store_pop_refusal(*s);
     }
-    (*s)->ops->destroy((*s)->self);
+    if ((*s)->self != NULL) {
+        (*s)->ops->destroy((*s)->self);
+    }
+    free((*s)->flights);
     free((*s)->root_uri);
     free(*s);
     *s = NULL;
@@ -123,6 +142,20 @@ uint32_t store_inflight(const struct store *s)
 void store_set_limit(struct store *s, uint32_t limit_ms)
 {
     s->limit_ms = limit_ms;
+}
+
+void store_set_stop(struct store *s, const atomic_bool *stop)
+{
+    CHECK(s->inflight == 0);
+    s->stop = stop;
+    if (stop != NULL && s->flights == NULL) {
+        s->flights = mem_new(STORE_INFLIGHT_MAX, sizeof(s->flights[0]));
+    }
+}
+
+static bool store_is_stopped(const struct store *s)
+{
+    return s->stop != NULL && atomic_load(s->stop);
 }
 
 /* --- validation ---------------------------------------------------------- */
@@ -217,6 +250,28 @@ static void store_refuse(struct store *s, const struct store_request *r,
     s->tail = &no->next;
 }
 
+static void store_refuse_stopped(struct store *s, const struct store_request *r)
+{
+    store_refuse(s, r, STATUS_STOPPED, "it was not waited for any longer");
+}
+
+static enum status store_submit_well(struct store *s,
+                                     const struct store_request *r)
+{
+    struct store_request limited = *r;
+    enum status status;
+
+    if (limited.limit_ms == 0) {
+        limited.limit_ms = s->limit_ms;
+    }
+    status = s->ops->submit(s->self, &limited);
+    if (status == STATUS_OK && s->stop != NULL) {
+        CHECK(s->flight_count < STORE_INFLIGHT_MAX);
+        s->flights[s->flight_count++] = (struct store_flight){r->tag, r->op};
+    }
+    return status;
+}
+
 enum status store_submit(struct store *s, const struct store_request *request)
 {
     const char *wrong;
@@ -233,13 +288,10 @@ enum status store_submit(struct store *s, const struct store_request *request)
         store_refuse(s, request, STATUS_DENIED,
                      "this location was opened as a source, which is never "
                      "written");
+    } else if (s->self == NULL || store_is_stopped(s)) {
+        store_refuse_stopped(s, request);
     } else {
-        struct store_request limited = *request;
-
-        if (limited.limit_ms == 0) {
-            limited.limit_ms = s->limit_ms;
-        }
-        status = s->ops->submit(s->self, &limited);
+        status = store_submit_well(s, request);
     }
     s->inflight += status == STATUS_OK;
     return status;
@@ -264,6 +316,64 @@ static size_t store_poll_refusals(struct store *s, struct store_event *events,
     return count;
 }
 
+static void store_land(struct store *s, const struct store_event *event)
+{
+    uint32_t i = 0;
+
+    while (s->flights[i].tag != event->tag || s->flights[i].op != event->op) {
+        CHECK(++i < s->flight_count);
+    }
+    s->flights[i] = s->flights[--s->flight_count];
+}
+
+static void store_give_up(struct store *s)
+{
+    if (s->self == NULL) {
+        return;
+    }
+    s->ops->destroy(s->self);
+    s->self = NULL;
+    for (uint32_t i = 0; i < s->flight_count; i++) {
+        store_refuse_stopped(s,
+                             &(struct store_request){.tag = s->flights[i].tag,
+                                                     .op = s->flights[i].op});
+    }
+    s->flight_count = 0;
+}
+
+/* Wait in steps, so that a stop is seen. */
+static size_t store_poll_stoppable(struct store *s, int timeout_ms,
+                                   struct store_event *events, size_t max)
+{
+    bool is_endless = timeout_ms < 0;
+    size_t count = 0;
+    int step_ms;
+
+    do {
+        if (s->self == NULL || store_is_stopped(s)) {
+            store_give_up(s);
+            return store_poll_refusals(s, events, max);
+        }
+        step_ms = is_endless || timeout_ms > STORE_STOP_LOOK_MS
+                      ? STORE_STOP_LOOK_MS
+                      : timeout_ms;
+        count = s->ops->poll(s->self, step_ms, events, max);
+        timeout_ms -= is_endless ? 0 : step_ms;
+    } while (count == 0 && s->flight_count > 0 &&
+             (is_endless || timeout_ms > 0));
+    for (size_t i = 0; i < count; i++) {
+        store_land(s, &events[i]);
+    }
+    return count;
+}
+
+static size_t store_poll_self(struct store *s, int timeout_ms,
+                              struct store_event *events, size_t max)
+{
+    return s->stop != NULL ? store_poll_stoppable(s, timeout_ms, events, max)
+                           : s->ops->poll(s->self, timeout_ms, events, max);
+}
+
 size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
                   size_t max)
 {
@@ -273,10 +383,25 @@ size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
     CHECK(timeout_ms >= -1);
     count = store_poll_refusals(s, events, max);
     if (count < max) {
-        count += s->ops->poll(s->self, count > 0 ? 0 : timeout_ms,
-                              events + count, max - count);
+        count += store_poll_self(s, count > 0 ? 0 : timeout_ms, events + count,
+                                 max - count);
     }
     CHECK(count <= s->inflight);
     s->inflight -= (uint32_t)count;
     return count;
+}
+
+void store_cancel(struct store *s, uint64_t tag)
+{
+    if (s->ops->cancel != NULL) {
+        s->ops->cancel(s->self, tag);
+    }
+}
+
+void store_wait_for(struct store *s, struct store_wait *out)
+{
+    *out = (struct store_wait){.timeout_ms = s->inflight > 0 ? 0 : -1};
+    if (s->inflight > 0 && s->first == NULL && s->ops->wait != NULL) {
+        s->ops->wait(s->self, out);
+    }
 }

@@ -39,6 +39,7 @@ enum {
     STORE_PARTS_MAX = 10000,  /* Of one multipart upload. */
     STORE_INFLIGHT_MAX = 256, /* Requests of one handle. */
     STORE_EVENTS_MAX = 64,    /* One poll returns no more. */
+    STORE_FDS_MAX = 2,        /* To wait for. */
 };
 
 enum store_op {
@@ -116,8 +117,8 @@ struct store_object {
 /* The outcome of one request. OK; NOT_FOUND; DENIED; EXISTS, CHANGED
  * (conditions; a GET whose pinned etag is gone); INVALID (the key can not be in
  * this store; a range past the end); CONFLICT (a directory store: object and
- * folder of one name); NO_SPACE; UNSUPPORTED; STORE (anything else, worth a
- * retry or not: the text says). */
+ * folder of one name); NO_SPACE; UNSUPPORTED; STOPPED (store_stop.h); STORE
+ * (anything else, worth a retry or not: the text says). */
 struct store_event {
     uint64_t tag;
     enum store_op op;
@@ -150,6 +151,8 @@ struct store_event {
                           finds all. */
     bool is_throttled; /* Some attempt was told to slow down. */
     bool is_final;     /* The store has tried as often as it may help. */
+    bool is_hedged;    /* GET: it was asked for twice (hedge.h), */
+    bool is_hedge_won; /* and the second answer was the first. */
 };
 
 struct store;
@@ -193,6 +196,23 @@ size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
                   size_t max);
 
 uint32_t store_inflight(const struct store *s);
+
+/* End the request @tag now, if it is under way: its event (STOPPED, or what
+ * it has come to meanwhile) comes with one of the next polls, and nothing
+ * touches its memory any more, unless the store does all its work inside poll
+ * anyway. A write may have happened. */
+void store_cancel(struct store *s, uint64_t tag);
+
+/* What to wait for once store_poll() without waiting had no event, for those
+ * who wait for other things too: any of @fds readable or @timeout_ms over (-1:
+ * no end), whatever is first; then poll again. */
+struct store_wait {
+    int fds[STORE_FDS_MAX];
+    uint32_t fd_count;
+    int timeout_ms;
+};
+void store_wait_for(struct store *s, struct store_wait *out);
+
 /* Give every later request without a limit of its own this one: for loops
  * that must not wait for a store as long as it may take. 0 ends it. */
 void store_set_limit(struct store *s, uint32_t limit_ms);

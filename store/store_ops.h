@@ -17,6 +17,12 @@ struct store_ops {
     size_t (*poll)(void *self, int timeout_ms, struct store_event *events,
                    size_t max);
     void (*destroy)(void *self);
+    /* As store_cancel() says. NULL: it can't be; the event comes as it
+     * would. */
+    void (*cancel)(void *self, uint64_t tag);
+    /* Fill @out, which is zeroed, as store_wait_for() says; something is in
+     * flight. NULL: whatever there is to do is done inside poll. */
+    void (*wait)(void *self, struct store_wait *out);
 };
 
 /* For implementations: wrap @self into a handle. @root_uri (copied) is what

@@ -10,8 +10,6 @@
 
 #include "store/store_s3.h"
 
-#include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,37 +20,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/rate.h"
-#include "store/s3_call.h"
 #include "store/store_ops.h"
+#include "store/store_s3_state.h"
 
 enum {
-    S3_TURNS_MAX = 64,     /* Exchanges of one call that told nothing new. */
-    S3_FIRST_TRIES = 4,    /* While the server has never answered. */
-    S3_HEDGE_TICK_MS = 50, /* How often slow reads are looked for. */
-    S3_WINDOW_MS = 10000,  /* A read must bring this many bytes in each: */
-    S3_WINDOW_BYTES = 4096,
+    S3_TURNS_MAX = 64,  /* Exchanges of one call that told nothing new. */
+    S3_FIRST_TRIES = 4, /* While the server has never answered. */
     S3_LOG_EVERY_MS = 10000,
-    S3_SLOT_BITS = 9,
-    S3_POLL_BATCH = 64,
-};
-
-struct s3_store {
-    struct s3_bucket *bucket;
-    char *root_uri;
-    struct signer *signer;
-    struct http curl;
-    struct http get;
-    bool has_get;
-    struct s3_call *slots[STORE_INFLIGHT_MAX];
-    uint32_t used;        /* Slots that hold a call. */
-    struct s3_call *done; /* Ended, oldest first. */
-    struct s3_call **done_tail;
-    struct s3_call *spare; /* Calls without a life. */
-    struct s3_page *shown; /* Until the next poll. */
-    struct s3_page *spare_page;
-    struct s3_tokens tokens;
-    uint64_t number;
-    uint64_t said_ms;
 };
 
 /* ---- calls -------------------------------------------------------------- */
@@ -77,7 +51,7 @@ static struct s3_page *s3_page_take(struct s3_store *s)
     return page != NULL ? page : mem_new(1, sizeof(*page));
 }
 
-static void s3_pages_drop(struct s3_store *s)
+void s3_pages_drop(struct s3_store *s)
 {
     while (s->shown != NULL) {
         struct s3_page *page = s->shown;
@@ -121,7 +95,7 @@ static void s3_flight_cancel(struct s3_store *s, struct s3_call *c, int i)
     s3_flight_reset(f);
 }
 
-static void s3_call_end(struct s3_store *s, struct s3_call *c)
+void s3_call_end(struct s3_store *s, struct s3_call *c)
 {
     s3_flight_cancel(s, c, 0);
     s3_flight_cancel(s, c, 1);
@@ -242,7 +216,7 @@ static enum retry_class s3_classify(struct s3_store *s, struct s3_call *c,
 }
 
 /* Milliseconds until the caller does not wait any longer; 0: now. */
-static uint64_t s3_left_ms(const struct s3_call *c, uint64_t now)
+uint64_t s3_left_ms(const struct s3_call *c, uint64_t now)
 {
     uint64_t end = c->began_ms + c->r.limit_ms;
 
@@ -256,7 +230,7 @@ static bool s3_is_late(const struct s3_call *c)
 }
 
 /* The caller's time is over, in whatever state that finds the call. */
-static void s3_call_expire(struct s3_store *s, struct s3_call *c)
+void s3_call_expire(struct s3_store *s, struct s3_call *c)
 {
     char uri[STORE_URI_SHOW_MAX];
     struct fault last = c->event.why;
@@ -313,7 +287,7 @@ static void s3_call_failed(struct s3_store *s, struct s3_call *c,
 
 /* ---- launching ---------------------------------------------------------- */
 
-static void s3_fly(struct s3_store *s, struct s3_call *c, int i)
+void s3_fly(struct s3_store *s, struct s3_call *c, int i)
 {
     struct s3_flight *f = &c->flights[i];
     struct http *h;
@@ -325,7 +299,8 @@ static void s3_fly(struct s3_store *s, struct s3_call *c, int i)
     s3_request_make(c, s->signer, wall, f);
     f->http.tag = s3_tag(s, c, i == 1);
     if (i == 1) {
-        f->hedge = mem_new(f->http.into_size, 1);
+        CHECK(f->http.into_size == c->flights[0].http.into_size);
+        c->event.is_hedged = true;
         f->http.into = f->hedge;
         f->http.is_fresh = true;
     }
@@ -359,7 +334,7 @@ static void s3_no_view(struct s3_store *s, struct s3_call *c,
     s3_call_end(s, c);
 }
 
-static void s3_launch(struct s3_store *s, struct s3_call *c)
+void s3_launch(struct s3_store *s, struct s3_call *c)
 {
     uint64_t now = clock_now_ms(&clock_os);
     struct s3_flight *f = &c->flights[0];
@@ -381,25 +356,6 @@ static void s3_launch(struct s3_store *s, struct s3_call *c)
         return;
     }
     s3_fly(s, c, 0);
-}
-
-/* A read that is far behind what is usual gets a second request beside it. */
-static void s3_hedge(struct s3_store *s, struct s3_call *c)
-{
-    const struct s3_flight *main = &c->flights[0];
-    struct s3_flight *f = &c->flights[1];
-    struct retry_slow slow = {main->since_ms, 0, main->http.into_size};
-
-    if (!main->is_on || !main->is_get || f->is_on || c->pin[0] == '\0') {
-        return;
-    }
-    slow.got = s->get.ops->progress(s->get.self, main->http.tag);
-    if (!rate_process_is_on() &&
-        s3_bucket_hedge(s->bucket, clock_now_ms(&clock_os), &slow) &&
-        s3_bucket_view(s->bucket, NULL, &f->view) == STATUS_OK) {
-        rate_process_add(1, 0);
-        s3_fly(s, c, 1);
-    }
 }
 
 /* ---- answers ------------------------------------------------------------ */
@@ -439,6 +395,7 @@ static bool s3_is_decisive(struct s3_store *s, struct s3_call *c, int i,
     if (e->result == HTTP_DONE && (e->code < 300 || !other->is_on)) {
         if (i == 1 && e->got > 0) {
             memcpy((char *)c->r.into + c->got, c->flights[1].hedge, e->got);
+            c->event.is_hedge_won = true;
         }
         return true;
     }
@@ -473,8 +430,8 @@ static void s3_again(struct s3_store *s, struct s3_call *c)
     }
 }
 
-static void s3_answered(struct s3_store *s, struct s3_call *c, int i,
-                        const struct http_event *event)
+void s3_answered(struct s3_store *s, struct s3_call *c, int i,
+                 const struct http_event *event)
 {
     struct s3_asked asked = s3_request_asked(c);
     struct s3_flight *f = &c->flights[i];
@@ -506,102 +463,7 @@ static void s3_answered(struct s3_store *s, struct s3_call *c, int i,
     }
 }
 
-static bool s3_pump(struct s3_store *s, struct http *h)
-{
-    struct http_event events[S3_POLL_BATCH];
-    size_t count = h->ops->poll(h->self, events, S3_POLL_BATCH);
-
-    for (size_t i = 0; i < count; i++) {
-        uint64_t tag = events[i].tag;
-        struct s3_call *c = s->slots[(tag >> 1) & (STORE_INFLIGHT_MAX - 1)];
-        int flight = (int)(tag & 1);
-
-        if (c != NULL && c->number == tag >> S3_SLOT_BITS &&
-            c->flights[flight].is_on) {
-            s3_answered(s, c, flight, &events[i]);
-        }
-    }
-    return count > 0;
-}
-
-/* A body that only trickles would keep its connection from timing out for
- * ever. What came of it is given up with it. */
-static void s3_watch(struct s3_store *s, struct s3_call *c)
-{
-    struct s3_flight *f = &c->flights[0];
-    uint64_t now = clock_now_ms(&clock_os);
-    uint64_t got;
-
-    if (!f->is_on || now < f->window_ms + S3_WINDOW_MS) {
-        return;
-    }
-    got = s->get.ops->progress(s->get.self, f->http.tag);
-    if (got == UINT64_MAX || got >= f->window_got + S3_WINDOW_BYTES) {
-        f->window_ms = now; /* Without a head yet, that has its own time. */
-        f->window_got = got == UINT64_MAX ? 0 : got;
-        return;
-    }
-    s->get.ops->cancel(s->get.self, f->http.tag);
-    s3_answered(s, c, 0,
-                &(struct http_event){.tag = f->http.tag,
-                                     .result = HTTP_TIMEOUT,
-                                     .why = "the answer only trickles"});
-}
-
 /* ---- the table ---------------------------------------------------------- */
-
-static bool s3_is_flying(const struct s3_call *c)
-{
-    return c->flights[0].is_on || c->flights[1].is_on;
-}
-
-static int s3_sooner(int a, int b)
-{
-    return a < 0 ? b : b < 0 || a < b ? a : b;
-}
-
-/* A call that waits for its pause to end, and then for the pool's word. */
-static uint64_t s3_due_ms(const struct s3_call *c)
-{
-    return c->due_ms > c->retry.at_ms ? c->due_ms : c->retry.at_ms;
-}
-
-/* Launch what is due. Returns the milliseconds until the next is; -1: none. */
-static int s3_launch_due(struct s3_store *s)
-{
-    uint64_t now = clock_now_ms(&clock_os);
-    int wait = -1;
-
-    for (uint32_t i = 0; i < STORE_INFLIGHT_MAX && s->used > 0; i++) {
-        struct s3_call *c = s->slots[i];
-        int due = -1;
-
-        if (c == NULL) {
-            continue;
-        }
-        if (s3_left_ms(c, now) == 0) {
-            s3_call_expire(s, c);
-            continue;
-        }
-        if (!s3_is_flying(c) && s3_due_ms(c) <= now) {
-            s3_launch(s, c);
-            c = s->slots[i];
-        }
-        if (c != NULL && !s3_is_flying(c)) {
-            due = s3_due_ms(c) > now ? (int)(s3_due_ms(c) - now) : 0;
-        } else if (c != NULL && c->flights[0].is_get) {
-            s3_hedge(s, c);
-            s3_watch(s, c);
-            c = s->slots[i];
-            due = S3_HEDGE_TICK_MS;
-        }
-        if (c != NULL && c->r.limit_ms != 0) {
-            due = s3_sooner(due, (int)(s3_left_ms(c, now) & INT_MAX));
-        }
-        wait = due >= 0 && (wait < 0 || due < wait) ? due : wait;
-    }
-    return wait;
-}
 
 /* What a call needs from the start on, by its operation. */
 static void s3_call_prepare(struct s3_store *s, struct s3_call *c)
@@ -657,69 +519,19 @@ static enum status s3_submit(void *self, const struct store_request *r)
     return STATUS_OK;
 }
 
-static size_t s3_take_done(struct s3_store *s, struct store_event *events,
-                           size_t max)
-{
-    size_t count = 0;
-
-    while (count < max && s->done != NULL) {
-        struct s3_call *c = s->done;
-
-        s->done = c->next;
-        if (s->done == NULL) {
-            s->done_tail = &s->done;
-        }
-        events[count++] = c->event;
-        if (c->page != NULL) {
-            c->page->next = s->shown;
-            s->shown = c->page;
-            c->page = NULL;
-        }
-        c->next = s->spare;
-        s->spare = c;
-    }
-    return count;
-}
-
-static void s3_wait(struct s3_store *s, int wait_ms)
-{
-    struct pollfd fds[2] = {
-        {.fd = s->curl.ops->fd(s->curl.self), .events = POLLIN},
-        {.fd = -1, .events = POLLIN},
-    };
-
-    wait_ms = s3_sooner(wait_ms, s->curl.ops->wait_ms(s->curl.self));
-    if (s->has_get) {
-        fds[1].fd = s->get.ops->fd(s->get.self);
-        wait_ms = s3_sooner(wait_ms, s->get.ops->wait_ms(s->get.self));
-    }
-    (void)poll(fds, 2, wait_ms);
-}
-
-static size_t s3_poll(void *self, int timeout_ms, struct store_event *events,
-                      size_t max)
+static void s3_cancel(void *self, uint64_t tag)
 {
     struct s3_store *s = self;
-    uint64_t start = clock_now_ms(&clock_os);
 
-    s3_pages_drop(s);
-    for (;;) {
-        int wait = s3_launch_due(s);
-        bool has_moved = s3_pump(s, &s->curl);
-        uint64_t spent;
+    for (uint32_t i = 0; i < STORE_INFLIGHT_MAX; i++) {
+        struct s3_call *c = s->slots[i];
+        char uri[STORE_URI_SHOW_MAX];
 
-        has_moved |= s->has_get && s3_pump(s, &s->get);
-        if (s->done != NULL || s->used == 0) {
-            return s3_take_done(s, events, max);
-        }
-        spent = clock_now_ms(&clock_os) - start;
-        if (timeout_ms >= 0 && spent >= (uint64_t)timeout_ms) {
-            return 0;
-        }
-        if (!has_moved) {
-            s3_wait(s, timeout_ms < 0
-                           ? wait
-                           : s3_sooner(wait, timeout_ms - (int)spent));
+        if (c != NULL && c->r.tag == tag) {
+            c->event.status = fault_set(&c->event.why, STATUS_STOPPED,
+                                        "%s: cancelled", s3_call_uri(c, uri));
+            s3_call_end(s, c);
+            return;
         }
     }
 }
@@ -760,7 +572,8 @@ static void s3_destroy(void *self)
 enum status store_s3_open(const char *bucket, struct fault *why,
                           struct store **out)
 {
-    static const struct store_ops ops = {s3_submit, s3_poll, s3_destroy};
+    static const struct store_ops ops = {s3_submit, s3_poll, s3_destroy,
+                                         s3_cancel, s3_wait_for};
     struct s3_store *s = mem_new(1, sizeof(*s));
     struct http_options options = {.ca_bundle = NULL};
     enum status status = s3_bucket_get(bucket, why, &s->bucket);

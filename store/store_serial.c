@@ -25,6 +25,7 @@ struct store_page {
 struct store_serial_item {
     struct store_serial_item *next;
     struct store_request request;
+    bool is_cancelled;
     char text[]; /* Copies of key, after, etag and upload. */
 };
 
@@ -224,7 +225,11 @@ static size_t store_serial_run(struct store_serial *q,
     if (r->op == STORE_LIST || r->op == STORE_UPLOAD_PARTS) {
         page = store_serial_take_page(q);
     }
-    if (r->op == STORE_DELETE_MANY) {
+    if (item->is_cancelled) {
+        event->status =
+            fault_set(&event->why, STATUS_STOPPED, "%.*s: cancelled",
+                      (int)r->key.size, r->key.at);
+    } else if (r->op == STORE_DELETE_MANY) {
         store_serial_delete_many(q, r, event);
     } else {
         q->ops->run(q->self, r, page, event);
@@ -259,6 +264,15 @@ static size_t store_serial_poll(void *self, int timeout_ms,
     return count;
 }
 
+static void store_serial_cancel(void *self, uint64_t tag)
+{
+    struct store_serial *q = self;
+
+    for (struct store_serial_item *i = q->first; i != NULL; i = i->next) {
+        i->is_cancelled |= i->request.tag == tag;
+    }
+}
+
 static void store_serial_destroy(void *self)
 {
     struct store_serial *q = self;
@@ -276,6 +290,7 @@ static const struct store_ops store_serial_store_ops = {
     .submit = store_serial_submit,
     .poll = store_serial_poll,
     .destroy = store_serial_destroy,
+    .cancel = store_serial_cancel,
 };
 
 struct store *store_serial_wrap(const struct store_serial_ops *ops, void *self,

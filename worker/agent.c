@@ -309,6 +309,22 @@ static void agent_take_leader(struct agent *a, const struct agent_event *event,
                fx);
 }
 
+/* Once the command has ended it needs no more. */
+static void agent_take_unfed(struct agent *a, const struct agent_event *event,
+                             struct agent_effects *fx)
+{
+    if (a->state >= AGENT_SAVING) {
+        return;
+    }
+    agent_stop(a,
+               (struct agent_cause){
+                   .status = event->status,
+                   .exit_code = status_exit_code(event->status),
+                   .text = mem_copy(agent_text_of(event->text, event->status)),
+               },
+               fx);
+}
+
 /* All that was said to the old one is said again. */
 static void agent_take_coordinator(struct agent *a,
                                    const struct agent_event *event)
@@ -323,8 +339,23 @@ static void agent_take_coordinator(struct agent *a,
     a->beat_ms = a->now_ms;
 }
 
-/* The run is over and this host was not told how: it has missed END, or was
- * given up. */
+/* What has ended without us. */
+static char *agent_missed_text(const struct agent *a, bool is_replaced)
+{
+    if (is_replaced) {
+        return mem_print("%s ended the job without this process: another one "
+                         "has its place, nothing is saved",
+                         a->leader);
+    }
+    if (a->state == AGENT_JOINING) {
+        return mem_print("%s ended the job without this launch of %s",
+                         a->leader, a->host);
+    }
+    return mem_print("%s ended the job without this host", a->leader);
+}
+
+/* The run is over and this host was not told how: it has missed END, was
+ * given up, or never let in. */
 static void agent_take_over(struct agent *a, bool is_replaced,
                             struct agent_effects *fx)
 {
@@ -337,19 +368,14 @@ static void agent_take_over(struct agent *a, bool is_replaced,
         }
         return;
     }
-    agent_stop(
-        a,
-        (struct agent_cause){
-            .status = status,
-            .exit_code = status_exit_code(status),
-            .yields = true,
-            .text = mem_print(
-                "%s ended the job without this %s", a->leader,
-                is_replaced ? "process: another one has its place, nothing "
-                              "is saved"
-                            : "host"),
-        },
-        fx);
+    agent_stop(a,
+               (struct agent_cause){
+                   .status = status,
+                   .exit_code = status_exit_code(status),
+                   .yields = true,
+                   .text = agent_missed_text(a, is_replaced),
+               },
+               fx);
 }
 
 /* Nobody answers any more. What has run to its end needs no answer. */
@@ -495,6 +521,9 @@ static void agent_take(struct agent *a, const struct agent_event *event,
         break;
     case AGENT_EVENT_LEADER:
         agent_take_leader(a, event, fx);
+        break;
+    case AGENT_EVENT_UNFED:
+        agent_take_unfed(a, event, fx);
         break;
     case AGENT_EVENT_COORDINATOR:
         agent_take_coordinator(a, event);

@@ -87,6 +87,8 @@ enum agent_event_type {
     AGENT_EVENT_SIGNAL,   /* smshard got @signal (TERM, INT, HUP, USR1, …). */
     AGENT_EVENT_PROGRESS, /* @beat holds what the next BEAT shall say. */
     AGENT_EVENT_LEADER,   /* The job can't be led any more: @status, @text. */
+    AGENT_EVENT_UNFED,    /* What the command reads can't be delivered any
+                             more: @status, @text. */
     AGENT_EVENT_COORDINATOR, /* @leader leads from now on, in @term; the owner
                                 has connected to it. */
     AGENT_EVENT_OVER,        /* The coordinator has ended the run;

@@ -76,7 +76,8 @@ const char *feed_path(const struct feed *f);
 
 int feed_fd(const struct feed *f);
 
-/* When a holder has something to say at the latest. */
+/* When a holder has something to say at the latest, or the feed tries again to
+ * accept: it stops for a moment when the process has no descriptor left. */
 uint64_t feed_timer_ms(const struct feed *f);
 
 /* Do all that can be done now; never blocks. OK; else a unit could not be

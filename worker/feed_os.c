@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "worker/feed_state.h"
 
@@ -209,13 +210,49 @@ static void feed_accept_one(struct feed *f, int fd)
     f->conns[f->conn_count++] = c;
 }
 
-static void feed_accept(struct feed *f)
+static void feed_listen_arm(struct feed *f, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = f};
+
+    CHECK(epoll_ctl(f->epoll_fd, EPOLL_CTL_MOD, f->listen_fd, &event) == 0);
+}
+
+/* The socket stays readable while nobody can be accepted: left armed, it
+ * would keep the owner's loop turning. */
+static void feed_accept_pause(struct feed *f, int error, uint64_t now_ms)
+{
+    if (!f->is_full_told) {
+        log_event(LOG_WARN, "feed.full",
+                  "connected=%u why=\"no further connection can be taken: "
+                  "%s\"",
+                  (unsigned)f->conn_count, strerror(error));
+    }
+    f->is_full_told = true;
+    f->is_full = true;
+    f->full_end_ms = now_ms + FEED_PAUSE_MS;
+    feed_listen_arm(f, 0);
+}
+
+static void feed_accept_resume(struct feed *f)
+{
+    if (f->is_full) {
+        f->is_full = false;
+        feed_listen_arm(f, EPOLLIN);
+    }
+}
+
+static void feed_accept(struct feed *f, uint64_t now_ms)
 {
     int fd;
 
     while ((fd = accept4(f->listen_fd, NULL, NULL,
                          SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
         feed_accept_one(f, fd);
+    }
+    if (errno == EAGAIN) {
+        f->is_full_told = false;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+        feed_accept_pause(f, errno, now_ms);
     }
 }
 
@@ -341,7 +378,7 @@ static void feed_take_events(struct feed *f, uint64_t now_ms)
         void *what = events[i].data.ptr;
 
         if (what == f) {
-            feed_accept(f);
+            feed_accept(f, now_ms);
         } else if (what != f->fetch) {
             feed_conn_event(f, what, events[i].events, now_ms);
         }
@@ -377,6 +414,7 @@ static void feed_end_connections(struct feed *f)
             feed_serve_end(f, c);
             feed_conn_destroy(c);
             f->conns[i - 1] = f->conns[--f->conn_count];
+            feed_accept_resume(f);
         } else {
             feed_conn_arm(f, c);
         }
@@ -390,6 +428,9 @@ enum status feed_step(struct feed *f, uint64_t now_ms, struct fault *why)
 
     feed_unit_take(f);
     feed_serve_outcomes(f);
+    if (f->is_full && now_ms >= f->full_end_ms) {
+        feed_accept_resume(f);
+    }
     feed_take_events(f, now_ms);
     feed_end_connections(f);
     feed_serve_waiting(f, now_ms);
@@ -418,7 +459,7 @@ int feed_fd(const struct feed *f)
 
 uint64_t feed_timer_ms(const struct feed *f)
 {
-    uint64_t first = UINT64_MAX;
+    uint64_t first = f->is_full ? f->full_end_ms : UINT64_MAX;
 
     for (uint32_t i = 0; i < f->options.channel_count; i++) {
         uint64_t timer = holder_timer_ms(f->options.channels[i].holder);

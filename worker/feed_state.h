@@ -15,6 +15,7 @@
 enum {
     FEED_UNITS_MAX = FEED_TICKETS_MAX,
     FEED_OUT_MAX = 64 << 10, /* No line is taken while more is unread. */
+    FEED_PAUSE_MS = 1000,    /* From one try to accept to the next. */
 };
 
 enum feed_unit_state {
@@ -73,6 +74,9 @@ struct feed {
     int epoll_fd;
     struct feed_conn *conns[FEED_CONNECTIONS_MAX];
     uint32_t conn_count;
+    bool is_full;         /* No descriptor is left: nobody is accepted, */
+    uint64_t full_end_ms; /* until then, or until a client leaves. */
+    bool is_full_told;    /* Since all who waited were accepted last. */
     struct feed_unit *units[FEED_UNITS_MAX];
     uint32_t unit_count;
     /* Of connections that keep their units, by rank and channel; and what any

@@ -2,15 +2,19 @@
 /* Fetch: ranges of objects into memory, over lanes (fetch_os.c).
  *
  * A lane is a thread, bound to the cores it was given, with a store handle
- * for each source. It takes the request that is due soonest, whoever asked,
- * and has as many under way as pay (pace.h). Every range is pinned to its
- * etag, and is whole or fails: the store checks length, range and checksum,
- * and retries. A range that takes far longer than its like is asked for once
- * more, within a small budget; the first answer counts, and the memory is not
- * the caller's again before the other one is dead.
+ * for each source. All requests wait in one order: the one that is due soonest
+ * goes next, whoever asked, over the lane that it prefers; as many are under
+ * way as pay (pace.h). Every range is pinned to its etag, and is whole or
+ * fails: the store checks length, range and checksum, retries, and asks twice
+ * where an answer is far later than usual (store/retry.h; the second answer
+ * goes to memory of its own, store/hedge.h, so that what is written to @into
+ * comes from one of them alone).
+ *
+ * A store that does its work inside poll (a directory) has one request of a
+ * lane under way at a time: give such a source more lanes.
  *
  * Who asks opens a port: its answers come there and nowhere else. A port
- * belongs to one thread. */
+ * belongs to one thread, each to its own. */
 
 #ifndef WORKER_FETCH_H
 #define WORKER_FETCH_H
@@ -27,6 +31,11 @@ enum {
     FETCH_LANES_MAX = 64,
     FETCH_SOURCES_MAX = 64,
     FETCH_CORES_MAX = 1024,
+    FETCH_LANE_MAX = 64, /* Requests under way in one lane. */
+    FETCH_NOW = 0,       /* The due of what somebody waits for: it goes even
+                            when as many as pay are under way, up to */
+    FETCH_NOW_MAX = 16,  /* so many beyond that. */
+    FETCH_ANY = UINT32_MAX,
 };
 
 /* Where a channel's objects are. */
@@ -47,12 +56,14 @@ struct fetch_options {
     const struct fetch_lane *lanes; /* NULL: @lane_count of any place. */
     uint32_t lane_count;            /* 1 to FETCH_LANES_MAX. */
     uint32_t requests_max; /* Under way at once, all lanes; 0: as pays. */
+    uint32_t requests;     /* So many at once, whether they pay or not. */
 };
 
 struct fetch;
 struct fetch_port;
 
-/* Start the lanes. NOT_FOUND, DENIED, …: a source can't be opened; OS. */
+/* Start the lanes. NOT_FOUND, DENIED, …: a source can't be opened; INVALID: one
+ * is no root; OS. */
 MUST_USE enum status fetch_start(const struct fetch_options *options,
                                  struct fault *why, struct fetch **out);
 
@@ -62,23 +73,24 @@ void fetch_stop(struct fetch **f);
 struct fetch_request {
     uint64_t tag; /* Unique among those of the port. */
     uint32_t source;
-    uint32_t lane;     /* Preferred: that of the memory's node; or
-                          UINT32_MAX. */
+    uint32_t lane;     /* That of the memory's node; or FETCH_ANY. */
     struct bytes key;  /* Copied, as is @etag. */
     struct bytes etag; /* Empty: any. */
     uint64_t offset;
-    size_t size;
-    void *into;   /* Not touched after the event. */
-    uint64_t due; /* What is needed first has the lower one: milliseconds, or
-                     any count that all ports share. */
+    size_t size;   /* At least 1. */
+    bool is_whole; /* It is all of the object: its checksum is looked at. */
+    void *into;    /* Not touched after the event. */
+    uint64_t due;  /* What is needed first has the lower one: milliseconds of
+                      fetch_clock_ms(), or FETCH_NOW. */
 };
 
-/* OK: all @size bytes are there. CHANGED, NOT_FOUND, DENIED, STOPPED (it was
- * cancelled), INVALID (beyond the end), STORE, TIMEOUT. */
+/* OK: all @size bytes are there. CHANGED (overwritten or shortened), NOT_FOUND,
+ * DENIED, STOPPED (it was cancelled), INVALID (beyond the end of an object
+ * that no etag pins), STORE, TIMEOUT. */
 struct fetch_event {
     uint64_t tag;
     enum status status;
-    struct fault why; /* Unless OK: names channel and key. */
+    struct fault why; /* Unless OK: names channel and key. Else "". */
 };
 
 struct fetch_port *fetch_open(struct fetch *f);
@@ -88,20 +100,26 @@ void fetch_close(struct fetch_port **p);
 
 void fetch_submit(struct fetch_port *p, const struct fetch_request *request);
 
-/* Its event comes all the same, OK or STOPPED. */
+/* Its event comes all the same, and soon: STOPPED, or how it has ended by then.
+ */
 void fetch_cancel(struct fetch_port *p, uint64_t tag);
 
 /* Needed sooner, or later, than was said. */
 void fetch_hurry(struct fetch_port *p, uint64_t tag, uint64_t due);
 
-/* Readable while fetch_take() has something. */
+/* Readable when events have come that fetch_take() did not yet return; take
+ * until it says false. */
 int fetch_fd(const struct fetch_port *p);
 
 /* Take an event; false: none now. */
 bool fetch_take(struct fetch_port *p, struct fetch_event *out);
 
-/* The same, but wait at most @timeout_ms; -1: for ever. */
+/* The same, but wait at most @timeout_ms; -1: for ever. false at once when
+ * nothing is asked for. */
 bool fetch_wait(struct fetch_port *p, int timeout_ms, struct fetch_event *out);
+
+/* The clock of due: milliseconds, never 0. */
+uint64_t fetch_clock_ms(const struct fetch *f);
 
 struct fetch_stats {
     uint64_t requests; /* Answered. */
@@ -113,6 +131,6 @@ struct fetch_stats {
     uint32_t inflight;
     uint32_t target; /* So many pay now. */
 };
-struct fetch_stats fetch_stats(const struct fetch *f);
+struct fetch_stats fetch_stats(struct fetch *f);
 
 #endif /* WORKER_FETCH_H */

@@ -3,14 +3,20 @@
  *
  * It asks for units as long as there are free slots, plans each slot, has it
  * fetched and hands the slots over in order. A slot holds entries: one part
- * of a large unit, or many small units one behind the other. A unit that can't
- * be read is an entry with a status, and takes no room.
+ * of a large unit, or many small units one behind the other, from one epoch.
+ * A unit that can't be read ends with an entry that has a status and no bytes;
+ * of a large one, parts may have been handed over before.
+ *
+ * A slot that is needed earlier is fetched earlier, and so is that of the flow
+ * with the fewest slots ahead: the due of a request is when its slot will be
+ * wanted if the consumer goes on as it did.
  *
  * Slots are handed over in the order of their units, are held by the consumer
  * as long as it likes and given back in any order.
  *
  * Threads: the owner's. It waits for flow_fd() and for whatever brings new
- * units, and calls flow_step() then and after each flow_release(). */
+ * units, and calls flow_step() then and after each flow_release(). Where
+ * others take from the same slots, it also waits for slots_wait_fd(). */
 
 #ifndef WORKER_FLOW_H
 #define WORKER_FLOW_H
@@ -40,6 +46,8 @@ struct flow_unit {
     struct bytes etag;
     uint64_t offset; /* The unit is this range of the object. */
     uint64_t size;
+    bool is_whole; /* The range is all of it: its checksum is looked at, if it
+                      fits into a slot. */
 };
 
 /* OK; EMPTY: none now, ask again later; STOPPED: the epoch has ended, and
@@ -52,8 +60,9 @@ struct flow_options {
     uint32_t source;    /* Of the fetch. */
     uint32_t lane;      /* Preferred, or UINT32_MAX. */
     uint32_t slots_max; /* Taken at most at once; at least 1. */
-    bool fills_last;    /* Hand over a slot that is not full as soon as no more
-                           units are to be had; else wait for more. */
+    bool fills_last;    /* Hand over a slot that is not full when it is asked
+                           for and no more units are to be had; else wait
+                           for more of them. */
     flow_next_fn *next;
     void *next_self;
 };
@@ -68,7 +77,8 @@ struct flow_entry {
     size_t size;
     bool is_first;
     bool is_last;
-    enum status status; /* Unless OK: no bytes; is_first and is_last. */
+    enum status status; /* Unless OK: no bytes, is_last; and is_first, unless
+                           parts of it were handed over. STOPPED never. */
 };
 
 /* Views live until its release. */
@@ -84,6 +94,7 @@ struct flow_slot {
 
 struct flow;
 
+/* What @options point to must outlive it. */
 struct flow *flow_new(const struct flow_options *options);
 
 /* Gives back all slots, those that the consumer holds too. */
@@ -99,13 +110,25 @@ MUST_USE enum status flow_take(struct flow *f, struct flow_slot *out);
 /* The consumer is done with it. */
 void flow_release(struct flow *f, uint32_t slot);
 
-/* After STOPPED: ask for units again. */
+/* After STOPPED: ask for units again; the owner calls flow_step() next. */
 void flow_begin(struct flow *f);
 
-/* Forget what was not handed over: units are asked for anew, from wherever
- * the owner begins again. */
+/* Forget what was not handed over, and an end: units are asked for anew, from
+ * wherever the owner begins again. Slots that are being written to are free
+ * once their requests have ended. */
 void flow_reset(struct flow *f);
 
+struct flow_stats {
+    uint32_t ready;   /* Slots that can be taken, */
+    uint32_t filling; /* not yet, */
+    uint32_t held;    /* by the consumer. */
+    uint64_t units;   /* Handed over to their end, */
+    uint64_t bytes;
+    uint64_t failed; /* and those that could not be read. */
+};
+struct flow_stats flow_stats(const struct flow *f);
+
+/* CHECK every invariant. */
 void flow_check(const struct flow *f);
 
 #endif /* WORKER_FLOW_H */

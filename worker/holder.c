@@ -243,6 +243,13 @@ enum status holder_begin(struct holder *h, uint32_t rank)
     return STATUS_OK;
 }
 
+bool holder_epoch_is_over(const struct holder *h, uint32_t rank)
+{
+    CHECK(rank < h->options.rank_count);
+    return h->has_grant &&
+           (h->ranks[rank].epoch < h->epoch || h->is_complete || h->is_over);
+}
+
 uint64_t holder_epoch(const struct holder *h, uint32_t rank)
 {
     CHECK(rank < h->options.rank_count);
@@ -312,6 +319,20 @@ enum status holder_skip(struct holder *h, uint32_t rank,
     return STATUS_OK;
 }
 
+/* What was handed out last and is all given back, nobody was handed: so it can
+ * be given back to the coordinator. */
+static void holder_unhand(struct holder *h, struct holder_lease *l)
+{
+    struct range last;
+
+    while (l->begun > l->first && ranges_has(l->again, l->begun - 1)) {
+        last = (struct range){l->begun - 1, l->begun};
+        ranges_remove(l->again, last);
+        l->begun--;
+        h->is_new = true;
+    }
+}
+
 enum status holder_return(struct holder *h, uint32_t rank,
                           const struct holder_unit *unit)
 {
@@ -321,6 +342,7 @@ enum status holder_return(struct holder *h, uint32_t rank,
 
     if (s == STATUS_OK) {
         CHECK(ranges_add(l->again, one) == 1);
+        holder_unhand(h, l);
     }
     return s;
 }
@@ -336,6 +358,9 @@ void holder_restart(struct holder *h, uint32_t rank)
         while (l->rank == rank && ranges_next_gap(l->done, handed, &gap)) {
             ranges_add(l->again, gap);
             handed.first = gap.end;
+        }
+        if (l->rank == rank) {
+            holder_unhand(h, l);
         }
     }
 }

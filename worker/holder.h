@@ -79,6 +79,9 @@ MUST_USE enum status holder_begin(struct holder *h, uint32_t rank);
 /* The epoch that @rank is in. */
 uint64_t holder_epoch(const struct holder *h, uint32_t rank);
 
+/* Nothing more of it comes for anybody: what is leased is. */
+bool holder_epoch_is_over(const struct holder *h, uint32_t rank);
+
 /* @rank has consumed the unit. OK: it will be told; INVALID: it was not handed
  * to that rank, or was done before. LOST: its lease is known to be over. */
 MUST_USE enum status holder_done(struct holder *h, uint32_t rank,

@@ -504,7 +504,7 @@ static double bench_records(const struct bench *b)
     const char *at;
     double records = 0;
 
-    reign_report(b->reign, &text);
+    reign_report(b->reign, NULL, &text);
     at = strstr(buf_text(&text), key);
     if (at != NULL) {
         records = strtod(at + sizeof(key) - 1, NULL);

@@ -105,10 +105,25 @@ static void prefixed_destroy(void *self)
     free(p);
 }
 
+static void prefixed_cancel(void *self, uint64_t tag)
+{
+    struct prefixed *p = self;
+
+    store_cancel(p->inner, tag);
+}
+
+static void prefixed_wait(void *self, struct store_wait *out)
+{
+    struct prefixed *p = self;
+
+    store_wait_for(p->inner, out);
+}
+
 struct store *prefixed_open(struct store *inner, const char *prefix)
 {
     static const struct store_ops ops = {prefixed_submit, prefixed_poll,
-                                         prefixed_destroy};
+                                         prefixed_destroy, prefixed_cancel,
+                                         prefixed_wait};
     struct prefixed *p = mem_new(1, sizeof(*p));
 
     p->inner = inner;

@@ -30,6 +30,19 @@ run $ONE -- env
 check "a second attempt keeps what was brought" test "$code" -eq 0
 check "SM_CHANNEL_TRAIN" grep -qx "SM_CHANNEL_TRAIN=$T/one/input/data/train" "$T/std.out"
 check "SMSHARD_RANK" grep -qx "SMSHARD_RANK=0" "$T/std.out"
+STATE=$T/out/one/_smshard
+check "the guests' key is gone with the job" test -e "$STATE/lease" -a ! -e "$STATE/guest"
+: >"$STATE/runs/not-a-run"
+# Five launches were before: the last two of them stay, and this one.
+run $ONE -- sh -c 'test -e "$1/guest" || exit 9
+    for i in $(seq 100); do
+        [ "$(ls "$1/runs" | wc -l)" -gt 4 ] || exit 0
+        sleep 0.1
+    done; exit 8' sh "$STATE"
+check "runs of earlier launches are deleted" test "$code" -eq 0
+check "but for the last two" test "$(ls "$STATE/runs" | wc -l)" -eq 4
+check "and what is no run" test -e "$STATE/runs/not-a-run"
+check "the audit of this one is there" $SMSHARD status --audit --state "$STATE"
 
 start term $ONE -- sh -c 'trap "echo stopped; exit 7" TERM; echo up; while :; do sleep 0.1; done'
 until_true 200 grep -q up "$T/term.out"
@@ -84,6 +97,31 @@ p2=$pid
 ended "$p1"; c1=$code
 ended "$p2"; c2=$code
 check "--on-failure keep lets the others go on" test "$c1" -eq 0 -a "$c2" -eq 4
+
+# A launch that is kept waiting, since the one before it still counts, must
+# not begin a run of its own when the others have ended. It is made to miss all
+# that they say.
+start gone1 host 1 2 $JOB --on-failure keep -- sh -c 'echo up; sleep 60'
+p1=$pid
+start gone2 host 2 2 $JOB --on-failure keep -- \
+    sh -c 'echo up; until test -e "$0"; do sleep 0.1; done' "$T/go"
+p2=$pid
+until_true 200 grep -q up "$T/gone1.out"
+until_true 200 grep -q up "$T/gone2.out"
+kill -9 "$p1"
+start again1 host 1 2 $JOB --on-failure keep -- true
+p1=$pid
+until_true 200 grep -q "join.refused.*takes part already" "$T/again1.err"
+kill -STOP "$p1"
+touch "$T/go"
+ended "$p2"
+kill -CONT "$p1"
+ended "$p1"
+check "a launch that was kept waiting ends with the job" test "$code" -eq 75
+check "and says so" grep -q "ended the job without this launch of algo-1" \
+    "$T/again1.err"
+check "and has begun no other" test \
+    "$(grep -c lease.taken "$T/again1.err")" -eq 0
 
 start alone host 1 3 $JOB --join-timeout 1s -- true
 ended "$pid"

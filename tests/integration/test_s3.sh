@@ -216,6 +216,44 @@ check "it takes the upload over" grep -q 'save.resume' "$T/std.err"
 stop_server
 check "none is left" grep -q ' 0 uploads left' "$T/server.out"
 
+# A listing that takes long is not waited for when the job is to end.
+serve --fault 'GET key=prefix=objects act=delay ms=100000'
+start job "$SMSHARD" run --base "$T/slow" --job-name slow --channel "train=$DATA" \
+    --output s3://bucket/out -- true
+job=$pid
+until_true 400 grep -q 'phase=preparing' "$T/job.err"
+sleep 0.5
+kill -TERM "$job"
+# shellcheck disable=SC2016
+check "a signal ends a listing that takes long" \
+    until_true 400 sh -c '! kill -0 "$0"' "$job"
+ended "$job"
+check "with the signal's code" test "$code" -eq 143
+stop_server
+
+# Nor is a share that takes long to be read; heartbeats go on meanwhile.
+serve --fault 'GET key=catalog count=2 act=delay ms=1500'
+rm -rf "$T/base"
+run "$SMSHARD" run --base "$T/base" --job-name j --channel "train=$DATA" \
+    --output s3://bucket/out --heartbeat 100ms --host-timeout 1s -- true
+check "a share that is slow to read costs no host" test "$code" -eq 0
+check "none is taken for lost" test "$(grep -c host.lost "$T/std.err")" -eq 0
+stop_server
+serve --fault 'GET key=catalog act=delay ms=100000'
+rm -rf "$T/base"
+start job "$SMSHARD" run --base "$T/base" --job-name j --channel "train=$DATA" \
+    --output s3://bucket/out -- true
+job=$pid
+until_true 400 grep -q 'phase=bringing' "$T/job.err"
+sleep 0.5
+kill -TERM "$job"
+# shellcheck disable=SC2016
+check "a signal ends the reading of a share" \
+    until_true 400 sh -c '! kill -0 "$0"' "$job"
+ended "$job"
+check "with the signal's code, too" test "$code" -eq 143
+stop_server
+
 # A store that never comes back can't be told how the job has ended.
 serve
 # shellcheck disable=SC2016

@@ -72,3 +72,8 @@ mutant 'a process that comes again keeps the old leases' job \
     coordinator/ledger_time.c \
     'while (h->first_lease != LEDGER_NONE) {' \
     'while (h->first_lease != LEDGER_NONE && host % 2 == 9) {'
+# Needs a host that has ended and gone before its coordinator dies.
+SEEDS=400 mutant 'that a host has ended is forgotten' job \
+    coordinator/reign_recover.c \
+    'reign_find_done(r, &record->done);' \
+    'reign_forget_done(r, record->done.number);'

@@ -97,8 +97,10 @@ TEST(a_run_that_ends_without_this_host)
         const char *asked;
         const char *outcome; /* Once nothing runs any more. */
     } rows[] = {
-        [AGENT_JOINING] = {"+over ", "LOST 75 "},
-        [AGENT_WAITING] = {"+over ", "LOST 75 "},
+        [AGENT_JOINING] = {"+over ", "LOST 75 the coordinator on algo-9 ended "
+                                     "the job without this launch of algo-1"},
+        [AGENT_WAITING] = {"+over ", "LOST 75 the coordinator on algo-9 ended "
+                                     "the job without this host"},
         [AGENT_BRINGING] = {"+cancel ", "LOST 75 "},
         [AGENT_READY] = {"+over ", "LOST 75 "},
         [AGENT_RUNNING] = {"kill15 ", "LOST 3 "},

@@ -441,6 +441,9 @@ TEST(report_is_json)
     EXPECT(json_is_true(json_get(root, "over")));
     EXPECT_EQ(json_count(json_get(root, "holders")), 4);
     EXPECT_EQ(json_count(json_get(root, "skipped")), 1);
+    EXPECT(bytes_is(
+        json_string(json_get(json_at(json_get(root, "skipped"), 0), "key")),
+        ""));
     channel = json_at(json_get(root, "channels"), 0);
     EXPECT(bytes_is(json_string(json_get(channel, "name")), "train"));
     EXPECT_EQ(json_count(json_get(channel, "epochs")), 2);
@@ -466,5 +469,24 @@ TEST(report_reads_well)
     expect_text(a, "\naudit: exact so far\n");
     add_over(a, STATUS_OK);
     expect_text(a, "\naudit: exact\n");
+    audit_destroy(&a);
+}
+
+TEST(who_looks_it_up_is_told_the_key)
+{
+    struct audit *a = new_audit();
+    struct audit_skipped skipped;
+
+    add(a, &(struct record){
+               .type = RECORD_SKIPPED,
+               .skipped = {.position = 17, .reason = BYTES("cut short")}});
+    EXPECT(audit_skipped(a, 0, &skipped) && !audit_skipped(a, 1, &skipped));
+    EXPECT_EQ(skipped.position, 17);
+    EXPECT(skipped.key == NULL);
+    expect_text(a, "skipped: train epoch 0 position 17: cut short\n");
+    audit_name_skip(a, 0, BYTES("a/\x1b[2Jb"));
+    expect_text(a, "skipped: train epoch 0 position 17: a/?[2Jb: cut short\n");
+    EXPECT(audit_skipped(a, 0, &skipped));
+    EXPECT_STR(skipped.key, "a/\x1b[2Jb");
     audit_destroy(&a);
 }

@@ -218,6 +218,9 @@ TEST(lost_and_repeated_words_and_other_processes)
     budget_hear(k.b, 0, &k.sums[0], k.now);
     EXPECT_EQ(budget_state(k.b).requests, 500);
     EXPECT_EQ(budget_state(k.b).throttled, 10);
+    EXPECT_EQ(budget_state(k.b).window_ms, 2 * BEAT);
+    EXPECT_EQ(budget_state(k.b).sum.requests, 500);
+    EXPECT_EQ(budget_state(k.b).sum.throttled, 10);
     k.sums[0] = (struct budget_word){UINT64_MAX, UINT64_MAX};
     budget_hear(k.b, 0, &k.sums[0], k.now);
     budget_check(k.b);

@@ -164,3 +164,55 @@ TEST(bad_bodies_are_refused_by_name)
         EXPECT_STR(why.text, rows[i].want);
     }
 }
+
+/* Looks at a lease of 1 s. One letter each for what is there (its etag; r:
+ * released, o: of our run) and for what is made of it: H held, N renewed,
+ * S stale, R released, O ours. */
+TEST(a_lease_that_is_watched)
+{
+    static const struct {
+        const char *name;
+        const char *there;
+        const char *want;
+        uint64_t at_ms[8];
+    } rows[] = {
+        {"silent", "aaaaa", "HHHHS", {1000, 2000, 3200, 4000, 4001}},
+        {"renewed", "ab", "HN", {1000, 1200}},
+        {"no store for long", "aab", "HHN", {1000, 60000, 60200}},
+        {"none, then silent",
+         "aaaaaa",
+         "HHHHHS",
+         {1000, 60000, 61000, 62000, 63000, 63001}},
+        {"none now and then",
+         "aaaaaa",
+         "HHHHHS",
+         {1000, 2200, 3401, 4601, 5201, 5202}},
+        {"released", "ar", "HR", {1000, 1200}},
+        {"ours by now", "ao", "HO", {1000, 1200}},
+        {"time begins", "aa", "HH", {0, 1200}},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct claim_watch w = {.seen = CLAIM_LEASE_UNKNOWN};
+        char got[9] = "";
+
+        for (size_t k = 0; rows[i].there[k] != '\0'; k++) {
+            const char etag[2] = {rows[i].there[k], '\0'};
+            struct term_lease lease = {
+                .term = 1, .ttl_ms = 1000, .is_released = etag[0] == 'r'};
+
+            snprintf(lease.run, sizeof(lease.run), "%s",
+                     etag[0] == 'o' ? "0a" : "99");
+            claim_watch_take(&w,
+                             &(struct claim_look){.lease = &lease,
+                                                  .etag = etag,
+                                                  .our_run = "0a",
+                                                  .now_ms = rows[i].at_ms[k]});
+            got[k] = "UARHNSO"[w.seen];
+        }
+        if (strcmp(got, rows[i].want) != 0) {
+            fprintf(stderr, "%s\n", rows[i].name);
+        }
+        EXPECT_STR(got, rows[i].want);
+    }
+}

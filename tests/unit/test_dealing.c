@@ -81,7 +81,7 @@ static enum status run_begin(struct run *r, struct prng *p, const char *fields,
     }
     EXPECT_EQ(make(&from, why, &r->job), STATUS_OK);
     EXPECT_EQ(job_check_served(r->job, why), STATUS_OK);
-    s = resume_load(r->job, why, &r->cursor);
+    s = resume_load(r->job, NULL, why, &r->cursor);
     r->options = (struct dealing_options){.job = r->job,
                                           .hosts = &r->hosts,
                                           .ranks = r->ranks,
@@ -349,6 +349,33 @@ TEST(the_catalog_is_that_of_the_cursor)
     EXPECT_STR(strstr(r.dealings.channels[0].listing.root_uri, "/data/"),
                "/data/");
     run_fini(&r);
+    clean();
+}
+
+/* A source that is listed, and a catalog that is there already. */
+TEST(a_stop_ends_it)
+{
+    static const atomic_bool stop = true;
+    struct prng p;
+    struct run r;
+    struct fault why = {""};
+
+    prng_init(&p, 15);
+    setup();
+    first_cursor(&p, "deal=dynamic,shuffle-seed=7");
+    keep_catalog(&p);
+    for (int i = 0; i < 2; i++) {
+        struct dealings stopped;
+
+        EXPECT_EQ(run_begin(&r, &p, "deal=dynamic,shuffle-seed=7",
+                            i == 0 ? NULL : "cursor", &why),
+                  STATUS_OK);
+        r.options.stop = &stop;
+        EXPECT_EQ(dealings_make(&r.options, &why, &stopped), STATUS_STOPPED);
+        EXPECT(strstr(why.text, "channel train") != NULL);
+        dealings_fini(&stopped);
+        run_fini(&r);
+    }
     clean();
 }
 

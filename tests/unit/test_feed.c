@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/feed.h"
 
+#include <sys/resource.h>
+
 #include "tests/feed_kit_client.h"
 #include "worker/feed_line.h"
 
@@ -403,4 +405,84 @@ TEST(what_an_earlier_process_left_goes_and_what_is_others_stays)
     }
     EXPECT(kit_is_there("data/train/mine"));
     EXPECT(!kit_is_there("data/train/.smshard.units"));
+}
+
+/* Leave the process no descriptor more than those it has, or all again. */
+static void limit_descriptors(bool is_full)
+{
+    static struct rlimit before;
+    struct rlimit now;
+    int next;
+
+    if (!is_full) {
+        EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        return;
+    }
+    EXPECT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    now = before;
+    next = dup(0);
+    EXPECT(next >= 0 && close(next) == 0);
+    now.rlim_cur = (rlim_t)next;
+    EXPECT(setrlimit(RLIMIT_NOFILE, &now) == 0);
+}
+
+static bool feed_is_ready(void)
+{
+    struct pollfd fd = {.fd = feed_fd(fk.feed), .events = POLLIN};
+
+    return poll(&fd, 1, 0) == 1;
+}
+
+/* Who can't be accepted waits, and the owner's loop does not turn meanwhile.
+ */
+TEST(without_a_descriptor_left_clients_wait)
+{
+    int first;
+    int waits;
+    uint64_t until_ms;
+
+    fk_start(2, 1, 1);
+    first = fk_connect();
+    fk_settle();
+    waits = fk_connect();
+    limit_descriptors(true);
+    EXPECT(feed_is_ready());
+    fk_step();
+    EXPECT(!feed_is_ready());
+    until_ms = feed_timer_ms(fk.feed);
+    EXPECT(until_ms > fk.now_ms);
+    EXPECT_EQ(feed_stats(fk.feed).connections, 1);
+    fk.now_ms = until_ms; /* Still none: once more. */
+    fk_step();
+    EXPECT(!feed_is_ready());
+    EXPECT_EQ(feed_stats(fk.feed).connections, 1);
+    close(first); /* By this client, and by the feed: now there is one. */
+    fk_step();
+    fk_step();
+    EXPECT_EQ(feed_stats(fk.feed).connections, 2);
+    limit_descriptors(false);
+    EXPECT_STR(fk_ask(waits, "rank 0"), "ok");
+    close(waits);
+    fk_end();
+}
+
+/* Descriptors may come free elsewhere: the time brings the next try. */
+TEST(a_client_that_waited_is_taken_by_the_timer)
+{
+    int waits;
+
+    fk_start(2, 1, 1);
+    waits = fk_connect();
+    limit_descriptors(true);
+    fk_step();
+    EXPECT(!feed_is_ready());
+    limit_descriptors(false);
+    fk_step();
+    EXPECT_EQ(feed_stats(fk.feed).connections, 0);
+    fk.now_ms = feed_timer_ms(fk.feed);
+    fk_step();
+    EXPECT_EQ(feed_stats(fk.feed).connections, 1);
+    EXPECT_STR(fk_ask(waits, "rank 0"), "ok");
+    close(waits);
+    fk_end();
 }

@@ -303,13 +303,16 @@ TEST(what_this_version_serves)
          "Listing of channel a: https:// is not served by this version; use "
          "s3:// or file://"},
         {"channel=a=/a,listing=s3://b/i/;", ""},
-        {"channel=a=/a,mode=FastFile;",
-         "channel a: InputMode FastFile is not served by this version; use "
-         "File"},
-        {"channel=a=/a,mode=Pipe;",
-         "channel a: InputMode Pipe is not served by this version; use File"},
-        {"channel=a=/a,mode=Ring;",
-         "channel a: InputMode Ring is not served by this version; use File"},
+        {"channel=a=/a,mode=FastFile;", ""},
+        {"channel=a=/a,mode=Pipe,compression=Gzip,wrapper=RecordIO;", ""},
+        {"channel=a=/a,mode=Pipe,deal=balanced,epochs=7,skip=3;", ""},
+        {"channel=a=/a,mode=Ring;", ""},
+        {"channel=a=/a,mode=Ring,compression=Gzip;",
+         "channel a: InputMode Ring hands objects over as they are; "
+         "CompressionType Gzip needs Pipe"},
+        {"channel=a=/a,mode=FastFile,deal=dynamic;",
+         "channel a: Deal dynamic leases one unit after the other, and a "
+         "folder shows all of them at once; use InputMode File, Pipe or Ring"},
         {"channel=a=/a,deal=dynamic,epochs=3,step-units=8,even=drop,skip=2;",
          ""},
         {"channel=a=/a,deal=dynamic,even=pad;",
@@ -319,13 +322,14 @@ TEST(what_this_version_serves)
          "channel a: Split is not served with Deal dynamic; use balanced, or "
          "leave Split out"},
         {"channel=a=/a,deal=balanced;epochs=2;",
-         "channel a: Epochs is served with Deal dynamic only, not with "
-         "balanced, where the command reads its files as often as it likes"},
+         "channel a: Epochs needs Deal dynamic, or InputMode Pipe or Ring; "
+         "with balanced the command reads its files as often as it likes"},
         {"channel=a=/a,skip=1;",
-         "channel a: Skip is served with Deal dynamic only, not with "
-         "replicated, where every file is brought before the command starts"},
+         "channel a: Skip needs Deal dynamic, or InputMode Pipe or Ring; with "
+         "replicated every file is brought before the command starts"},
         {"channel=a=/a,mode=Pipe,source=AugmentedManifestFile,attributes=x;",
-         "channel a: InputMode Pipe is not served by this version; use File"},
+         "channel a: S3DataType AugmentedManifestFile is not served by this "
+         "version; use ManifestFile"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

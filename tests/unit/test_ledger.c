@@ -403,6 +403,39 @@ TEST(stragglers_are_asked)
     kit_end(&l);
 }
 
+/* Host 0 has all, host 1 nothing: what comes back is not for host 0 again,
+ * whether it has something left or not, as long as host 1 asks. */
+TEST(a_tail_is_not_for_who_gave_it_back)
+{
+    for (uint64_t done = 0; done < 2; done++) {
+        struct ledger *l =
+            kit_new(&(struct kit){.positions = 5, .hosts = 2, .ranks = 1});
+        struct ledger_lease a = kit_grant(l, 0, 2, 0);
+        struct ledger_lease b = a;
+        struct ledger_word word = kit_word(&a, 1, 0, 300);
+
+        EXPECT_RANGE(a.range, 0, 2);
+        while (kit_want(l, 0, 0) == STATUS_OK) {
+        }
+        EXPECT_EQ(kit_want(l, 1, 0), STATUS_EMPTY);
+        while (ledger_next_lease(l, 0, a.number, &b)) {
+            kit_finish(l, &b, 100);
+        }
+        if (done > 0) {
+            EXPECT_EQ(kit_commit(l, &a, 0, done, 100), STATUS_OK);
+        }
+        EXPECT_EQ(kit_want(l, 1, 200), STATUS_EMPTY);
+        EXPECT_EQ(ledger_give_back(l, &word), STATUS_OK);
+        EXPECT_EQ(ledger_lease_count(l), 1 - done);
+        EXPECT_EQ(kit_want(l, 0, 300), STATUS_EMPTY);
+        EXPECT_EQ(kit_want(l, 0, 200 + KIT_LEASE_MS / 2 - 1), STATUS_EMPTY);
+        /* Host 1 asks; or it does so no more. */
+        b = kit_grant(l, done == 0 ? 1 : 0, 0, done == 0 ? 699 : 800);
+        EXPECT_RANGE(b.range, 1, 2);
+        kit_end(&l);
+    }
+}
+
 /* ---- Epochs ----------------------------------------------------------------
  */
 

@@ -395,6 +395,8 @@ static void stop_bucket(void)
     kit_stop();
 }
 
+static atomic_bool is_stopped;
+
 /* List "s3://bucket/p/" by @uri, or itself when that is NULL. */
 static enum status list(const char *uri, struct fault *why, struct listing *out)
 {
@@ -409,7 +411,9 @@ static enum status list(const char *uri, struct fault *why, struct listing *out)
     enum status s;
 
     why->text[0] = '\0';
-    s = listing_make(&(struct listing_options){.channel = &channel}, why, out);
+    s = listing_make(
+        &(struct listing_options){.channel = &channel, .stop = &is_stopped},
+        why, out);
     free(listing);
     return s;
 }
@@ -469,6 +473,29 @@ TEST(a_batch_manifest_is_looked_up)
     expect_same("s3://bucket/b.csv");
     EXPECT_EQ(s3server_requests(kit_server, "HEAD", "/p/"), OBJECTS / 3);
     buf_fini(&rows);
+    stop_bucket();
+}
+
+/* Not one request is made after a stop. */
+TEST(a_stop_ends_each_kind)
+{
+    static const char *const rows[] = {
+        NULL, "s3://bucket/i/c/",
+        "s3://bucket/i/c/2026-01-31T12-00Z/manifest.json", "s3://bucket/b.csv"};
+    struct listing l;
+    struct fault why;
+    uint64_t before;
+
+    start_bucket(0);
+    put_inventory("i/c/data/1.csv.gz", "bucket");
+    put_text("b.csv", BYTES("bucket,p/0\n"));
+    before = s3server_requests(kit_server, "GET", "");
+    atomic_store(&is_stopped, true);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        EXPECT_EQ(list(rows[i], &why, &l), STATUS_STOPPED);
+        EXPECT(l.catalog == NULL && strstr(why.text, "train") != NULL);
+    }
+    EXPECT_EQ(s3server_requests(kit_server, "GET", ""), before);
     stop_bucket();
 }
 

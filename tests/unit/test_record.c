@@ -31,6 +31,11 @@ static const struct record samples[] = {
               .exit_code = 79,
               .host = {"algo-2", 6},
               .reason = {"the command exited with 3", 25}}},
+    {.type = RECORD_DONE,
+     .done = {.number = 16383,
+              .exit_code = 3,
+              .status = STATUS_PEER_FAILED,
+              .reason = {"it broke", 8}}},
 };
 
 enum { SAMPLES = sizeof(samples) / sizeof(samples[0]) };
@@ -74,6 +79,12 @@ TEST(fields_are_where_they_belong)
     EXPECT_EQ(record_read(buf_bytes(&out), NULL, &got), STATUS_OK);
     EXPECT(got.over.status == STATUS_PEER_FAILED && got.over.exit_code == 79);
     EXPECT(bytes_is(got.over.host, "algo-2"));
+    buf_clear(&out);
+    record_write(&samples[5], &out);
+    EXPECT_EQ(record_read(buf_bytes(&out), NULL, &got), STATUS_OK);
+    EXPECT(got.done.number == 16383 && got.done.exit_code == 3);
+    EXPECT(got.done.status == STATUS_PEER_FAILED);
+    EXPECT(bytes_is(got.done.reason, "it broke"));
     buf_fini(&out);
 }
 
@@ -101,7 +112,7 @@ TEST(kinds_that_are_not_known_are_refused)
     struct fault why;
 
     EXPECT_EQ(record_read(BYTES("\x00"), &why, &got), STATUS_MALFORMED);
-    EXPECT_EQ(record_read(BYTES("\x06\x00\x00"), &why, &got), STATUS_MALFORMED);
+    EXPECT_EQ(record_read(BYTES("\x07\x00\x00"), &why, &got), STATUS_MALFORMED);
     EXPECT_STR(why.text, "a record of a kind that is not known");
     EXPECT_EQ(record_read(BYTES("\x02\x00\x63"), &why, &got), STATUS_MALFORMED);
 }

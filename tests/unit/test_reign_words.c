@@ -114,7 +114,7 @@ static uint64_t bad_messages(struct rig *g)
     const char *at;
     uint64_t count;
 
-    reign_report(g->lead->r, &text);
+    reign_report(g->lead->r, NULL, &text);
     at = strstr(buf_text(&text), "\"bad_messages\":");
     EXPECT(at != NULL);
     count = strtoull(at + strlen("\"bad_messages\":"), NULL, 10);

@@ -229,7 +229,8 @@ static void odd_destroy(void *self)
 
 static struct odd *odd_open(const char *name, const struct odd_options *o)
 {
-    static const struct store_ops ops = {odd_submit, odd_poll, odd_destroy};
+    static const struct store_ops ops = {odd_submit, odd_poll, odd_destroy,
+                                         NULL, NULL};
     struct odd *d = mem_new(1, sizeof(*d));
 
     d->o = *o;

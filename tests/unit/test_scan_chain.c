@@ -163,7 +163,7 @@ TEST(folders_by_name_lose_nothing)
 {
     struct folders *f = mem_new(1, sizeof(*f));
     static const struct store_ops ops = {folders_submit, folders_poll,
-                                         folders_destroy};
+                                         folders_destroy, NULL, NULL};
     struct told *t = mem_new(1, sizeof(*t));
     uint32_t restarts = 0;
 
@@ -201,7 +201,7 @@ TEST(without_a_restart_it_is_an_error)
 {
     struct folders *f = mem_new(1, sizeof(*f));
     static const struct store_ops ops = {folders_submit, folders_poll,
-                                         folders_destroy};
+                                         folders_destroy, NULL, NULL};
     struct store *s = store_wrap(&ops, f, "odd://b/");
     struct scan_options o = {.lanes = 8, .page = 20};
     struct scan_result result = {0};

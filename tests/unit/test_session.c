@@ -481,6 +481,9 @@ TEST(the_report_is_one_line_of_json)
         "\"totals\":{\"channels\":[{\"name\":\"train\",\"units_done\":1,"
         "\"units\":2,\"bytes_done\":30,\"bytes\":40}],\"saved_units\":0,"
         "\"saved_bytes\":0},\"refused\":0,\"bad_messages\":0,"
+        "\"budget\":{\"limit_per_1000s\":0,\"window_ms\":0,"
+        "\"window_requests\":0,\"window_throttled\":0,\"requests\":0,"
+        "\"throttled\":0},"
         "\"outcome\":null}");
     done(&b, 2, 74, "train: disk \"full\"");
     say(&b, 99, ask);

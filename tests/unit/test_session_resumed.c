@@ -21,6 +21,10 @@ static struct bench open_ended(const struct session_outcome *ended)
         2, (struct session_options){.incarnations = both, .ended = ended});
 }
 
+static const struct session_outcome lost_two = {STATUS_LOST, 75, "algo-2",
+                                                "not heard of for 30 s"};
+static const struct session_outcome well = {STATUS_OK, 0, "", ""};
+
 /* Host @number says HELLO in process @incarnation, and where it stands. */
 static void come(struct bench *b, uint32_t number, const char *incarnation,
                  enum wire_phase phase)
@@ -211,11 +215,133 @@ TEST(a_sleep_that_is_told_too_long)
     end(&b);
 }
 
-/* ---- It has ended -------------------------------------------------------- */
+/* ---- Some have ended ----------------------------------------------------- */
 
-static const struct session_outcome lost_two = {STATUS_LOST, 75, "algo-2",
-                                                "not heard of for 30 s"};
-static const struct session_outcome well = {STATUS_OK, 0, "", ""};
+static const struct session_done two_is_done[] = {{.is_done = false},
+                                                  {true, STATUS_OK, 0, ""}};
+static const struct session_done two_has_failed[] = {
+    {.is_done = false}, {true, STATUS_OK, 3, "it broke"}};
+static const struct session_done all_are_done[] = {{true, STATUS_OK, 0, ""},
+                                                   {true, STATUS_OK, 0, ""}};
+
+static struct bench open_done(const struct session_done *done, bool keeps)
+{
+    return open_as(2, (struct session_options){.incarnations = both,
+                                               .done = done,
+                                               .keeps_on_failure = keeps});
+}
+
+/* Host 2 is gone by now, and nobody waits for it. */
+TEST(who_had_ended_need_not_come_back)
+{
+    struct bench b = open_done(two_is_done, false);
+
+    EXPECT_EQ(phase_of(&b, 2), WIRE_PHASE_DONE);
+    come(&b, 1, "1f", WIRE_PHASE_RUNNING);
+    EXPECT_EQ(session_phase(b.session), SESSION_RUNNING);
+    b.now_ms += HOST_TIMEOUT - 1;
+    beat(&b, 1, WIRE_PHASE_RUNNING);
+    tick(&b, 1);
+    EXPECT_EQ(phase_of(&b, 2), WIRE_PHASE_DONE);
+    done(&b, 1, 0, "");
+    EXPECT_STR(sent(&b), "1:END");
+    EXPECT(b.fx.is_over);
+    EXPECT_STR(outcome(&b), "OK 0 : ");
+    end(&b);
+}
+
+/* It is here after all, and is told END like the others. */
+TEST(who_had_ended_may_ask_for_the_end)
+{
+    struct bench b = open_done(two_is_done, false);
+
+    come(&b, 1, "1f", WIRE_PHASE_SAVING);
+    done(&b, 1, 0, "");
+    EXPECT_EQ(session_phase(b.session), SESSION_OVER);
+    EXPECT(!b.fx.is_over);
+    EXPECT_EQ(b.fx.timer_ms, b.now_ms + 2000);
+    come(&b, 2, "1f", WIRE_PHASE_DONE);
+    EXPECT_STR(sent(&b), "2:WELCOME");
+    EXPECT_STR(news(&b), "");
+    EXPECT(!b.fx.is_over);
+    done(&b, 2, 0, "");
+    EXPECT_STR(sent(&b), "2:END");
+    EXPECT(b.fx.is_over);
+    end(&b);
+}
+
+TEST(who_had_ended_has_two_beats_to_ask)
+{
+    struct bench b = open_done(all_are_done, false);
+
+    tick(&b, 0);
+    EXPECT_EQ(session_phase(b.session), SESSION_OVER);
+    tick(&b, 1999);
+    EXPECT(!b.fx.is_over);
+    tick(&b, 1);
+    EXPECT(b.fx.is_over);
+    EXPECT_STR(outcome(&b), "OK 0 : ");
+    end(&b);
+}
+
+TEST(another_process_of_a_host_that_had_ended)
+{
+    struct bench b = open_done(two_is_done, true);
+
+    come(&b, 2, "2e", WIRE_PHASE_JOINED);
+    EXPECT_STR(refusal(&b),
+               "REFUSED the job has begun without this launch of algo-2");
+    end(&b);
+}
+
+/* In keep mode it stays the job's outcome; else the host is awaited, since
+ * its failure ends the job for those who are not back yet. */
+TEST(a_failure_that_was_kept)
+{
+    struct bench b = open_done(two_has_failed, true);
+
+    EXPECT_STR(outcome(&b), "PEER_FAILED 3 algo-2: it broke");
+    come(&b, 1, "1f", WIRE_PHASE_RUNNING);
+    EXPECT_EQ(session_phase(b.session), SESSION_RUNNING);
+    end(&b);
+    b = open_done(two_has_failed, false);
+    EXPECT_EQ(phase_of(&b, 2), WIRE_PHASE_ABSENT);
+    EXPECT_STR(outcome(&b), "OK 0 : ");
+    end(&b);
+}
+
+/* Of a process that was never let in nothing is believed. */
+TEST(an_end_of_nobody)
+{
+    static const char *const first[] = {"1f", ""};
+    struct bench b = open_as(2, (struct session_options){
+                                    .incarnations = first,
+                                    .done = two_is_done,
+                                });
+
+    EXPECT_EQ(phase_of(&b, 2), WIRE_PHASE_ABSENT);
+    end(&b);
+}
+
+TEST(an_end_that_all_had_come_to)
+{
+    struct bench b = open_as(2, (struct session_options){.incarnations = both,
+                                                         .done = all_are_done,
+                                                         .ended = &well});
+
+    session_check(b.session);
+    EXPECT_EQ(session_phase(b.session), SESSION_OVER);
+    tick(&b, 0);
+    EXPECT(!b.fx.is_over && !b.fx.do_keep_end);
+    come(&b, 2, "1f", WIRE_PHASE_DONE);
+    done(&b, 2, 0, "");
+    EXPECT_STR(sent(&b), "2:END");
+    tick(&b, 2000);
+    EXPECT(b.fx.is_over);
+    end(&b);
+}
+
+/* ---- It has ended -------------------------------------------------------- */
 
 TEST(an_outcome_is_told_to_who_asks)
 {

@@ -5,11 +5,14 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/share.h"
 #include "cli/store_queue.h"
+#include "coordinator/cursor.h"
+#include "coordinator/dealt.h"
 #include "coordinator/record.h"
 #include "tests/harness.h"
 
-#define RUN "0123456789abcdef"
+#define RUN "0123456789abcdef0123456789abcdef"
 
 /* Far longer than any of it takes: only what hangs runs into it. */
 enum { HANG_MS = 60000, POSITIONS = 16, GAP_MS = 10 };
@@ -228,7 +231,7 @@ static void expect_end(bool is_known)
 
 static bool has_folder(const char *name)
 {
-    char path[160];
+    char path[256];
 
     snprintf(path, sizeof(path), "%s/state/runs/" RUN "/%s", root, name);
     return file_is_there(path);
@@ -293,7 +296,7 @@ TEST(an_outcome_that_was_compacted)
 static void write_object(const char *key, struct bytes body)
 {
     struct fault why;
-    char path[160];
+    char path[256];
 
     snprintf(path, sizeof(path), "%s/state/runs/" RUN "/%s", root, key);
     EXPECT_EQ(file_write(path, body, false, &why), STATUS_OK);
@@ -331,7 +334,7 @@ TEST(what_is_missing_is_missed)
     struct writer w;
     struct fault why;
     char key[JOURNAL_KEY_MAX];
-    char path[160];
+    char path[256];
 
     setup();
     w = open_writer(1 << 20);
@@ -366,4 +369,122 @@ TEST(a_place_that_is_none)
 
     EXPECT_EQ(status_audit_read("gopher://x/", RUN, &why, &a), STATUS_INVALID);
     EXPECT(a == NULL && why.text[0] != '\0');
+}
+
+/* ---- Which objects were skipped -------------------------------------------
+ */
+
+/* Objects "key-00", "key-01", … as the state keeps them, and what was dealt
+ * of them with @how. */
+static void write_dealt(const struct cursor_how *how)
+{
+    struct wire_share_all shares[1] = {{.rank_count = 1}};
+    uint32_t ones[] = {1};
+    struct dealt d = {.host_count = 1,
+                      .ranks = ones,
+                      .weights = ones,
+                      .shares = shares,
+                      .channel_count = 1};
+    struct catalog_builder *builder;
+    struct catalog *catalog;
+    struct store *store;
+    struct buf prefix = {0};
+    struct buf text = {0};
+    struct buf how_text = {0};
+    struct fault why;
+    char key[128];
+
+    EXPECT_EQ(catalog_builder_new(&builder), STATUS_OK);
+    for (int i = 0; i < POSITIONS; i++) {
+        snprintf(key, sizeof(key), "key-%02d", i);
+        EXPECT_EQ(
+            catalog_builder_add(
+                builder, &(struct catalog_object){.key = bytes_of(key)}, &why),
+            STATUS_OK);
+    }
+    EXPECT_EQ(catalog_builder_finish(&builder, &catalog), STATUS_OK);
+    EXPECT_EQ(store_open(uri, STORE_WRITE, &why, &store, &prefix), STATUS_OK);
+    snprintf(key, sizeof(key), "%scatalog/%s", buf_text(&prefix),
+             catalog_name(catalog));
+    EXPECT_EQ(share_write(store, key, catalog, &why), STATUS_OK);
+    cursor_how_write(how, &how_text);
+    d.channels[0] = (struct dealt_channel){
+        .name = BYTES("train"),
+        .catalog = bytes_of(catalog_name(catalog)),
+        .is_dynamic = true,
+        .positions = POSITIONS,
+        .epochs = 1,
+        .how = buf_bytes(&how_text),
+    };
+    dealt_write(&d, RUN, &text);
+    write_object("dealt", buf_bytes(&text));
+    store_close(&store);
+    catalog_destroy(&catalog);
+    buf_fini(&prefix);
+    buf_fini(&how_text);
+    buf_fini(&text);
+}
+
+static void expect_skipped(uint64_t position, const char *want)
+{
+    struct audit *a = read_audit();
+    struct audit_skipped skipped;
+
+    status_audit_keys(uri, RUN, a);
+    EXPECT(audit_skipped(a, 0, &skipped));
+    EXPECT_EQ(skipped.position, position);
+    EXPECT((skipped.key == NULL) == (want == NULL));
+    EXPECT(want == NULL || strcmp(skipped.key, want) == 0);
+    audit_destroy(&a);
+}
+
+TEST(skipped_units_are_named)
+{
+    struct cursor_how plain = {.is_dynamic = true};
+    struct cursor_how shuffled = {
+        .is_dynamic = true, .has_seed = true, .seed = 7};
+    struct writer w;
+    struct order order;
+    char want[16];
+
+    setup();
+    w = open_writer(1 << 20);
+    begin(&w);
+    append(&w, &(struct record){
+                   .type = RECORD_SKIPPED,
+                   .skipped = {.position = 5, .reason = BYTES("cut short")}});
+    close_writer(&w);
+    expect_skipped(5, NULL); /* What was dealt is not there. */
+    write_dealt(&plain);
+    expect_skipped(5, "key-05");
+    write_dealt(&shuffled);
+    cursor_order(&shuffled, BYTES("train"), 0, POSITIONS, &order);
+    snprintf(want, sizeof(want), "key-%02d", (int)order_unit(&order, 5));
+    EXPECT(strcmp(want, "key-05") != 0);
+    expect_skipped(5, want);
+    write_object("dealt", BYTES("damaged"));
+    expect_skipped(5, NULL);
+    clean();
+}
+
+TEST(a_catalog_that_is_gone_is_no_fault)
+{
+    struct cursor_how plain = {.is_dynamic = true};
+    struct fault why;
+    struct writer w;
+    char path[256];
+
+    setup();
+    w = open_writer(1 << 20);
+    begin(&w);
+    append(&w, &(struct record){.type = RECORD_SKIPPED,
+                                .skipped = {.position = POSITIONS - 1,
+                                            .reason = BYTES("cut short")}});
+    close_writer(&w);
+    write_dealt(&plain);
+    expect_skipped(POSITIONS - 1, "key-15");
+    snprintf(path, sizeof(path), "%s/state/catalog", root);
+    EXPECT_EQ(file_remove_tree(path, &why), STATUS_OK);
+    expect_skipped(POSITIONS - 1, NULL);
+    clean();
 }

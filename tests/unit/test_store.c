@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The conformance suite over every store that there is. */
 #include "base/file.h"
+#include "store/scan.h"
 #include "store/store.h"
 #include "store/store_mem.h"
+#include "store/store_ops.h"
+#include "store/store_stop.h"
 
 #include "tests/conformance/conformance.h"
 #include "tests/harness.h"
@@ -175,4 +178,152 @@ TEST(uris_that_are_not_served_are_named)
         EXPECT(s == NULL && why.text[0] != '\0');
         buf_fini(&prefix);
     }
+}
+
+/* --- Stopped ------------------------------------------------------------- */
+
+/* Answers one request a poll, in the order they came, as many as it may, and
+ * then none; it is told to stop when it has been asked in vain so often. */
+struct mute {
+    uint64_t tags[8];
+    uint32_t asked;
+    uint32_t answered;
+    uint32_t may_answer;
+    int polls_left;
+    int destroyed;
+    atomic_bool stop;
+};
+
+static enum status mute_submit(void *self, const struct store_request *r)
+{
+    struct mute *m = self;
+
+    EXPECT_EQ(m->destroyed, 0);
+    m->tags[m->asked++] = r->tag;
+    return STATUS_OK;
+}
+
+static size_t mute_poll(void *self, int timeout_ms, struct store_event *events,
+                        size_t max)
+{
+    struct mute *m = self;
+
+    (void)max;
+    EXPECT_EQ(m->destroyed, 0);
+    EXPECT(timeout_ms >= 0); /* A stop must be seen. */
+    if (m->answered < m->may_answer && m->answered < m->asked) {
+        events[0] = (struct store_event){.tag = m->tags[m->answered++],
+                                         .op = STORE_GET};
+        return 1;
+    }
+    atomic_store(&m->stop, --m->polls_left <= 0);
+    return 0;
+}
+
+static void mute_destroy(void *self)
+{
+    ((struct mute *)self)->destroyed++;
+}
+
+static const struct store_ops mute_ops = {mute_submit, mute_poll, mute_destroy};
+
+static void ask(struct store *s, uint64_t tag)
+{
+    EXPECT_EQ(store_submit(s, &(struct store_request){.op = STORE_GET,
+                                                      .tag = tag,
+                                                      .key = BYTES("k")}),
+              STATUS_OK);
+}
+
+TEST(a_handle_that_is_stopped_answers_all_the_same)
+{
+    static struct mute m = {.may_answer = 2, .polls_left = 3};
+    static struct store_event events[8];
+    struct store *s = store_wrap(&mute_ops, &m, "mute://");
+    uint64_t tags = 0;
+
+    store_set_stop(s, &m.stop);
+    for (uint64_t i = 1; i <= 4; i++) {
+        ask(s, i);
+    }
+    EXPECT_EQ(store_poll(s, -1, events, 8), 1);
+    EXPECT_EQ(events[0].tag, 1);
+    EXPECT_EQ(store_poll(s, 1000, events, 8), 1);
+    EXPECT_EQ(events[0].tag, 2);
+    EXPECT_EQ(store_inflight(s), 2);
+    EXPECT_EQ(store_poll(s, 0, events, 8), 0);
+    EXPECT_EQ(m.polls_left, 2);
+    EXPECT_EQ(store_poll(s, -1, events, 8), 2);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(events[i].status, STATUS_STOPPED);
+        EXPECT_EQ(events[i].op, STORE_GET);
+        EXPECT(strstr(events[i].why.text, "mute://") != NULL);
+        tags |= 1U << events[i].tag;
+    }
+    EXPECT_EQ(tags, 1 << 3 | 1 << 4);
+    EXPECT_EQ(m.destroyed, 1);
+    EXPECT_EQ(store_inflight(s), 0);
+    ask(s, 5);
+    EXPECT_EQ(m.asked, 4);
+    EXPECT_EQ(store_poll(s, -1, events, 8), 1);
+    EXPECT_EQ(events[0].tag, 5);
+    EXPECT_EQ(events[0].status, STATUS_STOPPED);
+    EXPECT(strstr(events[0].why.text, "mute://k") != NULL);
+    EXPECT_EQ(store_poll(s, -1, events, 8), 0);
+    store_close(&s);
+    EXPECT_EQ(m.destroyed, 1);
+}
+
+/* Nobody polls it: what is asked after the stop does not reach it. */
+TEST(a_handle_that_is_stopped_before_it_is_used)
+{
+    static struct mute m;
+    static struct store_event event;
+    struct store *s = store_wrap(&mute_ops, &m, "mute://");
+
+    store_set_stop(s, &m.stop);
+    atomic_store(&m.stop, true);
+    ask(s, 1);
+    EXPECT_EQ(m.asked, 0);
+    EXPECT_EQ(store_poll(s, 0, &event, 1), 1);
+    EXPECT_EQ(event.status, STATUS_STOPPED);
+    store_close(&s);
+    EXPECT_EQ(m.destroyed, 1);
+}
+
+static atomic_bool listing_stop;
+static int listed;
+
+static enum status list_some(void *self, const struct store_object *object,
+                             struct fault *why)
+{
+    (void)self;
+    (void)object;
+    (void)why;
+    if (++listed == 3) {
+        atomic_store(&listing_stop, true);
+    }
+    return STATUS_OK;
+}
+
+TEST(a_long_listing_ends_with_the_page_under_way)
+{
+    struct store *s = store_mem_open("stopped");
+    struct fault why = {.text = ""};
+
+    for (char c = 'a'; c <= 'z'; c++) {
+        EXPECT_EQ(
+            store_sync_put(s,
+                           &(struct store_sync_put){(char[]){c, 0}, BYTES("x"),
+                                                    STORE_ALWAYS, NULL},
+                           &why),
+            STATUS_OK);
+    }
+    store_set_stop(s, &listing_stop);
+    EXPECT_EQ(
+        scan_run(s, &(struct scan_options){.page = 2}, list_some, NULL, &why),
+        STATUS_STOPPED);
+    EXPECT_EQ(listed, 4);
+    EXPECT(why.text[0] != '\0');
+    store_close(&s);
 }

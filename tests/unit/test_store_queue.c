@@ -2,10 +2,11 @@
 #include "cli/store_queue.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "tests/harness.h"
+#include "tests/unit/log_kit.h"
 
 /* Far longer than any of it takes: only what hangs runs into it. */
 enum { HANG_MS = 60000, MANY = 8 };
@@ -226,6 +227,82 @@ TEST(a_store_that_fails)
     add(q, 2, JOURNAL_CREATE, "journal/1");
     EXPECT_EQ(take(q).status, STATUS_OK);
     store_queue_end(&q);
+    clean();
+}
+
+struct idle {
+    atomic_int turns;
+    int wanted;
+};
+
+static bool idle_turn(void *self, struct store *store, const char *prefix)
+{
+    struct idle *i = self;
+
+    EXPECT(store != NULL && strcmp(prefix, "") == 0);
+    return atomic_fetch_add(&i->turns, 1) + 1 < i->wanted;
+}
+
+/* What is asked is done all the same, and the work is done to its end. */
+TEST(work_for_when_nothing_is_asked)
+{
+    struct idle endless = {.wanted = INT32_MAX};
+    struct idle some = {.wanted = 3};
+    struct store_queue *q;
+
+    setup();
+    q = start();
+    store_queue_set_idle(q, idle_turn, &endless);
+    for (uint32_t i = 0; i < 100; i++) {
+        add(q, i, JOURNAL_WRITE, "snapshot");
+        EXPECT_EQ(take(q).status, STATUS_OK);
+    }
+    while (atomic_load(&endless.turns) < 3) {
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    store_queue_end(&q);
+    q = start();
+    store_queue_set_idle(q, idle_turn, &some);
+    while (atomic_load(&some.turns) < 3) {
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    add(q, 1, JOURNAL_WRITE, "snapshot");
+    EXPECT_EQ(take(q).status, STATUS_OK);
+    store_queue_end(&q);
+    EXPECT_EQ(atomic_load(&some.turns), 3);
+    clean();
+}
+
+/* A store that is away for long is not told of at each try. */
+TEST(trouble_is_said_once)
+{
+    struct store_queue *q;
+    struct fault why;
+    char path[160];
+    char log[160];
+    int old;
+
+    setup();
+    q = start();
+    snprintf(log, sizeof(log), "%s/log", root);
+    snprintf(path, sizeof(path), "%s/state/runs/ab", root);
+    EXPECT_EQ(file_write(path, BYTES("no folder"), false, &why), STATUS_OK);
+    old = log_catch(log);
+    for (uint32_t i = 0; i < 5; i++) {
+        add(q, i, JOURNAL_CREATE, "journal/1");
+        EXPECT(take(q).status != STATUS_OK);
+    }
+    EXPECT_EQ(file_remove_tree(path, &why), STATUS_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        add(q, i, JOURNAL_CREATE, "journal/1");
+        EXPECT_EQ(take(q).status, i == 0 ? STATUS_OK : STATUS_EXISTS);
+    }
+    store_queue_end(&q);
+    log_release(old);
+    EXPECT_EQ(log_count(log, "journal.trouble request=create"), 1);
+    EXPECT_EQ(log_count(log, "journal.mended request=create"), 1);
+    EXPECT_EQ(log_count(log, "failures=5"), 1);
+    EXPECT_EQ(log_count(log, "\n"), 2);
     clean();
 }
 

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/term_store.h"
-#include "tests/harness.h"
+#include "tests/unit/log_kit.h"
 
 /* HANG_MS is far longer than any of it takes: only what hangs runs into it. A
  * lease that is to go stale does so soon; one that is to be renewed has time
@@ -90,6 +90,7 @@ static struct succession_news await_release(struct succession *s)
 static void lead_and_die(uint32_t number)
 {
     struct term *t = new_term(number, SOON_MS);
+    struct term_store lease;
     struct buf prefix = {0};
     struct store *store;
     struct fault why;
@@ -97,7 +98,8 @@ static void lead_and_die(uint32_t number)
 
     EXPECT_EQ(store_open(uri, STORE_WRITE, &why, &store, &prefix), STATUS_OK);
     key = mem_print("%slease", buf_text(&prefix));
-    term_store_step(t, store, key, TERM_EVENT_TIMER);
+    lease = (struct term_store){.store = store, .key = key};
+    term_store_step(t, &lease, TERM_EVENT_TIMER);
     EXPECT_EQ(term_state(t), TERM_LEADING);
     free(key);
     buf_fini(&prefix);
@@ -118,6 +120,9 @@ TEST(it_leads_where_nobody_does)
     EXPECT_STR(news.lease.endpoint, "tcp://a:1");
     EXPECT_STR(news.fault.text, "");
     EXPECT(!news.lease.is_released);
+    EXPECT(succession_left_ms(s, RUN_A) > 0);
+    EXPECT(succession_left_ms(s, RUN_A) <= 2 * LATE_MS);
+    EXPECT_EQ(succession_left_ms(s, RUN_B), 0);
     succession_end(&s, true);
     EXPECT(s == NULL);
     succession_end(&s, true);
@@ -206,6 +211,28 @@ TEST(a_run_that_was_released_is_over)
     clean();
 }
 
+/* A launch that was kept waiting does not take up what has ended. */
+TEST(a_run_that_ended_while_this_launch_was_kept_waiting)
+{
+    struct succession *a;
+    struct succession *b;
+    struct succession_news news;
+
+    setup();
+    a = start(0, LATE_MS);
+    await(a, TERM_LEADING, 1);
+    b = start(1, LATE_MS);
+    await(b, TERM_FOLLOWING, 1);
+    succession_knock(b, RUN_A);
+    succession_set_eager(b, true);
+    succession_end(&a, true);
+    news = await_release(b);
+    EXPECT_EQ(news.state, TERM_FOLLOWING);
+    EXPECT_EQ(news.lease.term, 1);
+    succession_end(&b, true);
+    clean();
+}
+
 /* A lease that can't be read is told of, and left alone. */
 TEST(a_lease_that_cannot_be_read)
 {
@@ -230,6 +257,45 @@ TEST(a_lease_that_cannot_be_read)
     EXPECT_EQ(file_read(path, 100, &why, &left), STATUS_OK);
     EXPECT(bytes_is(buf_bytes(&left), "not JSON"));
     buf_fini(&left);
+    clean();
+}
+
+/* Something is where the lease's folder should be, for several tries. */
+TEST(trouble_is_said_once)
+{
+    struct term *t = new_term(0, SOON_MS);
+    struct term_store lease = {0};
+    struct buf prefix = {0};
+    struct fault why;
+    char path[128];
+    char log[128];
+    int old;
+
+    setup();
+    EXPECT_EQ(store_open(uri, STORE_WRITE, &why, &lease.store, &prefix),
+              STATUS_OK);
+    lease.key = "away/lease";
+    snprintf(log, sizeof(log), "%s/log", root);
+    snprintf(path, sizeof(path), "%s/state/away", root);
+    EXPECT_EQ(file_write(path, BYTES("no folder"), false, &why), STATUS_OK);
+    old = log_catch(log);
+    while (lease.reads.tries + lease.writes.tries < 5) {
+        term_store_step(t, &lease, TERM_EVENT_TIMER);
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    EXPECT_EQ(file_remove_tree(path, &why), STATUS_OK);
+    while (term_state(t) != TERM_LEADING || lease.reads.tries > 0 ||
+           lease.writes.tries > 0) {
+        term_store_step(t, &lease, TERM_EVENT_TIMER);
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    log_release(old);
+    EXPECT(log_count(log, "lease.trouble") > 0);
+    EXPECT_EQ(log_count(log, "lease.trouble"), log_count(log, "lease.mended"));
+    EXPECT(log_count(log, "lease.trouble") <= 2); /* Reads, and writes. */
+    term_destroy(&t);
+    store_close(&lease.store);
+    buf_fini(&prefix);
     clean();
 }
 

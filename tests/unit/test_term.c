@@ -52,12 +52,15 @@ struct row {
 };
 
 #define NEVER UINT64_MAX
-#define LEASE(nonce, released)                                                 \
-    "{\"term\":5,\"run\":\"bb\",\"host\":\"h9\",\"endpoint\":\"tcp://y:2\","   \
+#define LEASE(nonce, released) LEASE_OF("bb", nonce, released)
+#define LEASE_OF(run, nonce, released)                                         \
+    "{\"term\":5,\"run\":\"" run                                               \
+    "\",\"host\":\"h9\",\"endpoint\":\"tcp://y:2\","                           \
     "\"nonce\":\"" nonce "\",\"ttl_ms\":900,\"key\":\"\",\"number\":0,"        \
     "\"released\":" released "}"
 #define GOLD LEASE("cc", "false")
 #define GONE LEASE("cd", "true")
+#define OTHER LEASE_OF("dd", "ce", "true")
 
 static const char *describe(const struct term_effects *fx, char out[160])
 {
@@ -313,6 +316,52 @@ TEST(a_released_lease_is_taken_by_who_is_not_of_its_run)
     t = make_member(1, "bb");
     PLAY(t, inside);
     EXPECT(term_lease(t)->is_released);
+    term_destroy(&t);
+}
+
+/* Its earlier launch still counted in the run when that ended: there is
+ * nobody left to begin another one with. Of a run that goes stale, and of one
+ * that another has begun, it is as free as anybody. */
+TEST(who_was_kept_waiting_does_not_take_what_is_released)
+{
+    static const struct row rows[] = {
+        {0, 't', 0, NULL, NULL, "r", NEVER, L},
+        {20, 'r', STATUS_OK, "g1", GOLD, "-", 300, F},
+        {300, 't', 0, NULL, NULL, "r", NEVER, F},
+        {310, 'r', STATUS_OK, "g2", GONE, "-", 600, F},
+        {9000, 't', 0, NULL, NULL, "r", NEVER, F},
+        {9020, 'r', STATUS_OK, "g2", GONE, "-", 9300, F},
+        {9300, 't', 0, NULL, NULL, "r", NEVER, F},
+        {9310, 'r', STATUS_OK, "g3", OTHER, "m:g3", NEVER, L},
+    };
+    static const struct row stale[] = {
+        {0, 't', 0, NULL, NULL, "r", NEVER, L},
+        {20, 'r', STATUS_OK, "g1", GOLD, "-", 300, F},
+        {2720, 't', 0, NULL, NULL, "r", NEVER, F},
+        {2730, 'r', STATUS_OK, "g1", GOLD, "m:g1", NEVER, L},
+    };
+    static const struct row late[] = {
+        {0, 't', 0, NULL, NULL, "r", NEVER, L},
+        {20, 'r', STATUS_OK, "g1", GONE, "-", 57, L},
+    };
+    static const struct row later[] = {
+        {57, 't', 0, NULL, NULL, "-", 300, L},
+        {300, 't', 0, NULL, NULL, "r", NEVER, L},
+        {310, 'r', STATUS_OK, "g1", GONE, "-", 600, F},
+    };
+    struct term *t = make(0);
+
+    term_knock(t, "bb");
+    PLAY(t, rows);
+    term_destroy(&t);
+    t = make(0);
+    term_knock(t, "bb");
+    PLAY(t, stale);
+    term_destroy(&t);
+    t = make(1); /* Told after it has seen the release. */
+    PLAY(t, late);
+    term_knock(t, "bb");
+    PLAY(t, later);
     term_destroy(&t);
 }
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Channels that are streamed while the command runs: their catalogs, holders,
+ * courses, and who delivers them. One fetch and one memory plan serve all of
+ * a host. Main thread only; deliverers have threads of their own. */
+
+#ifndef CLI_RUN_STREAM_H
+#define CLI_RUN_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/status.h"
+#include "cli/run_deal.h"
+#include "coordinator/catalog.h"
+#include "coordinator/dealt.h"
+#include "coordinator/order.h"
+#include "proto/job.h"
+#include "proto/wire.h"
+#include "worker/course.h"
+#include "worker/fetch.h"
+#include "worker/holder.h"
+#include "worker/memory.h"
+#include "worker/pipe.h"
+#include "worker/slots.h"
+#include "worker/supply.h"
+
+enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX };
+
+struct run_stream {
+    uint32_t number; /* Of the channel in the job. */
+    const struct job_channel *channel;
+    struct catalog *catalog;
+    char *root_uri;
+    struct run_deal *deal; /* NULL: dynamic. */
+    uint32_t ranks;        /* That it has on this host. */
+    uint64_t units_ahead;  /* Worth having at hand, by their size. */
+    struct order order;    /* Dynamic: of @order_epoch. */
+    bool has_order;
+    uint64_t order_epoch;
+    struct catalog_cursor cursor; /* Of the unit that was looked up last. */
+
+    struct holder *holder; /* From here on: once the command starts. */
+    struct supply *supply;
+    struct course *course;
+    struct slots *slots;
+    struct pipe *pipe;
+};
+
+struct run_streams {
+    struct run_stream each[RUN_STREAMS_MAX];
+    uint32_t count;
+    struct dealt_copy *dealt; /* NULL: no static one. */
+    struct fetch_source sources[RUN_STREAMS_MAX];
+    struct fetch *fetch;
+    struct memory_plan memory;
+};
+
+/* What a host is told of a streamed channel. */
+struct run_stream_from {
+    const struct wire_share *share;
+    const struct job_channel *channel;
+    struct catalog *catalog; /* Becomes the stream's. */
+    uint32_t host;           /* This one, among the job's. */
+    uint32_t ranks;          /* Of this host. */
+};
+
+/* Take over what was dealt in this run (dealt_write()), before the streams
+ * that need it. MALFORMED. */
+MUST_USE enum status run_streams_take_dealt(struct run_streams *s,
+                                            struct bytes text, const char *run,
+                                            struct fault *why);
+
+/* MALFORMED, INVALID, FULL. */
+MUST_USE enum status run_streams_add(struct run_streams *s,
+                                     const struct run_stream_from *from,
+                                     struct fault *why);
+
+/* What is the same for all of them. */
+struct run_streams_options {
+    const char *data_dir;
+    uint64_t memory; /* Bytes. */
+    uint32_t lanes;
+    uint64_t beat_ms;
+    uint64_t lease_ms;
+    uint64_t gap_ms; /* Of news to the coordinator. */
+};
+
+/* Start lanes and deliverers. INVALID: there is not memory enough; CONFLICT,
+ * FULL, OS, …; what was started ends with run_streams_stop(). */
+MUST_USE enum status run_streams_start(struct run_streams *s,
+                                       const struct run_streams_options *o,
+                                       struct fault *why);
+
+/* What there is to do now. OK; else a channel can't be delivered: @why. */
+MUST_USE enum status run_streams_step(struct run_streams *s, struct fault *why);
+
+/* Write what to wait for to @fds, at most @max; returns how many. */
+uint32_t run_streams_fds(const struct run_streams *s, int *fds, uint32_t max);
+
+/* Commits have come to an end: no deliverer tells more. Holders stay. */
+void run_streams_stop(struct run_streams *s);
+void run_streams_fini(struct run_streams *s);
+
+#endif /* CLI_RUN_STREAM_H */

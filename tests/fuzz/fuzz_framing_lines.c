@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/fuzz/framing_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return framing_fuzz(FRAMING_LINES, false,
+                        (struct bytes){(const char *)data, size});
+}

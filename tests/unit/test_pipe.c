@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/pipe.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "tests/fetch_kit.h"
+#include "worker/pipe_fifo.h"
+#include "worker/pipe_form.h"
+
+enum { OBJECTS = 40, SLOT = 64 << 10, SLOTS = 4, UNITS_MAX = 8 };
+
+static size_t sizes[OBJECTS];
+
+/* A pipe, and the main loop's side of it: every epoch has all objects. */
+struct bench {
+    char folder[64];
+    struct fetch *fetch;
+    struct slots *slots;
+    struct supply *supply;
+    struct pipe *pipe;
+    uint64_t epochs;
+    uint64_t epoch;
+    uint64_t next;
+    bool is_ended;
+    bool is_over;
+    uint64_t done[8]; /* Units told of as DONE, by epoch. */
+    uint64_t back;
+    uint64_t skips;
+    uint64_t stops;
+    char failure[SUPPLY_REASON_MAX];
+};
+
+static void choose_sizes(void)
+{
+    struct prng p;
+
+    prng_init(&p, 11);
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        sizes[i] = (size_t)prng_below(&p, i % 7 == 0 ? 300000 : 9000);
+    }
+    sizes[3] = 0;
+}
+
+static void open_bench(struct bench *b, uint64_t epochs,
+                       struct pipe_options options)
+{
+    struct slots_options so = {.count = SLOTS, .size = SLOT, .node = -1};
+    struct fault why = {.text = ""};
+
+    *b = (struct bench){.epochs = epochs};
+    choose_sizes();
+    kit_put_objects("mem://a/", sizes, OBJECTS);
+    snprintf(b->folder, sizeof(b->folder), "/tmp/test_pipe.XXXXXX");
+    EXPECT(mkdtemp(b->folder) != NULL);
+    EXPECT_EQ(slots_new(&so, &why, &b->slots), STATUS_OK);
+    b->fetch = kit_fetch_of("mem://a/", 1, 0);
+    b->supply = supply_new(&(struct supply_options){1, UNITS_MAX, 1 << 20});
+    options.folder = b->folder;
+    options.channel = "train";
+    options.supply = b->supply;
+    options.fetch = b->fetch;
+    options.slots = b->slots;
+    options.slots_max = SLOTS;
+    EXPECT_EQ(pipe_start(&options, &why, &b->pipe), STATUS_OK);
+}
+
+static void close_bench(struct bench *b)
+{
+    pipe_stop(&b->pipe);
+    supply_destroy(&b->supply);
+    slots_destroy(&b->slots);
+    fetch_stop(&b->fetch);
+    EXPECT_EQ(rmdir(b->folder), 0); /* Nothing was left. */
+}
+
+static void put_units(struct bench *b)
+{
+    while (!b->is_ended && b->next < OBJECTS && supply_has_room(b->supply, 0)) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "o/%u", (unsigned)b->next);
+        supply_put(b->supply, 0,
+                   &(struct supply_unit){
+                       .epoch = b->epoch,
+                       .position = b->next,
+                       .lease = 1,
+                       .key = bytes_of(key),
+                       .size = sizes[b->next],
+                       .is_whole = true,
+                   });
+        b->next++;
+    }
+    if (!b->is_ended && b->next == OBJECTS) {
+        b->is_ended = true;
+        supply_put_end(b->supply, 0, b->epoch, b->epoch + 1 == b->epochs);
+    }
+}
+
+static void take_words(struct bench *b)
+{
+    struct supply_told told;
+
+    while (supply_told(b->supply, &told)) {
+        b->done[told.epoch] += told.word == SUPPLY_DONE;
+        b->back += told.word == SUPPLY_BACK;
+        b->skips += told.word == SUPPLY_SKIP;
+        if (told.word == SUPPLY_STOP) {
+            b->stops++;
+            b->next = OBJECTS;
+        } else if (told.word == SUPPLY_FAIL) {
+            snprintf(b->failure, sizeof(b->failure), "%s", told.reason);
+        } else if (told.word == SUPPLY_BEGIN) {
+            b->epoch++;
+            b->next = 0;
+            b->is_ended = false;
+        }
+    }
+}
+
+/* The main loop, until @child has ended; returns its exit code. */
+static int serve(struct bench *b, pid_t child)
+{
+    int status = 0;
+
+    while (waitpid(child, &status, WNOHANG) == 0) {
+        struct pollfd p = {supply_told_fd(b->supply), POLLIN, 0};
+
+        poll(&p, 1, 2);
+        supply_told_heed(b->supply);
+        take_words(b);
+        put_units(b);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+/* Serve until @word tells. */
+static void serve_until(struct bench *b, bool (*is_there)(const struct bench *))
+{
+    while (!is_there(b)) {
+        struct pollfd p = {supply_told_fd(b->supply), POLLIN, 0};
+
+        poll(&p, 1, 2);
+        supply_told_heed(b->supply);
+        take_words(b);
+        put_units(b);
+    }
+}
+
+static bool is_over(const struct bench *b)
+{
+    return pipe_stats(b->pipe).is_over && b->done[b->epochs - 1] == OBJECTS;
+}
+
+static int open_fifo(const struct bench *b, uint64_t number)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/train_%" PRIu64, b->folder, number);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd;
+}
+
+/* Whether what comes is the objects one after the other, and nothing more. */
+static bool reads_epoch(int fd)
+{
+    static uint8_t all[16 << 20];
+    size_t size = 0;
+    size_t at = 0;
+    ssize_t n;
+
+    while ((n = read(fd, all + size, 65536)) > 0) {
+        size += (size_t)n;
+    }
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        if (size - at < sizes[i] || !kit_is_right(all + at, i, 0, sizes[i])) {
+            return false;
+        }
+        at += sizes[i];
+    }
+    return at == size;
+}
+
+/* A reader that opens the next FIFO as soon as it has closed one, as the
+ * public readers do: a FIFO that is not there then is a fault. */
+static int read_all(const struct bench *b)
+{
+    for (uint64_t i = 0; i < b->epochs; i++) {
+        int fd = open_fifo(b, i);
+
+        if (fd < 0 || !reads_epoch(fd)) {
+            return 1 + (int)i;
+        }
+        close(fd);
+    }
+    return 0;
+}
+
+static pid_t fork_reader(const struct bench *b,
+                         int (*reader)(const struct bench *))
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        _exit(reader(b));
+    }
+    return child;
+}
+
+TEST(epochs_come_one_after_the_other)
+{
+    struct bench b;
+
+    open_bench(&b, 3, (struct pipe_options){0});
+    EXPECT_EQ(serve(&b, fork_reader(&b, read_all)), 0);
+    serve_until(&b, is_over);
+    for (uint64_t i = 0; i < 3; i++) {
+        EXPECT_EQ(b.done[i], OBJECTS);
+    }
+    EXPECT_EQ(b.back + b.skips + b.stops, 0);
+    EXPECT_EQ(pipe_stats(b.pipe).early, 0);
+    EXPECT_EQ(pipe_stats(b.pipe).objects, 3 * OBJECTS);
+    close_bench(&b);
+}
+
+/* The second epoch is read in part. */
+static int read_part(const struct bench *b)
+{
+    uint8_t some[100];
+    int fd = open_fifo(b, 0);
+    bool is_right = fd >= 0 && reads_epoch(fd);
+
+    close(fd);
+    fd = open_fifo(b, 1);
+    is_right = is_right && fd >= 0 && read(fd, some, 100) == 100;
+    close(fd);
+    fd = open_fifo(b, 2);
+    is_right = is_right && fd >= 0 && reads_epoch(fd);
+    close(fd);
+    return !is_right;
+}
+
+TEST(who_closes_early_has_had_enough_of_the_epoch)
+{
+    struct bench b;
+
+    open_bench(&b, 3, (struct pipe_options){0});
+    EXPECT_EQ(serve(&b, fork_reader(&b, read_part)), 0);
+    serve_until(&b, is_over);
+    EXPECT_EQ(b.done[0], OBJECTS);
+    EXPECT(b.done[1] == 0); /* The first object is larger than 100 bytes. */
+    EXPECT_EQ(b.done[2], OBJECTS);
+    EXPECT(b.stops <= 1);
+    EXPECT(b.back > 0);
+    EXPECT_EQ(pipe_stats(b.pipe).early, 1);
+    close_bench(&b);
+}
+
+static int look_first(const struct bench *b)
+{
+    int fd = open_fifo(b, 0);
+
+    close(fd);
+    usleep(20000); /* Not needed: a chance to go wrong. */
+    return read_all(b);
+}
+
+TEST(who_has_taken_nothing_may_open_again)
+{
+    struct bench b;
+
+    open_bench(&b, 2, (struct pipe_options){0});
+    EXPECT_EQ(serve(&b, fork_reader(&b, look_first)), 0);
+    serve_until(&b, is_over);
+    EXPECT_EQ(b.done[0] + b.done[1], 2 * OBJECTS);
+    EXPECT_EQ(b.stops, 0);
+    close_bench(&b);
+}
+
+TEST(a_reader_that_never_comes_is_in_nobodys_way)
+{
+    struct bench b;
+
+    open_bench(&b, 1, (struct pipe_options){0});
+    put_units(&b);
+    close_bench(&b);
+}
+
+static bool has_failed(const struct bench *b)
+{
+    return b->failure[0] != '\0';
+}
+
+static void remove_object(uint32_t i)
+{
+    struct buf prefix = {0};
+    struct store *s;
+    struct fault why;
+    char key[32];
+
+    snprintf(key, sizeof(key), "o/%u", i);
+    EXPECT_EQ(store_open("mem://a/", STORE_WRITE, &why, &s, &prefix),
+              STATUS_OK);
+    EXPECT_EQ(store_sync_delete(s, key, &why), STATUS_OK);
+    store_close(&s);
+    buf_fini(&prefix);
+}
+
+static int read_any(const struct bench *b)
+{
+    uint8_t some[4096];
+    int fd = open_fifo(b, 0);
+
+    while (read(fd, some, sizeof(some)) > 0) {
+    }
+    return 0;
+}
+
+TEST(an_object_that_is_gone_ends_the_channel)
+{
+    struct bench b;
+    pid_t child;
+
+    open_bench(&b, 1, (struct pipe_options){0});
+    remove_object(20);
+    child = fork_reader(&b, read_any);
+    serve_until(&b, has_failed);
+    EXPECT(strstr(b.failure, "o/20") != NULL);
+    EXPECT(b.done[0] <= 20);
+    close_bench(&b);
+    waitpid(child, NULL, 0);
+}
+
+TEST(or_is_skipped_where_the_job_says_so)
+{
+    struct bench b;
+
+    open_bench(&b, 1, (struct pipe_options){.skips = true});
+    remove_object(20);
+    EXPECT_EQ(serve(&b, fork_reader(&b, read_any)), 0);
+    while (!pipe_stats(b.pipe).is_over) {
+        take_words(&b);
+    }
+    take_words(&b);
+    EXPECT_EQ(b.done[0], OBJECTS - 1);
+    EXPECT_EQ(b.skips, 1);
+    close_bench(&b);
+}
+
+TEST(a_file_of_that_name_is_not_touched)
+{
+    struct bench b = {.folder = "/tmp/test_pipe.XXXXXX"};
+    struct pipe_options o = {.channel = "train"};
+    struct slots_options so = {.count = 1, .size = SLOT, .node = -1};
+    struct fault why;
+    char path[128];
+
+    EXPECT(mkdtemp(b.folder) != NULL);
+    o.folder = b.folder;
+    snprintf(path, sizeof(path), "%s/train_0", b.folder);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    choose_sizes();
+    kit_put_objects("mem://a/", sizes, 1);
+    EXPECT_EQ(slots_new(&so, &why, &b.slots), STATUS_OK);
+    b.fetch = kit_fetch_of("mem://a/", 1, 0);
+    b.supply = supply_new(&(struct supply_options){1, 1, 1});
+    o.supply = b.supply;
+    o.fetch = b.fetch;
+    o.slots = b.slots;
+    o.slots_max = 1;
+    EXPECT_EQ(pipe_start(&o, &why, &b.pipe), STATUS_CONFLICT);
+    EXPECT(strstr(why.text, "channel train: ") != NULL);
+    EXPECT(strstr(why.text, "is no FIFO") != NULL);
+    unlink(path);
+    EXPECT_EQ(pipe_fifo_make(b.folder, "train", 0, &why), STATUS_OK);
+    EXPECT_EQ(pipe_start(&o, &why, &b.pipe), STATUS_OK); /* An old FIFO. */
+    close_bench(&b);
+}
+
+/* ---- What becomes of the bytes. -------------------------------------------
+ */
+
+/* All that the form makes of pieces of @size bytes of @data. */
+static enum status form_all(struct pipe_form *f, struct bytes data, size_t size,
+                            struct buf *out)
+{
+    struct fault why;
+    struct bytes piece;
+    size_t at = 0;
+    enum status s = STATUS_OK;
+
+    buf_clear(out);
+    do {
+        size_t n = data.size - at < size ? data.size - at : size;
+
+        pipe_form_give(f, (struct bytes){data.at + at, n}, at == 0,
+                       at + n == data.size);
+        at += n;
+        s = pipe_form_next(f, &why, &piece);
+        while (s == STATUS_OK && piece.size > 0) {
+            buf_add_bytes(out, piece);
+            s = pipe_form_next(f, &why, &piece);
+        }
+    } while (s == STATUS_OK && at < data.size);
+    return s;
+}
+
+/* "hello\n" as `gzip -n` makes it. */
+static const char zipped[] = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48"
+                             "\xcd\xc9\xc9\xe7\x02\x00\x20\x30\x3a\x36\x06\x00"
+                             "\x00\x00";
+static const char record[] = "\x0a\x23\xd7\xce\x06\x00\x00\x00hello\n\x00\x00";
+
+TEST(objects_are_unzipped_and_wrapped)
+{
+    const struct bytes plain = {"hello\n", 6};
+    const struct bytes zip = {zipped, sizeof(zipped) - 1};
+    const struct bytes wrapped = {record, sizeof(record) - 1};
+    const struct {
+        bool is_gzip;
+        bool is_wrapped;
+        struct bytes from;
+        struct bytes to;
+    } rows[] = {
+        {false, false, plain, plain},
+        {true, false, zip, plain},
+        {false, true, plain, wrapped},
+        {true, true, zip, wrapped},
+    };
+    struct buf out = {0};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct pipe_form *f =
+            pipe_form_new(rows[i].is_gzip, rows[i].is_wrapped, 100);
+
+        for (size_t size = 1; size <= rows[i].from.size; size++) {
+            EXPECT_EQ(form_all(f, rows[i].from, size, &out), STATUS_OK);
+            EXPECT_EQ(bytes_compare(buf_bytes(&out), rows[i].to), 0);
+        }
+        pipe_form_destroy(&f);
+    }
+    buf_fini(&out);
+}
+
+TEST(what_is_no_gzip_or_too_large_is_said)
+{
+    const struct bytes zip = {zipped, sizeof(zipped) - 1};
+    struct buf out = {0};
+    struct pipe_form *f = pipe_form_new(true, false, 100);
+
+    EXPECT_EQ(form_all(f, BYTES("hello, hello, hello"), 5, &out),
+              STATUS_MALFORMED);
+    EXPECT_EQ(form_all(f, (struct bytes){zip.at, zip.size - 3}, 9, &out),
+              STATUS_MALFORMED);
+    EXPECT_EQ(form_all(f, zip, 9, &out), STATUS_OK); /* The next is fine. */
+    pipe_form_destroy(&f);
+    f = pipe_form_new(false, true, 5);
+    EXPECT_EQ(form_all(f, BYTES("hello\n"), 4, &out), STATUS_FULL);
+    EXPECT_EQ(form_all(f, BYTES("hello"), 4, &out), STATUS_OK);
+    pipe_form_destroy(&f);
+    buf_fini(&out);
+}
