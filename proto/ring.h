@@ -68,11 +68,13 @@ struct ring_shared {
                                               release: its eventfd. */
 
     alignas(64) _Atomic uint64_t ended; /* The last epoch that has, and 1. */
-    _Atomic uint64_t open;      /* The newest slot's number and 1 if its unit
-                                   goes on; else 0. */
-    _Atomic uint32_t is_over;   /* Nothing more comes. */
-    _Atomic uint32_t is_closed; /* The worker has gone, or wants this consumer
-                                   to come anew. */
+    _Atomic uint64_t open;       /* The newest slot's number and 1 if its unit
+                                    goes on; else 0. */
+    _Atomic uint32_t wants_back; /* Nothing is on its way: what is held is to be
+                                    given back before one waits. */
+    _Atomic uint32_t is_over;    /* Nothing more comes. */
+    _Atomic uint32_t is_closed;  /* The worker has gone, or wants this consumer
+                                    to come anew. */
 };
 
 struct ring_queue_head {

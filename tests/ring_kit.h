@@ -51,6 +51,7 @@ struct rk {
     bool is_over;
     struct flow_slot filled; /* And not published; without entries: none. */
     struct flow_entry entries[RK_SLOTS][RK_ENTRIES];
+    bool is_taken[RK_SLOTS];
     struct rk_unit state[RP_UNITS_MAX];
     uint64_t committed; /* Of this epoch. */
     uint64_t torn;
@@ -108,11 +109,27 @@ static inline void rk_begin(enum ring_mode mode, uint32_t consumers,
     rk.epochs = 1;
 }
 
+static inline void rk_give(uint32_t slot)
+{
+    rk.is_taken[slot] = false;
+    slots_give(rk.slots, slot);
+}
+
+/* Those of a ring that is no more. */
+static inline void rk_give_all(void)
+{
+    for (uint32_t i = 0; i < RK_SLOTS; i++) {
+        if (rk.is_taken[i]) {
+            rk_give(i);
+        }
+    }
+}
+
 static inline void rk_end(void)
 {
     ring_destroy(&rk.ring);
     ring_host_close(&rk.host);
-    EXPECT_EQ(slots_free(rk.slots), RK_SLOTS);
+    rk_give_all();
     slots_destroy(&rk.slots);
     rmdir(rk.folder);
 }
@@ -253,14 +270,16 @@ static inline bool rk_fill(void)
 {
     struct flow_slot f = {.entries = NULL};
 
-    if (rk.is_ended || slots_free(rk.slots) == 0 || !rk_choose()) {
+    if (slots_free(rk.slots) == 0 || !rk_choose()) {
         return false;
     }
     f.slot = slots_take(rk.slots);
+    rk.is_taken[f.slot] = true;
     f.entries = rk.entries[f.slot];
     rk_add_entry(&f);
     while (rk.offset == 0 && f.entry_count < RK_ENTRIES &&
-           f.entries[0].is_first && rk.fresh < rk.units) {
+           f.entries[0].unit_size <= RK_SLOT / FLOW_SMALL_PART &&
+           rk.fresh < rk.units) {
         rk.position = rk.fresh;
         if (rk_size_now() > RK_SLOT / FLOW_SMALL_PART ||
             rk_size_now() > RK_SLOT - f.size) {
@@ -294,7 +313,6 @@ static inline void rk_commit(const struct flow_slot *f)
         u->consumed += f->entries[i].size;
         EXPECT(u->consumed <= rk_unit_size(unit));
         if (u->consumed == rk_unit_size(unit)) {
-            EXPECT(f->entries[i].is_last);
             EXPECT_EQ(u->committed, 0); /* Nothing twice. */
             u->committed++;
             rk.committed++;
@@ -318,7 +336,7 @@ static inline void rk_take(void)
             rk.dropped += o.slot.entry_count;
             rk_commit(&o.slot);
         }
-        slots_give(rk.slots, o.slot.slot);
+        rk_give(o.slot.slot);
     }
 }
 
@@ -332,7 +350,7 @@ static inline void rk_publish(void)
         if (s == STATUS_LOST) {
             rk_tear(&rk.filled);
             rk.offset = 0; /* Its further parts are not even tried. */
-            slots_give(rk.slots, rk.filled.slot);
+            rk_give(rk.filled.slot);
             s = STATUS_OK;
         }
         if (s == STATUS_OK) {
@@ -341,7 +359,7 @@ static inline void rk_publish(void)
     }
 }
 
-static inline void rk_end_epochs(void)
+static inline void rk_try_end_epoch(void)
 {
     bool is_out =
         rk.fresh == rk.units && rk.offset == 0 && rk.filled.entry_count == 0;
@@ -358,6 +376,14 @@ static inline void rk_end_epochs(void)
     } else if (rk.is_ended && is_back && !rk.is_over) {
         rk.is_over = ring_end(rk.ring) == STATUS_OK;
     }
+}
+
+static inline void rk_end_epochs(void)
+{
+    if (rk.filled.entry_count == 0 && rk.fresh == rk.units && rk.offset == 0) {
+        ring_ask_back(rk.ring);
+    }
+    rk_try_end_epoch();
 }
 
 static inline void rk_step(int timeout_ms)
@@ -395,6 +421,7 @@ static inline void rk_expect_all(void)
         }
     }
     EXPECT(rk.is_over);
+    EXPECT_EQ(slots_free(rk.slots), RK_SLOTS);
 }
 
 #endif /* TESTS_RING_KIT_H */

@@ -88,6 +88,10 @@ MUST_USE enum status ring_publish(struct ring *r, const struct flow_slot *slot);
 MUST_USE enum status ring_end_epoch(struct ring *r, uint64_t epoch);
 MUST_USE enum status ring_end(struct ring *r);
 
+/* As ring_queue_ask_back(): the owner has nothing to publish, and nothing on
+ * its way. */
+void ring_ask_back(struct ring *r);
+
 /* A slot has come back; false: none now. Commit what it held if it was
  * CONSUMED, and give it back. */
 bool ring_take_outcome(struct ring *r, struct ring_outcome *out);

@@ -85,6 +85,14 @@ enum status ring_watch_fd(struct ring_host *h, int fd, struct ring_watch *watch,
                                                                   : STATUS_OS;
 }
 
+void ring_unwatch_fd(struct ring_host *h, int fd)
+{
+    if (fd >= 0) {
+        epoll_ctl(h->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        close(fd);
+    }
+}
+
 enum status ring_host_open(const char *folder, struct fault *why,
                            struct ring_host **out)
 {
@@ -385,7 +393,7 @@ void ring_destroy(struct ring **ring)
     }
     ring_memory_free(&r->control);
     ring_memory_free(&r->tables);
-    ring_close_fd(r->released_fd);
+    ring_unwatch_fd(h, r->released_fd);
     ring_queue_destroy(&r->queue);
     free(r->channel);
     free(r);
@@ -419,6 +427,12 @@ enum status ring_end_epoch(struct ring *r, uint64_t epoch)
 enum status ring_end(struct ring *r)
 {
     return ring_said(r, ring_queue_end(r->queue));
+}
+
+void ring_ask_back(struct ring *r)
+{
+    ring_queue_ask_back(r->queue);
+    ring_wake(r);
 }
 
 bool ring_take_outcome(struct ring *r, struct ring_outcome *out)

@@ -267,9 +267,26 @@ void ring_queue_use(struct ring_queue *q, void *control, void *tables,
     atomic_store(&shared->is_armed, 1);
     atomic_store(&shared->ended, q->ended);
     atomic_store(&shared->is_over, q->is_over ? 1 : 0);
+    atomic_store(&shared->wants_back, q->wants_back ? 1 : 0);
     atomic_store(&shared->open, q->is_open ? q->open_number + 1 : 0);
     for (uint32_t i = 0; i < q->layout.shape.slot_count; i++) {
         rq_init_slot(q, i);
+    }
+}
+
+static void rq_want_back(struct ring_queue *q, bool wants)
+{
+    if (q->wants_back != wants) {
+        q->wants_back = wants;
+        atomic_store(&q->shared->wants_back, wants ? 1 : 0);
+    }
+}
+
+void ring_queue_ask_back(struct ring_queue *q)
+{
+    if (!q->wants_back) {
+        rq_want_back(q, true);
+        rq_news(q);
     }
 }
 
@@ -391,6 +408,7 @@ enum status ring_queue_publish(struct ring_queue *q, const struct flow_slot *f)
     /* Should that be another hand's word, it is found at the next look. */
     (void)ring_ready(&rq_shared(q, f->slot)->word, s->gen);
     rq_append_slot(q, f->slot);
+    rq_want_back(q, false);
     rq_note_open(q, f->slot, s->goes_on);
     rq_news(q);
     return STATUS_OK;
@@ -537,7 +555,10 @@ struct ring_queue_stats ring_queue_stats(const struct ring_queue *q)
     stats.out = q->out_count;
     stats.consumers = (uint32_t)__builtin_popcountll(q->joined);
     for (uint32_t i = 0; i < q->out_count; i++) {
-        stats.leased += q->slots[q->out[i]].owner != 0;
+        uint64_t word =
+            atomic_load(&ring_slot_at(q->control, &q->layout, q->out[i])->word);
+
+        stats.leased += ring_word_state(word) == RING_LEASED;
     }
     return stats;
 }

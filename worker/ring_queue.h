@@ -63,6 +63,11 @@ MUST_USE enum status ring_queue_end_epoch(struct ring_queue *q, uint64_t epoch);
 /* Nothing more comes at all. OK; EMPTY: not now, as above. */
 MUST_USE enum status ring_queue_end(struct ring_queue *q);
 
+/* Nothing is on its way, and perhaps nothing will be before what is out has
+ * come back: a consumer that waits with samples in hand is told so, lest it
+ * wait for itself. Until the next publish. */
+void ring_queue_ask_back(struct ring_queue *q);
+
 enum ring_outcome_kind {
     RING_CONSUMED, /* Released by its consumer, by all of them. */
     RING_DROPPED,  /* Its consumer died with it. */
@@ -111,7 +116,7 @@ struct ring_queue_stats {
     uint64_t torn;
     uint64_t changed; /* Control memories given up. */
     uint32_t out;
-    uint32_t leased; /* Of those, as last seen. */
+    uint32_t leased; /* Of those; not in broadcast. */
     uint32_t consumers;
 };
 struct ring_queue_stats ring_queue_stats(const struct ring_queue *q);

@@ -79,7 +79,8 @@ struct ring_queue {
     uint64_t open_number;
     uint32_t open_owner; /* who released it, as chain_owner; */
     bool is_tearing;     /* its further parts are of no use. */
-    bool is_changed;     /* Until ring_queue_use(). */
+    bool wants_back;
+    bool is_changed; /* Until ring_queue_use(). */
     bool has_news;
     struct ring_queue_stats stats;
 };

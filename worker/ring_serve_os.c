@@ -71,10 +71,8 @@ __attribute__((format(printf, 3, 4))) static void ring_refuse(
 
 static void ring_conn_free(struct ring_conn *c)
 {
-    close(c->fd);
-    if (c->pid_fd >= 0) {
-        close(c->pid_fd);
-    }
+    ring_unwatch_fd(c->host, c->fd);
+    ring_unwatch_fd(c->host, c->pid_fd);
     if (c->news_fd >= 0) {
         close(c->news_fd);
     }

@@ -80,6 +80,10 @@ struct ring_host {
 MUST_USE enum status ring_watch_fd(struct ring_host *h, int fd,
                                    struct ring_watch *watch, uint32_t events);
 
+/* Close it; -1: nothing. A child of the process that has not called exec yet
+ * has it open too, so that closing alone does not end the watch. */
+void ring_unwatch_fd(struct ring_host *h, int fd);
+
 /* Give up the control memory for another one: all its consumers are kicked, and
  * are old ones. false: the system gives none; it is as it was. */
 bool ring_renew(struct ring *r);

@@ -9,11 +9,14 @@
  *   kill at: die at the at-th time of moment `kill` (enum smshard_point)
  *   stop: leave after so many samples, with all in hand
  *   scribble: after so many samples write over the control memory
+ *   mark: after so many samples count it in the log; wait: for so many marks
+ *     before scribbling
  *   hang: after so many samples wait to be killed
  *   poll: wait for the descriptor
  *   reopen: after a RESET connect anew, so many times
  *   fork: try the handle in a child */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +51,8 @@ static struct {
     long hang;
     long poll;
     long reopen;
+    long wait;
+    long mark;
     long fork;
 } want = {.member = -1, .hold = 1, .kill = -1, .units = 1, .at = 1};
 
@@ -68,7 +73,8 @@ static bool set_number(const char *text)
                 {"kill", &want.kill},     {"at", &want.at},
                 {"stop", &want.stop},     {"scribble", &want.scribble},
                 {"hang", &want.hang},     {"poll", &want.poll},
-                {"reopen", &want.reopen}, {"fork", &want.fork}};
+                {"reopen", &want.reopen}, {"fork", &want.fork},
+                {"wait", &want.wait},     {"mark", &want.mark}};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         size_t size = strlen(keys[i].name);
@@ -120,6 +126,9 @@ static bool give_all_back(struct consumer *c)
 
 static void scribble(struct consumer *c)
 {
+    while (atomic_load(&c->log->ready) < (uint32_t)want.wait) {
+        sched_yield();
+    }
     for (uint32_t i = 0; i < c->ring->layout.shape.slot_count; i++) {
         atomic_store(&smshard_slot(c->ring, i)->word, UINT64_MAX - i);
     }
@@ -151,6 +160,9 @@ static bool play(struct consumer *c)
 
     if (n == want.stop) {
         exit(0);
+    }
+    if (n == want.mark) {
+        atomic_fetch_add(&c->log->ready, 1);
     }
     if (n == want.scribble) {
         scribble(c);

@@ -36,7 +36,8 @@ enum smshard_status {
                              smshard_reopen(), or close. */
     SMSHARD_REFUSED = -2, /* No such channel, rank or mode; another version. */
     SMSHARD_INVALID = -3, /* The caller's mistake. */
-    SMSHARD_HELD = -4,    /* All slots are held: release something before. */
+    SMSHARD_HELD = -4,    /* Release something before: all slots are held, or
+                             nothing comes before that. */
     SMSHARD_STALE = -5,   /* Released too late: it does not count. */
     SMSHARD_FORKED = -6,  /* The handle is another process's. */
     SMSHARD_SYSTEM = -7,  /* The system refused a call, or memory. */

@@ -105,6 +105,9 @@ static int smshard_wait_reply(struct smshard *s, uint64_t until_ns)
     struct timeval wait = {.tv_sec = 1};
     uint64_t now = smshard_now_ns();
 
+    if (now >= until_ns && s->was_busy) {
+        return SMSHARD_TIMEOUT;
+    }
     if (now >= until_ns) {
         return smshard_fail(s, SMSHARD_TIMEOUT,
                             "%s: the worker did not answer in time", s->socket);
@@ -151,6 +154,7 @@ static int smshard_hear(struct smshard *s, uint64_t until_ns,
     }
     reply->text[sizeof(reply->text) - 1] = '\0';
     if (reply->answer != RING_WELCOME) {
+        s->was_busy = reply->answer == RING_BUSY;
         return smshard_fail(
             s, reply->answer == RING_BUSY ? SMSHARD_TIMEOUT : SMSHARD_REFUSED,
             "%s", reply->text);
@@ -316,6 +320,7 @@ int smshard_attach(struct smshard *s, int timeout_ms)
                          : smshard_now_ns() + (uint64_t)timeout_ms * 1000000U;
     bool may_come = s->connections > 0; /* A worker that starts anew. */
 
+    s->was_busy = false;
     for (;;) {
         int status = smshard_attach_once(s, until);
 

@@ -83,6 +83,7 @@ struct smshard {
     uint32_t connections; /* How many this is. */
     uint64_t incarnation;
     bool is_reset;
+    bool was_busy; /* Connecting: @why says who is in our place. */
 
     uint64_t cursor;
     uint64_t chain; /* Share: the number of the slot whose unit is to go on

@@ -525,6 +525,13 @@ int smshard_walk(struct smshard *s, struct smshard_sample *out)
                             "sample before the next is taken",
                             s->channel, s->hold_max);
     }
+    if (status == SMSHARD_TIMEOUT && atomic_load(&s->shared->wants_back) != 0 &&
+        atomic_load(&s->held_count) > 0) {
+        return smshard_fail(s, SMSHARD_HELD,
+                            "%s: nothing comes before what is held is "
+                            "released: it may be the last of its epoch",
+                            s->channel);
+    }
     return status;
 }
 

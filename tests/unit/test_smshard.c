@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The consumers' library, and a host's socket under hands that are not its
+ * own. */
+#define SMSHARD_HOOKS
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "tests/ring_kit.h"
+#include "worker/client/smshard_state.h"
+
+void smshard_hook(enum smshard_point point)
+{
+    (void)point;
+}
+
+/* ---- By hand. --------------------------------------------------------------
+ */
+
+static int dial(void)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", ring_host_path(rk.host));
+    EXPECT(connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
+    return fd;
+}
+
+static struct ring_hello hello(void)
+{
+    return (struct ring_hello){.magic = RING_MAGIC,
+                               .abi = RING_ABI,
+                               .version = "9.8",
+                               .channel = "train",
+                               .member = RING_ANY};
+}
+
+static void settle(void)
+{
+    for (int i = 0; i < 5; i++) {
+        rk_step(0);
+    }
+}
+
+/* Say it and hear the answer; descriptors that come with it are lost. */
+static struct ring_reply ask(int fd, const void *bytes, size_t size)
+{
+    struct ring_reply reply;
+
+    memset(&reply, 0, sizeof(reply));
+    EXPECT(send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
+    settle();
+    EXPECT(recv(fd, &reply, sizeof(reply), MSG_DONTWAIT) ==
+           (ssize_t)sizeof(reply));
+    return reply;
+}
+
+static void expect_refused(const struct ring_hello *h, const char *why)
+{
+    int fd = dial();
+    struct ring_reply reply = ask(fd, h, sizeof(*h));
+    char byte;
+
+    EXPECT_EQ(reply.answer, RING_REFUSED);
+    EXPECT_STR(reply.text, why);
+    EXPECT(recv(fd, &byte, 1, MSG_DONTWAIT) == 0); /* And hung up. */
+    close(fd);
+}
+
+TEST(who_is_refused_hears_why)
+{
+    struct ring_hello h;
+
+    rk_begin(RING_BROADCAST, 2, 10);
+    rk_open_host();
+    h = hello();
+    h.abi = 2;
+    expect_refused(&h, "the consumer (libsmshard 9.8) speaks version 2 of the "
+                       "ring, this worker version 1: use the libsmshard that "
+                       "came with it");
+    h = hello();
+    h.magic = 1;
+    expect_refused(&h, "that is not how a ring is asked for");
+    h = hello();
+    memset(h.channel, 'x', 3);
+    expect_refused(&h, "no channel xxxin is delivered as a ring");
+    h = hello();
+    h.rank = 4;
+    expect_refused(&h, "train: there is no rank 4 on this host; it has 1");
+    h = hello();
+    h.mode = RING_SHARE;
+    expect_refused(&h,
+                   "train: rank 0 is delivered in mode broadcast, not share");
+    h = hello();
+    h.mode = 77;
+    expect_refused(&h,
+                   "train: rank 0 is delivered in mode broadcast, not unknown");
+    h = hello();
+    h.member = 2;
+    expect_refused(&h, "train: there is no member 2; it has 2");
+    rk_end();
+}
+
+TEST(packets_of_any_size_do_no_harm)
+{
+    uint8_t bytes[4096];
+
+    rk_begin(RING_EXCLUSIVE, 1, 10);
+    rk_open_host();
+    memset(bytes, 0xff, sizeof(bytes));
+    for (size_t size = 1; size < sizeof(bytes); size = size * 2 + 1) {
+        int fd = dial();
+
+        EXPECT_EQ(ask(fd, bytes, size).answer, RING_REFUSED);
+        close(fd);
+    }
+    settle();
+    EXPECT_EQ(ring_stats(rk.ring).connected, 0);
+    rk_end();
+}
+
+TEST(who_talks_out_of_turn_is_turned_out)
+{
+    struct ring_hello h = hello();
+    int fd;
+    int other;
+
+    rk_begin(RING_EXCLUSIVE, 1, 10);
+    rk_open_host();
+    fd = dial();
+    EXPECT_EQ(ask(fd, &h, sizeof(h)).answer, RING_WELCOME);
+    EXPECT(send(fd, &h, sizeof(h), MSG_NOSIGNAL) > 0);
+    settle();
+    EXPECT_EQ(ring_stats(rk.ring).kicked, 1);
+    EXPECT_EQ(ring_stats(rk.ring).gone, 0); /* It may look at its slots. */
+    other = dial();
+    EXPECT_EQ(ask(other, &h, sizeof(h)).answer, RING_BUSY);
+    close(other);
+    close(fd);
+    settle();
+    EXPECT_EQ(ring_stats(rk.ring).gone, 1);
+    other = dial();
+    EXPECT_EQ(ask(other, &h, sizeof(h)).answer, RING_WELCOME);
+    close(other);
+    settle();
+    rk_end();
+}
+
+/* ---- The folder. -----------------------------------------------------------
+ */
+
+TEST(a_folder_that_others_reach_is_refused)
+{
+    struct ring_host *host = NULL;
+    struct fault why;
+    char folder[] = "/tmp/smshard-test-XXXXXX";
+    char path[300];
+
+    EXPECT(mkdtemp(folder) != NULL);
+    EXPECT(chmod(folder, 0755) == 0);
+    EXPECT(ring_host_open(folder, &why, &host) == STATUS_CONFLICT);
+    EXPECT(chmod(folder, 0700) == 0);
+    EXPECT(ring_host_open(folder, &why, &host) == STATUS_OK);
+    ring_host_close(&host);
+    snprintf(path, sizeof(path), "%s/%0100d", folder, 7);
+    EXPECT(ring_host_open(path, &why, &host) == STATUS_CONFLICT);
+    EXPECT(strstr(why.text, "a shorter one") != NULL);
+    rmdir(path);
+    EXPECT(rmdir(folder) == 0);
+}
+
+TEST(rings_that_can_not_be)
+{
+    struct ring_options bad;
+    struct ring *ring;
+    struct fault why;
+
+    rk_begin(RING_EXCLUSIVE, 1, 10);
+    rk_open_host();
+    bad = rk.options;
+    EXPECT(ring_new(rk.host, &bad, &why, &ring) == STATUS_CONFLICT);
+    EXPECT_STR(why.text, "train: rank 0 has a ring already");
+    bad.rank = 1;
+    bad.consumers = 2;
+    EXPECT(ring_new(rk.host, &bad, &why, &ring) == STATUS_INVALID);
+    bad.consumers = 1;
+    bad.slots_max = RK_SLOTS + 1;
+    EXPECT(ring_new(rk.host, &bad, &why, &ring) == STATUS_INVALID);
+    rk_end();
+}
+
+/* ---- The library. ----------------------------------------------------------
+ */
+
+static void expect_not_opened(struct smshard_options o, int status,
+                              const char *part)
+{
+    struct smshard *ring;
+    char why[512] = "";
+
+    EXPECT_EQ((unsigned)smshard_open(&o, why, sizeof(why), &ring),
+              (unsigned)status);
+    EXPECT(ring == NULL);
+    if (strstr(why, part) == NULL) {
+        fprintf(stderr, "%s\n", why);
+        EXPECT(false);
+    }
+}
+
+TEST(what_can_not_be_opened)
+{
+    struct smshard_options o = SMSHARD_OPTIONS;
+
+    unsetenv("SMSHARD_RING");
+    o.channel = "train";
+    expect_not_opened(o, SMSHARD_INVALID, "SMSHARD_RING");
+    o.socket = "/nowhere/ring";
+    expect_not_opened(o, SMSHARD_RESET, "no worker listens there");
+    o.channel = NULL;
+    expect_not_opened(o, SMSHARD_INVALID, "the channel is not given");
+    o.channel = "train";
+    o.mode = 9;
+    expect_not_opened(o, SMSHARD_INVALID, "no mode 9");
+    o.mode = SMSHARD_ANY;
+    setenv("LOCAL_RANK", "two", 1);
+    expect_not_opened(o, SMSHARD_INVALID, "LOCAL_RANK");
+    o.rank = -7;
+    expect_not_opened(o, SMSHARD_INVALID, "rank -7");
+    o.size = 8;
+    expect_not_opened(o, SMSHARD_INVALID, "SMSHARD_OPTIONS");
+}
+
+TEST(every_status_has_a_text)
+{
+    for (int status = -7; status <= 3; status++) {
+        EXPECT(strcmp(smshard_status_text(status), smshard_status_text(99)) !=
+               0);
+    }
+    EXPECT(smshard_version()[0] != '\0');
+}
+
+/* The worker as a process of its own, so that the library can be waited for
+ * here. It says so when it listens, and ends when it is killed. */
+static pid_t start_worker(void)
+{
+    int told[2];
+    char byte;
+    pid_t worker;
+
+    EXPECT(pipe(told) == 0);
+    fflush(NULL);
+    worker = fork();
+    if (worker == 0) {
+        rk_open_host();
+        EXPECT(write(told[1], "x", 1) == 1);
+        for (;;) {
+            rk_step(5);
+        }
+    }
+    EXPECT(read(told[0], &byte, 1) == 1);
+    close(told[0]);
+    close(told[1]);
+    return worker;
+}
+
+static struct smshard *open_ring(unsigned hold_max)
+{
+    struct smshard_options o = SMSHARD_OPTIONS;
+    struct smshard *ring;
+    char path[128];
+    char why[512];
+
+    snprintf(path, sizeof(path), "%s/ring", rk.folder);
+    o.socket = path;
+    o.channel = "train";
+    o.hold_max = hold_max;
+    EXPECT(smshard_open(&o, why, sizeof(why), &ring) == SMSHARD_OK);
+    return ring;
+}
+
+static void stop_worker(pid_t worker)
+{
+    int state;
+
+    kill(worker, SIGKILL);
+    EXPECT(waitpid(worker, &state, 0) == worker);
+}
+
+TEST(samples_held_and_given_back)
+{
+    struct smshard_sample held[64];
+    struct smshard_sample forged;
+    struct smshard_stats stats;
+    struct smshard_memory memory;
+    struct smshard *ring;
+    uint32_t count = 0;
+    int status;
+    pid_t worker;
+
+    rk_begin(RING_EXCLUSIVE, 1, 200);
+    worker = start_worker();
+    ring = open_ring(2);
+    while ((status = smshard_next(ring, -1, &held[count])) == SMSHARD_OK) {
+        count++;
+        EXPECT(count < 64);
+    }
+    EXPECT_EQ((unsigned)status, (unsigned)SMSHARD_HELD);
+    EXPECT(smshard_stats(ring, &stats) == SMSHARD_OK);
+    EXPECT(stats.held <= 2 && stats.held > 0 && stats.samples == count);
+    EXPECT(smshard_memory(ring, &memory) == SMSHARD_OK);
+    EXPECT(memory.size == RK_SLOTS * RK_SLOT && memory.mode == RING_EXCLUSIVE);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *at = held[i].data;
+
+        EXPECT(at >= (const char *)memory.data &&
+               at + held[i].size <= (const char *)memory.data + memory.size);
+        EXPECT(rp_is_right(held[i].position, 0, held[i].size, at));
+    }
+    forged = held[0];
+    forged.token[0] = 1000000;
+    EXPECT(smshard_release(ring, &forged) == SMSHARD_INVALID);
+    EXPECT(smshard_reopen(ring, 0) == SMSHARD_INVALID);
+    for (uint32_t i = count; i > 0; i--) {
+        EXPECT(smshard_release(ring, &held[i - 1]) == SMSHARD_OK);
+        EXPECT(smshard_release(ring, &held[i - 1]) == SMSHARD_INVALID);
+    }
+    EXPECT(smshard_next(ring, -1, &held[0]) == SMSHARD_OK);
+    smshard_close(&ring);
+    EXPECT(ring == NULL);
+    stop_worker(worker);
+}
+
+TEST(a_worker_that_is_killed_is_noticed)
+{
+    struct smshard_sample sample;
+    struct smshard *ring;
+    int status;
+    pid_t worker;
+
+    rk_begin(RING_EXCLUSIVE, 1, 20);
+    worker = start_worker();
+    ring = open_ring(0);
+    EXPECT(smshard_next(ring, -1, &sample) == SMSHARD_OK);
+    stop_worker(worker);
+    EXPECT(smshard_release(ring, &sample) == SMSHARD_OK);
+    while ((status = smshard_next(ring, -1, &sample)) == SMSHARD_OK) {
+        EXPECT(smshard_release(ring, &sample) == SMSHARD_OK);
+    }
+    EXPECT(status == SMSHARD_RESET || status == SMSHARD_OVER ||
+           status == SMSHARD_END);
+    while (status == SMSHARD_END) {
+        status = smshard_next(ring, -1, &sample);
+    }
+    EXPECT(status == SMSHARD_RESET || status == SMSHARD_OVER);
+    EXPECT(smshard_reopen(ring, 50) == SMSHARD_RESET);
+    EXPECT(smshard_next(ring, 0, &sample) == SMSHARD_RESET);
+    EXPECT(strstr(smshard_error(ring), "reopen") != NULL);
+    smshard_close(&ring);
+}
+
+TEST(no_place_is_waited_for)
+{
+    struct smshard_options o = SMSHARD_OPTIONS;
+    struct smshard *first;
+    char path[128];
+    pid_t worker;
+
+    rk_begin(RING_EXCLUSIVE, 1, 20);
+    worker = start_worker();
+    first = open_ring(0);
+    snprintf(path, sizeof(path), "%s/ring", rk.folder);
+    o.socket = path;
+    o.channel = "train";
+    o.timeout_ms = 300;
+    expect_not_opened(o, SMSHARD_TIMEOUT, "as many consumers as it may have");
+    smshard_close(&first);
+    o.timeout_ms = 10000;
+    EXPECT(smshard_open(&o, NULL, 0, &first) == SMSHARD_OK);
+    smshard_close(&first);
+    stop_worker(worker);
+}
