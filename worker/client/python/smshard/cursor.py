@@ -37,8 +37,20 @@ class _Ranges:
         return [list(pair) for pair in zip(self.starts, self.ends)]
 
 
+class _Unit:
+    """Of a unit that was read in part: its records."""
+
+    def __init__(self, pairs=(), count=None):
+        self.records = _Ranges(pairs)
+        self.count = count  # How many it has, once that is known.
+
+    def is_done(self):
+        """Whether all were consumed."""
+        return self.records.pairs() == [[0, self.count]]
+
+
 class Cursor:
-    """A set of units and, of units that were read in part, of first records.
+    """A set of units, and of records of units that were read in part.
 
     Give one to `smshard.open(cursor=…)`: what it holds is passed over, and
     what is released is added. `state_dict()` is plain data, small, good for
@@ -57,15 +69,28 @@ class Cursor:
             self.load_state_dict(state)
 
     def add(self, epoch, position, record=0, is_last=True):
-        """Note a record, and with its last one the unit, as consumed."""
-        if is_last:
-            self._begun.pop((epoch, position), None)
-            ranges = self._done.get(epoch)
-            if ranges is None:
-                ranges = self._done[epoch] = _Ranges()
-            ranges.add(position, position + 1)
+        """Note a record as consumed; `is_last`: the unit has no more."""
+        key = (epoch, position)
+        if record > 0 or not is_last or key in self._begun:
+            unit = self._begun.setdefault(key, _Unit())
+            unit.records.add(record, record + 1)
+            if is_last:
+                unit.count = record + 1
+            self._settle(key)
         else:
-            self._begun[epoch, position] = record + 1
+            self._add_unit(epoch, position)
+
+    def _add_unit(self, epoch, position):
+        ranges = self._done.get(epoch)
+        if ranges is None:
+            ranges = self._done[epoch] = _Ranges()
+        ranges.add(position, position + 1)
+
+    def _settle(self, key):
+        """Of a unit whose records are all there, the unit is enough."""
+        if self._begun[key].is_done():
+            del self._begun[key]
+            self._add_unit(*key)
 
     def has(self, epoch, position, record=0):
         """Whether it was consumed."""
@@ -74,20 +99,21 @@ class Cursor:
         ranges = self._done.get(epoch)
         if ranges is not None and position in ranges:
             return True
-        return record < self._begun.get((epoch, position), 0)
+        unit = self._begun.get((epoch, position))
+        return unit is not None and record in unit.records
 
     def end(self, epoch):
         """Note that an epoch has ended."""
         self.epoch = max(self.epoch, epoch + 1)
-        self._forget()
-
-    def _forget(self):
-        """Drop what is too old to be asked for."""
         oldest = self.epoch - self.KEPT + 1
         for number in [n for n in self._done if n < oldest]:
             del self._done[number]
-        for unit in [u for u in self._begun if u[0] < oldest]:
-            del self._begun[unit]
+        for key in [k for k in self._begun if k[0] < oldest]:
+            del self._begun[key]
+
+    def is_empty(self):
+        """Whether nothing was ever noted."""
+        return self.epoch == 0 and not self._done and not self._begun
 
     def merge(self, other):
         """Add what another cursor, or its state, holds."""
@@ -102,13 +128,17 @@ class Cursor:
             mine = self._done.setdefault(number, _Ranges())
             for start, end in ranges.pairs():
                 mine.add(start, end)
-        for unit, count in other._begun.items():
-            self._begun[unit] = max(count, self._begun.get(unit, 0))
+        for key, unit in other._begun.items():
+            mine = self._begun.setdefault(key, _Unit())
+            for start, end in unit.records.pairs():
+                mine.records.add(start, end)
+            if unit.count is not None:
+                mine.count = unit.count
+            self._settle(key)
+        for key in [k for k in self._begun if k[1] in
+                    self._done.get(k[0], ())]:
+            del self._begun[key]
         return self
-
-    def is_empty(self):
-        """Whether nothing was ever noted."""
-        return self.epoch == 0 and not self._done and not self._begun
 
     def state_dict(self):
         """What load_state_dict() takes."""
@@ -116,7 +146,8 @@ class Cursor:
             "version": self.VERSION,
             "epoch": self.epoch,
             "done": {str(e): r.pairs() for e, r in sorted(self._done.items())},
-            "begun": [[e, p, n] for (e, p), n in sorted(self._begun.items())],
+            "begun": [[e, p, u.records.pairs(), u.count]
+                      for (e, p), u in sorted(self._begun.items())],
         }
 
     def load_state_dict(self, state):
@@ -127,4 +158,5 @@ class Cursor:
         self.epoch = int(state["epoch"])
         self._done = {int(e): _Ranges(pairs)
                       for e, pairs in state["done"].items()}
-        self._begun = {(e, p): n for e, p, n in state["begun"]}
+        self._begun = {(e, p): _Unit(pairs, count)
+                       for e, p, pairs, count in state["begun"]}
