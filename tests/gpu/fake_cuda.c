@@ -327,6 +327,7 @@ int cuMemHostUnregister(void *at)
 {
     int code = fake_call_in_context("cuMemHostUnregister", 0, 0);
 
+    fake_run();
     if (code != SUCCESS) {
         return code;
     }
