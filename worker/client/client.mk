@@ -13,7 +13,10 @@ CLIENT_INSTALLED := $(OUT)/libsmshard.so.0:lib/libsmshard.so.0:755 \
     $(OUT)/smshard.pc:lib/pkgconfig/smshard.pc:644 \
     worker/client/smshard.h:include/smshard.h:644 \
     worker/client/smshard_records.h:include/smshard_records.h:644 \
-    docs/man/smshard.3:share/man/man3/smshard.3:644
+    docs/man/smshard.3:share/man/man3/smshard.3:644 \
+    $(foreach f,$(wildcard worker/client/python/pyproject.toml \
+      worker/client/python/smshard/*.py),$f:$(patsubst \
+      worker/client/%,share/smshard/%,$f):644)
 
 # Tests end a process at chosen moments (smshard_state.h).
 $(CLIENT:%.c=$(OUT)/obj/%.o): CPPFLAGS += -DSMSHARD_HOOKS

@@ -15,7 +15,7 @@ delivered again. See docs/python.md.
 """
 
 from ._errors import (CudaError, Error, ForkedError, HeldError, InvalidError,
-                      RecordError, RefusedError, ResetError, SystemError_)
+                      RecordError, RefusedError, ResetError, SystemCallError)
 from ._lib import version
 from ._reader import Epoch, Reader, open  # pylint: disable=redefined-builtin
 from ._sample import Sample
@@ -23,4 +23,4 @@ from .cursor import Cursor
 
 __all__ = ["CudaError", "Cursor", "Epoch", "Error", "ForkedError", "HeldError",
            "InvalidError", "Reader", "RecordError", "RefusedError",
-           "ResetError", "Sample", "SystemError_", "open", "version"]
+           "ResetError", "Sample", "SystemCallError", "open", "version"]

@@ -26,7 +26,7 @@ class ForkedError(Error):
     """The reader was opened by another process, this one's parent."""
 
 
-class SystemError_(Error, OSError):
+class SystemCallError(Error, OSError):
     """The system refused a call, or memory."""
 
 
@@ -48,7 +48,7 @@ _KINDS = {
     INVALID: InvalidError,
     HELD: HeldError,
     FORKED: ForkedError,
-    SYSTEM: SystemError_,
+    SYSTEM: SystemCallError,
     MALFORMED: RecordError,
 }
 
