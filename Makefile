@@ -88,7 +88,7 @@ ENV := MODE=$(MODE) CC=$(CC) OUT=$(abspath $(OUT)) \
 
 all: $(SMSHARD) $(SIM_BIN) $(LIBSMSHARD) ## The program (the default)
 
-$(OUT)/obj/%.o $(OUT)/pic/%.o: %.c Makefile
+$(OUT)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC    $<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -119,10 +119,8 @@ unit: $(UNITS) ## Unit and conformance tests only
 	$(Q)$(ENV) tests/run.sh unit $^
 sim: $(SIM_BIN) ## Play SEEDS=1000 seeds of the simulated cluster
 	$(Q)$(SIM_BIN) --all $(SEEDS)
-sim-long: $(SIM_BIN) ## The same with 20,000
-	$(Q)$(SIM_BIN) --all 20000
-sim-mutants: $(SIM_BIN) ## Plant known mistakes: each has to be found
-	$(Q)$(ENV) tests/mutants/run.sh
+sim-long: $(SIM_BIN) ; $(Q)$(SIM_BIN) --all 20000 ## The same with 20,000
+sim-mutants: $(SIM_BIN) ; $(Q)$(ENV) tests/mutants/run.sh ## Plant known mistakes: each has to be found
 replay: $(FUZZ) ## Replay the fuzz corpus only
 	$(Q)$(ENV) tests/run.sh replay $^
 fuzz: $(FUZZ) ## Fuzz each target for SECONDS=10 with clang
@@ -143,10 +141,12 @@ check-s3: setup $(SMSHARD) $(TOOLS) ## S3 against a real server, SeaweedFS
 	$(Q)$(ENV) tests/s3/check.sh
 bench-store: setup $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
 	$(Q)$(ENV) tests/bench/store.sh
-lint: setup ## Format, clang-tidy, cppcheck, shellcheck, the rules of the house
-	$(Q)OUT=$(OUT) tests/lint/run.sh
-fmt: setup ## Format every C file
-	$(Q)tests/lint/run.sh fmt
+check-topologies: setup $(SMSHARD) ## Compare hwloc's XML in DIR= with hwloc-calc
+	$(Q)$(ENV) tests/topologies/check.py "$(DIR)"
+check-numa: setup $(SMSHARD) $(TOOLS) ## Two memory nodes, in a guest of qemu
+	$(Q)$(ENV) tests/numa/run.sh
+lint: setup ; $(Q)OUT=$(OUT) tests/lint/run.sh ## Format, tidy, cppcheck, shellcheck, rules
+fmt: setup ; $(Q)tests/lint/run.sh fmt ## Format every C file
 demo: setup $(SMSHARD) $(BINS) ## A job of three hosts here; STORE=s3: on S3
 	$(Q)$(ENV) tests/demo/run.sh
 cluster: setup ## A job of three hosts in Docker Compose
@@ -192,8 +192,8 @@ help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
 	    while read -r t text; do printf '  %-10s %s\n' "$$t" "$$text"; done
 
-.PHONY: all check check-s3 check-failover unit replay fuzz cover bench lint fmt \
-        bench-store bench-coordinator sim sim-long sim-mutants demo cluster setup \
-        install uninstall dist clean help
+.PHONY: all check check-s3 check-failover check-topologies check-numa unit replay \
+        fuzz cover bench lint fmt bench-store bench-coordinator sim sim-long \
+        sim-mutants demo cluster setup install uninstall dist clean help
 .SECONDARY .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(PIC:.o=.d)

@@ -16,6 +16,7 @@ extern const struct command command_env;
 extern const struct command command_pack;
 extern const struct command command_advise;
 extern const struct command command_doctor;
+extern const struct command command_topo;
 extern const struct command command_version;
 
 int run_main(int argc, char **argv);
@@ -26,6 +27,7 @@ int env_main(int argc, char **argv);
 int pack_main(int argc, char **argv);
 int advise_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
+int topo_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 
 /* Print "smshard: <line>" to stderr and return the exit code of @s. */

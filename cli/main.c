@@ -6,9 +6,9 @@
 #include "cli/version.h"
 
 static const struct command *const main_commands[] = {
-    &command_run,    &command_plan,   &command_status,
-    &command_take,   &command_env,    &command_pack,
-    &command_advise, &command_doctor, &command_version,
+    &command_run,    &command_plan,    &command_status, &command_take,
+    &command_env,    &command_pack,    &command_advise, &command_topo,
+    &command_doctor, &command_version,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

@@ -236,6 +236,7 @@ static void run_take_child(struct run *r)
     while (news.news != CHILD_NOTHING) {
         if (news.news == CHILD_EXITED) {
             r->has_exited = true;
+            run_feed_end(r);
             r->exited_ms = clock_now_ms(&clock_os);
             r->exit = news;
         } else {
@@ -353,7 +354,18 @@ static int run_wait_ms(const struct run *r)
     if (r->feed != NULL && feed_timer_ms(r->feed) < next_ms) {
         next_ms = feed_timer_ms(r->feed);
     }
+    if (run_holders_timer_ms(r) < next_ms) {
+        next_ms = run_holders_timer_ms(r);
+    }
     return next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
+}
+
+static bool run_feed_is_due(const struct run *r)
+{
+    uint64_t now_ms = clock_now_ms(&clock_os);
+
+    return (r->feed != NULL && now_ms >= feed_timer_ms(r->feed)) ||
+           now_ms >= run_holders_timer_ms(r);
 }
 
 /* Wait for anything, and take it. The order of @fds is that of the bits. */
@@ -366,6 +378,7 @@ static void run_turn(struct run *r)
         r->lead != NULL ? lead_fd(r->lead) : -1,
         succession_fd(r->succession),
         r->feed != NULL ? feed_fd(r->feed) : -1,
+        run_streams_fd(&r->streams),
     };
     unsigned ready =
         net_wait(r->net != NULL ? r->net : r->listener, run_wait_ms(r), fds,
@@ -375,8 +388,7 @@ static void run_turn(struct run *r)
         run_take_messages(r);
     }
     run_take_child(r);
-    if (!r->is_over && r->feed != NULL &&
-        ((ready & 64U) || clock_now_ms(&clock_os) >= feed_timer_ms(r->feed))) {
+    if (!r->is_over && ((ready & (64U | 128U)) || run_feed_is_due(r))) {
         run_feed_step(r);
     }
     if (!r->is_over && r->fetch != NULL && (ready & 4U)) {
@@ -462,6 +474,7 @@ static void run_fini(struct run *r)
     run_end_lead(r);
     run_meet_fini(r);
     run_feed_fini(r);
+    run_place_fini(&r->place);
     run_bring_fini(r);
     run_save_fini(r);
     child_destroy(&r->child);
@@ -527,6 +540,7 @@ int run_main(int argc, char **argv)
 
     (void)argc;
     if (s == STATUS_OK) {
+        run_place_read(&r->place, r->contract.job);
         s = run_meet_start(r, &why);
     }
     if (s == STATUS_OK) {

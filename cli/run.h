@@ -16,6 +16,9 @@
 #include "cli/contract.h"
 #include "cli/host_keys.h"
 #include "cli/lead.h"
+#include "cli/run_feed.h"
+#include "cli/run_place.h"
+#include "cli/run_stream.h"
 #include "cli/share_fetch.h"
 #include "cli/succession.h"
 #include "coordinator/catalog.h"
@@ -41,22 +44,6 @@ struct run_share {
     char *prefix;
     char *named_by; /* NULL: the source was listed. */
     char *stamp;
-};
-
-/* A dynamic channel. */
-struct run_feed {
-    uint32_t number; /* Of the channel in the job. */
-    const struct job_channel *channel;
-    struct catalog *catalog;
-    struct holder *holder; /* Once the command starts. */
-    struct order order;
-    bool has_order;
-    uint64_t order_epoch;
-    char *name;
-    char *root_uri;
-    char *prefix;
-    char *named_by;
-    char *folder;
 };
 
 struct run {
@@ -106,6 +93,10 @@ struct run {
     struct run_feed feeds[WIRE_CHANNELS_MAX];
     struct feed_channel feed_channels[WIRE_CHANNELS_MAX];
     uint32_t feed_count;
+    struct run_place place;
+    struct run_streams streams;
+    bool is_streaming; /* They were started. */
+    bool has_dealt;    /* They need to know what was dealt. */
     struct feed *feed; /* NULL: no dynamic channel, or not started. */
     struct work work;
     struct grant grant;
@@ -164,22 +155,6 @@ MUST_USE enum status run_bring_go_on(struct run *r, struct fault *why);
 /* Readable when the reading or the bringing has ended; -1: neither goes on. */
 int run_bring_fd(const struct run *r);
 void run_bring_cancel(struct run *r);
-
-/* run_feed.c: dynamic channels. Take one, whose @catalog was read; open the
- * socket before the command starts; take the coordinator's word; tell all to a
- * new one. */
-MUST_USE enum status run_feed_take_share(struct run *r,
-                                         const struct wire_share *from,
-                                         struct catalog *catalog,
-                                         struct fault *why);
-MUST_USE enum status run_feed_start(struct run *r, struct fault *why);
-void run_feed_step(struct run *r);
-void run_feed_take_grant(struct run *r, const struct wire_grant *message);
-void run_feed_new_term(struct run *r);
-
-/* Whether nothing that the command has done waits to be acknowledged. */
-bool run_feed_is_settled(const struct run *r);
-void run_feed_fini(struct run *r);
 
 /* Fill @beat's progress from the running or finished bring. */
 void run_bring_progress(const struct run *r, struct wire_beat *beat);

@@ -55,6 +55,24 @@ static enum status run_take_share(struct run_share *to,
     return STATUS_OK;
 }
 
+/* NULL: the coordinator knows one that this host does not. */
+static const struct job_channel *run_find_channel(const struct run *r,
+                                                  const struct wire_share *from)
+{
+    char *name = run_copy_bytes(from->channel);
+    const struct job_channel *c = job_find_channel(r->contract.job, name);
+
+    free(name);
+    return c;
+}
+
+static bool run_is_streamed(const struct run *r, const struct wire_share *from)
+{
+    const struct job_channel *c = run_find_channel(r, from);
+
+    return c != NULL && job_channel_is_stream(c);
+}
+
 /* What the fetch has read, in the order of run_name_keys(). */
 static enum status run_take_shares(struct run *r, struct fault *why)
 {
@@ -64,7 +82,22 @@ static enum status run_take_shares(struct run *r, struct fault *why)
 
     for (uint32_t i = 0; s == STATUS_OK && i < all->share_count; i++) {
         struct run_share *share = &r->shares[r->share_count];
+        const struct job_channel *channel =
+            run_find_channel(r, &all->shares[i]);
 
+        if (channel != NULL && job_channel_is_stream(channel)) {
+            s = run_streams_add(
+                &r->streams,
+                &(struct run_stream_from){
+                    .share = &all->shares[i],
+                    .channel = channel,
+                    .catalog = share_fetch_take(r->fetch, next++),
+                    .host = r->contract.hosts.current,
+                    .ranks = r->ranks,
+                },
+                why);
+            continue;
+        }
         if (all->shares[i].is_dynamic) {
             s = run_feed_take_share(r, &all->shares[i],
                                     share_fetch_take(r->fetch, next++), why);
@@ -91,13 +124,18 @@ static enum status run_take_shares(struct run *r, struct fault *why)
 }
 
 /* What is to be read: of each channel its catalog, and the share of it. */
-static uint32_t run_name_keys(const struct wire_share_all *all, char **keys)
+static uint32_t run_name_keys(const struct run *r,
+                              const struct wire_share_all *all, char **keys)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < all->share_count; i++) {
         const struct wire_share *from = &all->shares[i];
 
+        if (run_is_streamed(r, from)) {
+            keys[count++] = run_copy_bytes(from->share);
+            continue;
+        }
         keys[count++] = run_copy_bytes(from->catalog);
         if (!from->is_dynamic) {
             keys[count++] = run_copy_bytes(from->share);
@@ -110,7 +148,8 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
                             struct fault *why)
 {
     char *keys[2 * WIRE_CHANNELS_MAX];
-    uint32_t count = run_name_keys(all, keys);
+    uint32_t count = run_name_keys(r, all, keys);
+    char *dealt = NULL;
     enum status s;
 
     CHECK(r->share_count == 0 && r->fetch == NULL && r->bring == NULL);
@@ -120,9 +159,17 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
     r->first_rank = all->first_rank;
     r->rank_count = all->rank_count;
     r->dealt = all;
+    for (uint32_t i = 0; i < all->share_count && dealt == NULL; i++) {
+        if (run_is_streamed(r, &all->shares[i]) && !all->shares[i].is_dynamic) {
+            dealt = mem_print("%sruns/%s/dealt", buf_text(&r->state_prefix),
+                              r->lease.run);
+        }
+    }
+    r->has_dealt = dealt != NULL;
     s = share_fetch_start(
-        &(struct share_fetch_options){r->state_uri, keys, count}, why,
+        &(struct share_fetch_options){r->state_uri, keys, count, dealt}, why,
         &r->fetch);
+    free(dealt);
     for (uint32_t i = 0; i < count; i++) {
         free(keys[i]);
     }
@@ -133,6 +180,10 @@ enum status run_bring_go_on(struct run *r, struct fault *why)
 {
     enum status s = share_fetch_join(r->fetch, why);
 
+    if (s == STATUS_OK && r->has_dealt) {
+        s = run_streams_take_dealt(&r->streams, share_fetch_text(r->fetch),
+                                   r->lease.run, why);
+    }
     if (s == STATUS_OK) {
         s = run_take_shares(r, why);
     }

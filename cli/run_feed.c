@@ -8,12 +8,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory_limit.h"
 #include "cli/run.h"
 
 enum {
     RUN_FEED_AHEAD_UNITS = 4, /* Of each rank, fetched; */
     RUN_FEED_WANT_UNITS = 8,  /* leased, at least. */
     RUN_FEED_AHEAD_BYTES = 256 << 20,
+    RUN_MEMORY_PART = 4,        /* Of what this host may use, for data. */
     RUN_FEED_GAP_PART = 20,     /* Of a heartbeat. */
     RUN_FEED_WORDS_MAX = 20000, /* Of all hosts, to the coordinator, in a
                                    second. */
@@ -96,7 +98,8 @@ static enum status run_feed_object(void *self, uint32_t channel,
  * coordinator can hear. */
 static uint64_t run_feed_gap_ms(const struct run *r, uint64_t beat_ms)
 {
-    uint64_t words = (uint64_t)r->contract.hosts.count * r->feed_count;
+    uint64_t words =
+        (uint64_t)r->contract.hosts.count * (r->feed_count + r->streams.count);
     uint64_t gap_ms = words * 1000 / RUN_FEED_WORDS_MAX;
     uint64_t least_ms = beat_ms / RUN_FEED_GAP_PART + 1;
 
@@ -131,13 +134,44 @@ static void run_feed_new_holder(struct run *r, uint32_t i)
     };
 }
 
+static enum status run_streams_begin(struct run *r, struct fault *why)
+{
+    uint64_t beat_ms = run_setting(r, SETTING_HEARTBEAT);
+    uint64_t memory = run_setting(r, SETTING_MEMORY);
+
+    enum status s;
+
+    if (r->streams.count == 0) {
+        return STATUS_OK;
+    }
+    s = run_place_decide(&r->place, &r->contract.job->settings, r->ranks, why);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    r->is_streaming = true;
+    return run_streams_start(
+        &r->streams,
+        &(struct run_streams_options){
+            .data_dir = r->contract.data,
+            .memory = memory > 0 ? memory : memory_limit() / RUN_MEMORY_PART,
+            .lanes = r->place.lanes,
+            .lane_count = r->place.lane_count,
+            .nodes = r->place.nodes,
+            .is_strict = r->place.is_strict,
+            .beat_ms = beat_ms,
+            .lease_ms = run_setting(r, SETTING_HOST_TIMEOUT),
+            .gap_ms = run_feed_gap_ms(r, beat_ms),
+        },
+        why);
+}
+
 enum status run_feed_start(struct run *r, struct fault *why)
 {
     char *folder;
-    enum status s;
+    enum status s = run_streams_begin(r, why);
 
-    if (r->feed_count == 0) {
-        return STATUS_OK;
+    if (s != STATUS_OK || r->feed_count == 0) {
+        return s;
     }
     for (uint32_t i = 0; i < r->feed_count; i++) {
         run_feed_new_holder(r, i);
@@ -158,22 +192,88 @@ enum status run_feed_start(struct run *r, struct fault *why)
     return s;
 }
 
-/* Say what the holders have to say. */
-static void run_feed_speak(struct run *r)
-{
-    for (uint32_t i = 0; i < r->feed_count; i++) {
-        struct wire_message m = {.type = WIRE_WORK, .term = r->lease.term};
+/* ---- What holders say and hear, of files and streams. ---------------------
+ */
 
-        if (!holder_work(r->feeds[i].holder, clock_now_ms(&clock_os),
-                         &r->work)) {
-            continue;
+/* The @i-th holder; NULL: there are no more. */
+static struct holder *run_holder(const struct run *r, uint32_t i,
+                                 uint32_t *number)
+{
+    if (i < r->feed_count) {
+        *number = r->feeds[i].number;
+        return r->feed != NULL ? r->feeds[i].holder : NULL;
+    }
+    i -= r->feed_count;
+    if (i < r->streams.count) {
+        *number = r->streams.each[i].number;
+        return r->streams.each[i].holder;
+    }
+    return NULL;
+}
+
+static uint32_t run_holder_count(const struct run *r)
+{
+    return r->feed_count + r->streams.count;
+}
+
+static void run_holder_speak(struct run *r, struct holder *h, uint32_t number)
+{
+    struct wire_message m = {.type = WIRE_WORK, .term = r->lease.term};
+
+    if (!holder_work(h, clock_now_ms(&clock_os), &r->work)) {
+        return;
+    }
+    buf_clear(&r->work_body);
+    work_write(&r->work, &r->work_body);
+    memcpy(m.job, r->lease.run, sizeof(m.job));
+    m.work = (struct wire_work){number, buf_bytes(&r->work_body)};
+    run_send(r, &m);
+}
+
+/* Say what the holders have to say. */
+static void run_holders_speak(struct run *r)
+{
+    for (uint32_t i = 0; i < run_holder_count(r); i++) {
+        uint32_t number;
+        struct holder *h = run_holder(r, i, &number);
+
+        if (h != NULL) {
+            run_holder_speak(r, h, number);
         }
-        buf_clear(&r->work_body);
-        work_write(&r->work, &r->work_body);
-        memcpy(m.job, r->lease.run, sizeof(m.job));
-        m.work =
-            (struct wire_work){r->feeds[i].number, buf_bytes(&r->work_body)};
-        run_send(r, &m);
+    }
+}
+
+uint64_t run_holders_timer_ms(const struct run *r)
+{
+    uint64_t next_ms = UINT64_MAX;
+
+    for (uint32_t i = 0; i < run_holder_count(r); i++) {
+        uint32_t number;
+        const struct holder *h = run_holder(r, i, &number);
+
+        if (h != NULL && holder_timer_ms(h) < next_ms) {
+            next_ms = holder_timer_ms(h);
+        }
+    }
+    return next_ms;
+}
+
+/* A channel that can't be delivered ends this host. */
+static void run_streams_turn(struct run *r)
+{
+    struct fault why = {.text = ""};
+    enum status s;
+
+    if (!r->is_streaming) {
+        return;
+    }
+    s = run_streams_step(&r->streams, &why);
+    if (s != STATUS_OK) {
+        run_streams_stop(&r->streams);
+        r->is_streaming = false;
+        run_step(r, (struct agent_event){.type = AGENT_EVENT_UNFED,
+                                         .status = s,
+                                         .text = why.text});
     }
 }
 
@@ -182,27 +282,28 @@ void run_feed_step(struct run *r)
     struct fault why = {.text = ""};
     char quoted[FAULT_TEXT_MAX];
 
-    if (r->feed == NULL) {
-        return;
-    }
-    if (feed_step(r->feed, clock_now_ms(&clock_os), &why) != STATUS_OK) {
+    if (r->feed != NULL &&
+        feed_step(r->feed, clock_now_ms(&clock_os), &why) != STATUS_OK) {
         log_event(LOG_WARN, "unit.trouble", "reason=%s",
                   log_quote(why.text, quoted, sizeof(quoted)));
     }
-    run_feed_speak(r);
+    run_streams_turn(r);
+    run_holders_speak(r);
 }
 
 void run_feed_take_grant(struct run *r, const struct wire_grant *message)
 {
     struct fault why;
 
-    if (r->feed == NULL ||
-        grant_read(message->body, &why, &r->grant) != STATUS_OK) {
+    if (grant_read(message->body, &why, &r->grant) != STATUS_OK) {
         return;
     }
-    for (uint32_t i = 0; i < r->feed_count; i++) {
-        if (r->feeds[i].number == r->grant.channel) {
-            holder_take(r->feeds[i].holder, &r->grant);
+    for (uint32_t i = 0; i < run_holder_count(r); i++) {
+        uint32_t number;
+        struct holder *h = run_holder(r, i, &number);
+
+        if (h != NULL && number == r->grant.channel) {
+            holder_take(h, &r->grant);
         }
     }
     run_feed_step(r);
@@ -210,24 +311,42 @@ void run_feed_take_grant(struct run *r, const struct wire_grant *message)
 
 void run_feed_new_term(struct run *r)
 {
-    for (uint32_t i = 0; r->feed != NULL && i < r->feed_count; i++) {
-        holder_new_term(r->feeds[i].holder);
+    for (uint32_t i = 0; i < run_holder_count(r); i++) {
+        uint32_t number;
+        struct holder *h = run_holder(r, i, &number);
+
+        if (h != NULL) {
+            holder_new_term(h);
+        }
+    }
+}
+
+void run_feed_end(struct run *r)
+{
+    if (r->is_streaming) {
+        run_streams_stop(&r->streams);
+        run_feed_step(r); /* What the deliverers have told last. */
     }
 }
 
 bool run_feed_is_settled(const struct run *r)
 {
-    for (uint32_t i = 0; r->feed != NULL && i < r->feed_count; i++) {
-        if (!holder_is_settled(r->feeds[i].holder)) {
+    for (uint32_t i = 0; i < run_holder_count(r); i++) {
+        uint32_t number;
+        const struct holder *h = run_holder(r, i, &number);
+
+        if (h != NULL && !holder_is_settled(h)) {
             return false;
         }
     }
-    return true;
+    return run_streams_is_settled(&r->streams);
 }
 
 void run_feed_fini(struct run *r)
 {
     feed_destroy(&r->feed);
+    r->is_streaming = false;
+    run_streams_fini(&r->streams);
     for (uint32_t i = 0; i < r->feed_count; i++) {
         struct run_feed *f = &r->feeds[i];
 

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/run_stream.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 enum {
     STREAM_UNITS_LEAST = 8, /* At hand, of each rank, */
     STREAM_UNITS_MOST = 8192,
+    STREAM_SLOTS_MOST = 64,
+    STREAM_FOLDER_MAX = 90, /* A socket's path has 107 bytes. */
 };
 
 /* ---- What was dealt. ------------------------------------------------------
@@ -165,16 +171,43 @@ static void stream_new_course(struct run_stream *t)
     free(ranks);
 }
 
+/* No more slots than the channel fills, and what a reader can be ahead. */
+static uint32_t stream_slots(const struct run_streams *s, uint32_t i)
+{
+    uint64_t bytes = catalog_bytes(s->each[i].catalog);
+    uint64_t needed = bytes / s->memory.slot_bytes + MEMORY_ENOUGH;
+    uint64_t most = s->memory.slots[i] < STREAM_SLOTS_MOST ? s->memory.slots[i]
+                                                           : STREAM_SLOTS_MOST;
+
+    return (uint32_t)(needed < most ? needed : most);
+}
+
+/* Room for a rank's units, in memory that is shared or not. */
+static enum status stream_new_slots(struct run_streams *s, uint32_t i,
+                                    uint32_t rank, struct fault *why)
+{
+    const struct run_streams_options *o = s->options;
+    struct run_stream *t = &s->each[i];
+    bool is_ring = t->channel->mode == JOB_RING;
+
+    return slots_new(
+        &(struct slots_options){
+            .kind = is_ring ? SLOTS_SHARED : SLOTS_PRIVATE,
+            .count = stream_slots(s, i),
+            .size = s->memory.slot_bytes,
+            .node = is_ring ? o->nodes[rank] : -1,
+            .is_strict = o->is_strict,
+            .is_lazy = !is_ring,
+        },
+        why, &t->slots[rank]);
+}
+
 static enum status stream_start_pipe(struct run_streams *s, uint32_t i,
                                      const struct run_streams_options *o,
                                      struct fault *why)
 {
     struct run_stream *t = &s->each[i];
-    uint32_t count = s->memory.slots[i];
-    enum status status = slots_new(
-        &(struct slots_options){
-            .count = count, .size = s->memory.slot_bytes, .node = -1},
-        why, &t->slots);
+    enum status status = stream_new_slots(s, i, 0, why);
 
     if (status != STATUS_OK) {
         return status;
@@ -185,14 +218,77 @@ static enum status stream_start_pipe(struct run_streams *s, uint32_t i,
             .channel = t->channel->name,
             .supply = t->supply,
             .fetch = s->fetch,
-            .slots = t->slots,
+            .slots = t->slots[0],
             .source = i,
-            .slots_max = count,
+            .slots_max = slots_count(t->slots[0]),
             .is_gzip = t->channel->compression == JOB_GZIP,
             .is_wrapped = t->channel->wrapper == JOB_WRAP_RECORDIO,
             .skips = t->channel->skips > 0,
         },
         why, &t->pipe);
+}
+
+/* Where the rings' socket lies: below the data, unless that is too far down
+ * for a socket. */
+static enum status streams_ring_folder(const struct run_streams_options *o,
+                                       struct fault *why, char **out)
+{
+    char *base = mem_print("%s/.smshard", o->data_dir);
+    enum status s = file_make_folder(base, why);
+
+    *out = mem_print("%s/rings", base);
+    if (s == STATUS_OK && strlen(*out) > STREAM_FOLDER_MAX) {
+        free(*out);
+        *out = mem_copy("/tmp/smshard-rings-XXXXXX");
+        if (mkdtemp(*out) == NULL) {
+            s = file_fault(why, errno, "make a private folder", "/tmp");
+        }
+    }
+    free(base);
+    return s;
+}
+
+/* All rings of the host at once: they have one socket. */
+static enum status streams_start_rings(struct run_streams *s,
+                                       const struct run_streams_options *o,
+                                       struct fault *why)
+{
+    struct rings_channel channels[RUN_STREAMS_MAX];
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+    char *folder = NULL;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct run_stream *t = &s->each[i];
+
+        if (t->channel->mode != JOB_RING) {
+            continue;
+        }
+        for (uint32_t k = 0; status == STATUS_OK && k < t->ranks; k++) {
+            status = stream_new_slots(s, i, k, why);
+        }
+        channels[count++] = (struct rings_channel){
+            .name = t->channel->name,
+            .supply = t->supply,
+            .slots = t->slots,
+            .rank_count = t->ranks,
+            .source = i,
+            .mode = RING_SHARE,
+            .consumers = RING_CONSUMERS_MAX,
+            .skips = t->channel->skips > 0,
+        };
+    }
+    if (status != STATUS_OK || count == 0) {
+        return status;
+    }
+    status = streams_ring_folder(o, why, &folder);
+    if (status == STATUS_OK) {
+        status = rings_start(
+            &(struct rings_options){folder, s->fetch, channels, count}, why,
+            &s->rings);
+    }
+    free(folder);
+    return status;
 }
 
 static enum status streams_plan(struct run_streams *s,
@@ -232,9 +328,22 @@ static enum status streams_start_fetch(struct run_streams *s,
         &(struct fetch_options){
             .sources = s->sources,
             .source_count = s->count,
-            .lane_count = o->lanes,
+            .lanes = o->lanes,
+            .lane_count = o->lane_count,
         },
         why, &s->fetch);
+}
+
+static enum status streams_watch(struct run_streams *s,
+                                 const struct supply *supply, struct fault *why)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, supply_told_fd(supply), &event) ==
+                   0
+               ? STATUS_OK
+               : fault_set(why, STATUS_OS, "wait for a channel: %s",
+                           strerror(errno));
 }
 
 enum status run_streams_start(struct run_streams *s,
@@ -246,17 +355,26 @@ enum status run_streams_start(struct run_streams *s,
     if (s->count == 0) {
         return STATUS_OK;
     }
+    s->options = o;
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll < 0) {
+        return fault_set(why, STATUS_OS, "wait for channels: %s",
+                         strerror(errno));
+    }
     status = streams_plan(s, o, why);
     if (status == STATUS_OK) {
         status = streams_start_fetch(s, o, why);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
         stream_new_holder(&s->each[i], o,
-                          s->memory.slots[i] * (uint64_t)s->memory.slot_bytes);
+                          stream_slots(s, i) * (uint64_t)s->memory.slot_bytes);
         stream_new_course(&s->each[i]);
-        status = stream_start_pipe(s, i, o, why);
+        status = streams_watch(s, s->each[i].supply, why);
+        if (status == STATUS_OK && s->each[i].channel->mode == JOB_PIPE) {
+            status = stream_start_pipe(s, i, o, why);
+        }
     }
-    return status;
+    return status == STATUS_OK ? streams_start_rings(s, o, why) : status;
 }
 
 enum status run_streams_step(struct run_streams *s, struct fault *why)
@@ -266,7 +384,7 @@ enum status run_streams_step(struct run_streams *s, struct fault *why)
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
         struct run_stream *t = &s->each[i];
 
-        if (t->pipe == NULL) {
+        if (t->course == NULL) {
             continue;
         }
         status = course_step(t->course, clock_now_ms(&clock_os), why);
@@ -277,16 +395,26 @@ enum status run_streams_step(struct run_streams *s, struct fault *why)
     return status;
 }
 
-uint32_t run_streams_fds(const struct run_streams *s, int *fds, uint32_t max)
+const char *run_streams_socket(const struct run_streams *s)
 {
-    uint32_t count = 0;
+    return s->rings != NULL ? rings_path(s->rings) : NULL;
+}
 
-    for (uint32_t i = 0; i < s->count && count < max; i++) {
-        if (s->each[i].pipe != NULL) {
-            fds[count++] = supply_told_fd(s->each[i].supply);
+int run_streams_fd(const struct run_streams *s)
+{
+    return s->epoll > 0 ? s->epoll : -1;
+}
+
+bool run_streams_is_settled(const struct run_streams *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct course *c = s->each[i].course;
+
+        if (c != NULL && course_stats(c).unsaid > 0) {
+            return false;
         }
     }
-    return count;
+    return true;
 }
 
 void run_streams_stop(struct run_streams *s)
@@ -300,7 +428,12 @@ void run_streams_stop(struct run_streams *s)
     }
     for (uint32_t i = 0; i < s->count; i++) {
         pipe_stop(&s->each[i].pipe);
-        slots_destroy(&s->each[i].slots);
+    }
+    rings_stop(&s->rings);
+    for (uint32_t i = 0; i < s->count; i++) {
+        for (uint32_t k = 0; k < s->each[i].ranks; k++) {
+            slots_destroy(&s->each[i].slots[k]);
+        }
     }
     fetch_stop(&s->fetch);
 }
@@ -319,5 +452,9 @@ void run_streams_fini(struct run_streams *s)
         free(t->root_uri);
     }
     dealt_destroy(&s->dealt);
+    if (s->epoll > 0) {
+        close(s->epoll);
+    }
+    s->epoll = 0;
     s->count = 0;
 }

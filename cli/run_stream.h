@@ -23,10 +23,13 @@
 #include "worker/holder.h"
 #include "worker/memory.h"
 #include "worker/pipe.h"
+#include "worker/rings.h"
 #include "worker/slots.h"
 #include "worker/supply.h"
 
-enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX };
+enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX, RING_HOST_RANKS = 64 };
+
+struct run_streams_options;
 
 struct run_stream {
     uint32_t number; /* Of the channel in the job. */
@@ -44,7 +47,7 @@ struct run_stream {
     struct holder *holder; /* From here on: once the command starts. */
     struct supply *supply;
     struct course *course;
-    struct slots *slots;
+    struct slots *slots[RING_HOST_RANKS]; /* Pipe: the first. */
     struct pipe *pipe;
 };
 
@@ -55,6 +58,9 @@ struct run_streams {
     struct fetch_source sources[RUN_STREAMS_MAX];
     struct fetch *fetch;
     struct memory_plan memory;
+    struct rings *rings;                       /* NULL: no such channel. */
+    const struct run_streams_options *options; /* While they start. */
+    int epoll; /* Of what the deliverers tell; 0: none. */
 };
 
 /* What a host is told of a streamed channel. */
@@ -81,7 +87,10 @@ MUST_USE enum status run_streams_add(struct run_streams *s,
 struct run_streams_options {
     const char *data_dir;
     uint64_t memory; /* Bytes. */
-    uint32_t lanes;
+    const struct fetch_lane *lanes;
+    uint32_t lane_count;
+    const int *nodes; /* Of each rank's memory; -1: any. */
+    bool is_strict;   /* No other node will do. */
     uint64_t beat_ms;
     uint64_t lease_ms;
     uint64_t gap_ms; /* Of news to the coordinator. */
@@ -96,10 +105,17 @@ MUST_USE enum status run_streams_start(struct run_streams *s,
 /* What there is to do now. OK; else a channel can't be delivered: @why. */
 MUST_USE enum status run_streams_step(struct run_streams *s, struct fault *why);
 
-/* Write what to wait for to @fds, at most @max; returns how many. */
-uint32_t run_streams_fds(const struct run_streams *s, int *fds, uint32_t max);
+/* The rings' socket; NULL: no channel has any. */
+const char *run_streams_socket(const struct run_streams *s);
 
-/* Commits have come to an end: no deliverer tells more. Holders stay. */
+/* Readable when there is something to do; -1: nothing is streamed. */
+int run_streams_fd(const struct run_streams *s);
+
+/* Whether all that was consumed is with the holders. */
+bool run_streams_is_settled(const struct run_streams *s);
+
+/* The command has ended: end the deliverers. Holders stay, until all that was
+ * consumed is acknowledged. */
 void run_streams_stop(struct run_streams *s);
 void run_streams_fini(struct run_streams *s);
 

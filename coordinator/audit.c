@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "coordinator/audit_state.h"
+#include "proto/job_fields.h"
 
 struct audit *audit_new(void)
 {
@@ -246,9 +247,10 @@ bool audit_has_gap(const struct audit *a, uint32_t channel,
 {
     const struct audit_channel *c = &a->channels[channel];
     bool is_begun = epoch->leases > 0 || epoch->number == c->epoch_first;
+    bool is_endless = c->epoch_max >= JOB_EPOCHS_MAX;
 
     return epoch->missing > 0 && !epoch->is_stopped &&
-           (epoch->is_ended || (a->is_over && is_begun));
+           (epoch->is_ended || (a->is_over && is_begun && !is_endless));
 }
 
 bool audit_is_over(const struct audit *a)

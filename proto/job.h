@@ -119,8 +119,7 @@ struct job {
     struct settings settings; /* Smshard's own, with where each came from. */
 };
 
-/* What a job is made from. Variables come by a lookup, so that tests need no
- * environment. */
+/* What a job is made from. A lookup, so that tests need no environment. */
 typedef const char *job_variable_fn(void *self, const char *name);
 
 struct job_text {
@@ -155,8 +154,7 @@ MUST_USE enum status job_make(const struct job_input *input, struct fault *why,
                               struct job **out);
 void job_destroy(struct job **job);
 
-/* Whether job_make() knows the flag @flag (without dashes): "ranks",
- * "channel", "mode", "channel.train.mode". */
+/* Whether job_make() knows the flag @flag, without dashes. */
 bool job_knows_flag(const char *flag);
 
 /* The flags beside those of settings.h, for help and suggestions: the @i-th,

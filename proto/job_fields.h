@@ -14,6 +14,9 @@
 
 #include <stdint.h>
 
+/* A channel of so many epochs goes on for as long as somebody reads it. */
+enum { JOB_EPOCHS_MAX = 1000000 };
+
 /* X(id, "flag", "Document", kind, longest, "default", scope, meaning)
  * "default" NULL: not said. Longest is in characters, of each in a LIST; of a
  * COUNT it is the highest. */
@@ -47,12 +50,12 @@
       "yes: a source without objects is no error")                             \
     X(LISTING, "listing", "Listing", URI, 1024, NULL, ONE,                     \
       "an S3 Inventory or Batch manifest to take the objects from")            \
-    X(EPOCHS, "epochs", "Epochs", COUNT, 1000000, "1", ALL,                    \
-      "how many epochs are delivered (Deal dynamic, Pipe, Ring)")                             \
+    X(EPOCHS, "epochs", "Epochs", COUNT, JOB_EPOCHS_MAX, "1", ALL,             \
+      "how many epochs are delivered (Deal dynamic, Pipe, Ring)")              \
     X(STEP_UNITS, "step-units", "StepUnits", COUNT, UINT32_MAX, "0", ONE,      \
       "units of a step over all ranks (Deal dynamic); 0: no steps")            \
     X(SKIP, "skip", "Skip", COUNT, 10000, "0", ONE,                            \
-      "how many units that can't be read may be skipped (as Epochs)")       \
+      "how many units that can't be read may be skipped (as Epochs)")          \
     X(FS_TYPE, "file-system-type", "FileSystemType", WORD, 0, NULL, ONE,       \
       "EFS or FSxLustre")                                                      \
     X(FS_ID, "file-system-id", "FileSystemId", TEXT, 256, NULL, ONE,           \

@@ -251,8 +251,7 @@ static enum status job_request_setting(struct job_request *r, enum setting id,
 
     job_origin_of(r->m->file, v, origin);
     s = job_json_text(r->m, v,
-                      kind == SETTING_COUNT ||
-                              kind == SETTING_SECONDS ||
+                      kind == SETTING_COUNT || kind == SETTING_SECONDS ||
                               kind == SETTING_SIZE
                           ? JOB_KIND_NUMBER
                           : JOB_KIND_TEXT,

@@ -61,7 +61,8 @@ struct ring_reply {
     uint32_t hold_max; /* Slots that it may hold at once. */
     uint32_t reserved;
     uint64_t incarnation;
-    uint64_t start;           /* The first entry of its queue. */
+    uint64_t start; /* The first entry of its queue. */
+    uint64_t ended; /* Share: the last epoch whose end is not for it, and 1. */
     char text[RING_TEXT_MAX]; /* Why it is refused. */
 };
 

@@ -49,8 +49,7 @@ static inline uint32_t ring_word_state(uint64_t word)
 /* The one way in which a word changes. false: it was another. */
 static inline bool ring_move(_Atomic uint64_t *word, uint64_t from, uint64_t to)
 {
-    return atomic_compare_exchange_strong_explicit(
-        word, &from, to, memory_order_acq_rel, memory_order_acquire);
+    return atomic_compare_exchange_strong(word, &from, to);
 }
 
 /* What a consumer may do. */

@@ -96,16 +96,11 @@ static bool settings_parse_size(const char *text, uint64_t *out)
         const char *name;
         uint64_t bytes;
     } units[] = {
-        {"", 1},
-        {"KB", 1000},
-        {"MB", 1000000},
-        {"GB", 1000000000},
-        {"KiB", 1 << 10},
-        {"MiB", 1 << 20},
-        {"GiB", 1 << 30},
-        {"K", 1 << 10},
-        {"M", 1 << 20},
-        {"G", 1 << 30},
+        {"", 1},          {"KB", 1000},
+        {"MB", 1000000},  {"GB", 1000000000},
+        {"KiB", 1 << 10}, {"MiB", 1 << 20},
+        {"GiB", 1 << 30}, {"K", 1 << 10},
+        {"M", 1 << 20},   {"G", 1 << 30},
     };
     size_t digits = strspn(text, "0123456789");
     char number[24];

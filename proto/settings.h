@@ -59,9 +59,15 @@ enum setting_kind {
       "default: they exchange keys through the state")                         \
     X(LANES, "lanes", "Lanes", COUNT, "4", 1, 64, "",                          \
       "threads that bring a host's share")                                     \
-    X(MEMORY, "memory", "Memory", SIZE, "0", 0, UINT64_C(1) << 60, "",           \
+    X(MEMORY, "memory", "Memory", SIZE, "0", 0, UINT64_C(1) << 60, "",         \
       "memory that data may lie in on its way to the command; default: a "     \
       "quarter of what this host may use")                                     \
+    X(PLACEMENT, "placement", "Placement", CHOICE, "prefer", 0, 0,             \
+      "off prefer strict", "memory and lanes near each rank's GPU")            \
+    X(PLACEMENT_TABLE, "placement-table", "PlacementTable", TEXT, "", 0, 0,    \
+      "",                                                                      \
+      "memory nodes of devices, where the machine says it wrong: "             \
+      "PCI-ADDRESS=NODE and so on")                                            \
     X(LOG, "log", "Log", CHOICE, "info", 0, 0, "error warn info debug",        \
       "least urgent log line that is written")
 

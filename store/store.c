@@ -393,7 +393,7 @@ size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
 
 void store_cancel(struct store *s, uint64_t tag)
 {
-    if (s->ops->cancel != NULL) {
+    if (s->self != NULL && s->ops->cancel != NULL) {
         s->ops->cancel(s->self, tag);
     }
 }
@@ -401,7 +401,13 @@ void store_cancel(struct store *s, uint64_t tag)
 void store_wait_for(struct store *s, struct store_wait *out)
 {
     *out = (struct store_wait){.timeout_ms = s->inflight > 0 ? 0 : -1};
-    if (s->inflight > 0 && s->first == NULL && s->ops->wait != NULL) {
-        s->ops->wait(s->self, out);
+    if (s->inflight == 0 || s->first != NULL || s->self == NULL ||
+        s->ops->wait == NULL) {
+        return;
+    }
+    s->ops->wait(s->self, out);
+    if (s->stop != NULL &&
+        (out->timeout_ms < 0 || out->timeout_ms > STORE_STOP_LOOK_MS)) {
+        out->timeout_ms = STORE_STOP_LOOK_MS;
     }
 }

@@ -39,7 +39,6 @@ enum {
     STORE_PARTS_MAX = 10000,  /* Of one multipart upload. */
     STORE_INFLIGHT_MAX = 256, /* Requests of one handle. */
     STORE_EVENTS_MAX = 64,    /* One poll returns no more. */
-    STORE_FDS_MAX = 2,        /* To wait for. */
 };
 
 enum store_op {
@@ -142,13 +141,10 @@ struct store_event {
     const struct store_listed_part *parts; /* PARTS: until the next poll, by
                                               number. */
     uint32_t part_count;
-    uint32_t failed; /* DELETE_MANY: keys that were not deleted; @why is of the
-                        first of them. */
-    bool has_more;   /* LIST: ask again, after the last key; PARTS: after the
-                        last number. */
-    bool is_unordered; /* LIST: keys come in no order; only one chain of
-                          pages, each after the last key of the one before,
-                          finds all. */
+    uint32_t failed;   /* DELETE_MANY: keys that are left; @why: the first. */
+    bool has_more;     /* LIST, PARTS: ask again, after the last of these. */
+    bool is_unordered; /* LIST: in no order; only a chain of pages, each after
+                          the last key of the one before, finds all. */
     bool is_throttled; /* Some attempt was told to slow down. */
     bool is_final;     /* The store has tried as often as it may help. */
     bool is_hedged;    /* GET: it was asked for twice (hedge.h), */
@@ -196,22 +192,6 @@ size_t store_poll(struct store *s, int timeout_ms, struct store_event *events,
                   size_t max);
 
 uint32_t store_inflight(const struct store *s);
-
-/* End the request @tag now, if it is under way: its event (STOPPED, or what
- * it has come to meanwhile) comes with one of the next polls, and nothing
- * touches its memory any more, unless the store does all its work inside poll
- * anyway. A write may have happened. */
-void store_cancel(struct store *s, uint64_t tag);
-
-/* What to wait for once store_poll() without waiting had no event, for those
- * who wait for other things too: any of @fds readable or @timeout_ms over (-1:
- * no end), whatever is first; then poll again. */
-struct store_wait {
-    int fds[STORE_FDS_MAX];
-    uint32_t fd_count;
-    int timeout_ms;
-};
-void store_wait_for(struct store *s, struct store_wait *out);
 
 /* Give every later request without a limit of its own this one: for loops
  * that must not wait for a store as long as it may take. 0 ends it. */

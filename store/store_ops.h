@@ -5,6 +5,7 @@
 #define STORE_STORE_OPS_H
 
 #include "store/store.h"
+#include "store/store_wait.h"
 
 /* One implementation. Each slot is called on the owner's thread only and may
  * block no longer than its operation. */

@@ -10,6 +10,7 @@
 #define STORE_STORE_S3_STATE_H
 
 #include "store/s3_call.h"
+#include "store/store_wait.h"
 
 enum {
     S3_HEDGE_TICK_MS = 50, /* How often slow reads are looked for. */

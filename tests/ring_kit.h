@@ -6,133 +6,7 @@
 #ifndef TESTS_RING_KIT_H
 #define TESTS_RING_KIT_H
 
-#include <fcntl.h>
-#include <poll.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-
-#include "base/mem.h"
-#include "tests/harness.h"
-#include "tests/ring_pattern.h"
-#include "worker/ring.h"
-
-enum {
-    RK_SLOTS = 8,
-    RK_SLOT = 8192,
-    RK_ENTRIES = 16,
-    RK_CHILDREN = 16,
-    RK_ARGS = 24,
-};
-
-struct rk_unit {
-    uint64_t consumed; /* Bytes of this try. */
-    uint32_t committed;
-    bool is_torn; /* To be delivered anew. */
-};
-
-struct rk {
-    char folder[64];
-    struct ring_host *host;
-    struct ring *ring;
-    struct slots *slots;
-    struct rp_log *log;
-    int log_fd;
-    struct ring_options options;
-
-    uint64_t epochs;
-    uint64_t units;  /* Of an epoch. */
-    bool ends_early; /* Say the end when all is out, not when it is back. */
-    uint64_t epoch;
-    uint64_t fresh; /* The first position that was never chosen. */
-    uint64_t position;
-    uint64_t offset; /* In the unit. */
-    bool is_ended;   /* This epoch was. */
-    bool is_over;
-    struct flow_slot filled; /* And not published; without entries: none. */
-    struct flow_entry entries[RK_SLOTS][RK_ENTRIES];
-    bool is_taken[RK_SLOTS];
-    struct rk_unit state[RP_UNITS_MAX];
-    uint64_t committed; /* Of this epoch. */
-    uint64_t torn;
-    uint64_t dropped;
-
-    pid_t children[RK_CHILDREN];
-    int codes[RK_CHILDREN]; /* -1: it runs; 1000 and a signal. */
-    uint32_t child_count;
-};
-
-static struct rk rk;
-
-static inline uint64_t rk_unit_size(uint64_t unit)
-{
-    if (unit % 11 == 5) {
-        return RK_SLOT * 2 + 100 + unit % 7 * 1000;
-    }
-    return unit % 5 == 0 ? RK_SLOT / 2 : 8 + unit * 37 % (RK_SLOT / 6);
-}
-
-static inline void rk_open_host(void)
-{
-    struct fault why = {""};
-
-    if (ring_host_open(rk.folder, &why, &rk.host) != STATUS_OK ||
-        ring_new(rk.host, &rk.options, &why, &rk.ring) != STATUS_OK) {
-        fprintf(stderr, "%s\n", why.text);
-        EXPECT(false);
-    }
-    setenv("SMSHARD_RING", ring_host_path(rk.host), 1);
-}
-
-static inline void rk_begin(enum ring_mode mode, uint32_t consumers,
-                            uint64_t units)
-{
-    struct fault why;
-    struct slots_options slots = {
-        .kind = SLOTS_SHARED, .count = RK_SLOTS, .size = RK_SLOT, .node = -1};
-
-    snprintf(rk.folder, sizeof(rk.folder), "/tmp/smshard-test-XXXXXX");
-    EXPECT(mkdtemp(rk.folder) != NULL);
-    EXPECT(slots_new(&slots, &why, &rk.slots) == STATUS_OK);
-    rk.log_fd = memfd_create("log", 0);
-    EXPECT(ftruncate(rk.log_fd, sizeof(*rk.log)) == 0);
-    EXPECT(dup2(rk.log_fd, RP_LOG_FD) == RP_LOG_FD);
-    rk.log = mmap(NULL, sizeof(*rk.log), PROT_READ | PROT_WRITE, MAP_SHARED,
-                  rk.log_fd, 0);
-    EXPECT(rk.log != MAP_FAILED);
-    rk.options = (struct ring_options){.channel = "train",
-                                       .mode = mode,
-                                       .consumers = consumers,
-                                       .slots = rk.slots,
-                                       .entries_max = RK_ENTRIES};
-    rk.units = units;
-    rk.epochs = 1;
-}
-
-static inline void rk_give(uint32_t slot)
-{
-    rk.is_taken[slot] = false;
-    slots_give(rk.slots, slot);
-}
-
-/* Those of a ring that is no more. */
-static inline void rk_give_all(void)
-{
-    for (uint32_t i = 0; i < RK_SLOTS; i++) {
-        if (rk.is_taken[i]) {
-            rk_give(i);
-        }
-    }
-}
-
-static inline void rk_end(void)
-{
-    ring_destroy(&rk.ring);
-    ring_host_close(&rk.host);
-    rk_give_all();
-    slots_destroy(&rk.slots);
-    rmdir(rk.folder);
-}
+#include "tests/ring_kit_units.h"
 
 /* ---- Consumers. ------------------------------------------------------------
  */
@@ -208,118 +82,6 @@ static inline uint32_t rk_reap(void)
     }
     return running;
 }
-
-/* ---- Units. ----------------------------------------------------------------
- */
-
-static inline uint64_t rk_unit(uint64_t epoch, uint64_t position)
-{
-    EXPECT(epoch * rk.units + position < RP_UNITS_MAX);
-    return epoch * rk.units + position;
-}
-
-/* Choose what is delivered next: what is torn comes once more at the end. */
-static inline bool rk_choose(void)
-{
-    if (rk.offset > 0) {
-        return true;
-    }
-    if (rk.fresh < rk.units) {
-        rk.position = rk.fresh++;
-        return true;
-    }
-    for (uint64_t i = 0; i < rk.units; i++) {
-        struct rk_unit *u = &rk.state[rk_unit(rk.epoch, i)];
-
-        if (u->is_torn) {
-            *u = (struct rk_unit){.committed = u->committed};
-            rk.position = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static inline uint64_t rk_size_now(void)
-{
-    return rk_unit_size(rk_unit(rk.epoch, rk.position));
-}
-
-/* Put the chosen unit, or its next part, behind what is in the slot. */
-static inline void rk_add_entry(struct flow_slot *f)
-{
-    struct flow_entry *e = &rk.entries[f->slot][f->entry_count++];
-    uint64_t left = rk_size_now() - rk.offset;
-
-    *e = (struct flow_entry){.epoch = rk.epoch,
-                             .position = rk.position,
-                             .unit_size = rk_size_now(),
-                             .offset = rk.offset,
-                             .at = f->size,
-                             .size = left < RK_SLOT ? left : RK_SLOT,
-                             .is_first = rk.offset == 0};
-    rp_fill(rk_unit(rk.epoch, rk.position), rk.offset, e->size,
-            (uint8_t *)slots_at(rk.slots, f->slot) + e->at);
-    e->is_last = e->size == left;
-    rk.offset = e->is_last ? 0 : rk.offset + e->size;
-    f->size = (f->size + e->size + 63) / 64 * 64;
-}
-
-/* true: a slot is filled. */
-static inline bool rk_fill(void)
-{
-    struct flow_slot f = {.entries = NULL};
-
-    if (slots_free(rk.slots) == 0 || !rk_choose()) {
-        return false;
-    }
-    f.slot = slots_take(rk.slots);
-    rk.is_taken[f.slot] = true;
-    f.entries = rk.entries[f.slot];
-    rk_add_entry(&f);
-    while (rk.offset == 0 && f.entry_count < RK_ENTRIES &&
-           f.entries[0].unit_size <= RK_SLOT / FLOW_SMALL_PART &&
-           rk.fresh < rk.units) {
-        rk.position = rk.fresh;
-        if (rk_size_now() > RK_SLOT / FLOW_SMALL_PART ||
-            rk_size_now() > RK_SLOT - f.size) {
-            break;
-        }
-        rk.fresh++;
-        rk_add_entry(&f);
-    }
-    rk.filled = f;
-    return true;
-}
-
-static inline void rk_tear(const struct flow_slot *f)
-{
-    for (uint32_t i = 0; i < f->entry_count; i++) {
-        struct rk_unit *u =
-            &rk.state[rk_unit(f->entries[i].epoch, f->entries[i].position)];
-
-        rk.torn += !u->is_torn;
-        u->is_torn = true;
-    }
-}
-
-static inline void rk_commit(const struct flow_slot *f)
-{
-    for (uint32_t i = 0; i < f->entry_count; i++) {
-        uint64_t unit = rk_unit(f->entries[i].epoch, f->entries[i].position);
-        struct rk_unit *u = &rk.state[unit];
-
-        EXPECT(!u->is_torn);
-        u->consumed += f->entries[i].size;
-        EXPECT(u->consumed <= rk_unit_size(unit));
-        if (u->consumed == rk_unit_size(unit)) {
-            EXPECT_EQ(u->committed, 0); /* Nothing twice. */
-            u->committed++;
-            rk.committed++;
-        }
-    }
-}
-
 /* ---- The owner's loop. -----------------------------------------------------
  */
 
@@ -398,6 +160,16 @@ static inline void rk_step(int timeout_ms)
     rk_take();
     rk_end_epochs();
     ring_check(rk.ring);
+}
+
+/* Until so many consumers have come; nothing is published. */
+static inline void rk_await(uint64_t consumers)
+{
+    struct fault why;
+
+    while (ring_stats(rk.ring).connected < consumers) {
+        EXPECT(ring_host_step(rk.host, &why) == STATUS_OK);
+    }
 }
 
 /* Until no consumer runs. */

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/ranges.h"
 
 enum { COURSE_TURN_MAX = 4096 }; /* Units put for a rank in one step. */
 
@@ -16,26 +17,26 @@ struct course_skip {
     char *reason;
 };
 
-/* How far a rank is in an epoch that was delivered ahead of its leases. What
- * was consumed of it comes in order, but for what was skipped. */
+/* How far a rank is in an epoch that was delivered ahead of its leases. */
 struct course_epoch {
     struct course_epoch *next;
     uint64_t epoch;
-    uint64_t done;             /* Of the rank's own, from the first; */
+    struct ranges *done;       /* Positions that were consumed and not said; */
     struct course_skip *skips; /* these of them are skipped; */
-    bool was_cut;              /* nothing more comes, */
-    bool is_cut;               /* and that was said. */
+    bool was_cut;              /* nothing more comes. */
 };
 
 struct course_way {
     struct course_rank dealt;
-    uint64_t epoch;              /* That units are put of. */
-    uint64_t at;                 /* Static: the next one to put. */
-    bool is_begun;               /* Something of the holder's was seen. */
-    bool is_ended;               /* The epoch's end was put, */
-    bool wants_next;             /* and the next one is wanted. */
-    bool is_own_end;             /* All own were put. */
-    bool is_cut;                 /* The deliverer wants no more of it. */
+    uint64_t epoch;  /* That units are put of. */
+    uint64_t at;     /* Static: the next one to put. */
+    bool is_begun;   /* Something of the holder's was seen. */
+    bool is_ended;   /* The epoch's end was put, */
+    bool wants_next; /* and the next one is wanted. */
+    bool is_own_end; /* All own were put. */
+    bool is_cut;     /* Nothing more of @cut_epoch is delivered: its leases go
+                        back until it is over. */
+    uint64_t cut_epoch;
     bool is_over;                /* The last end was put. */
     bool is_ahead;               /* Units are put as they were dealt. */
     struct course_epoch *epochs; /* Ahead, oldest first. */
@@ -81,6 +82,7 @@ static void course_drop_epoch(struct course_way *w)
     while (first->skips != NULL) {
         course_drop_skip(&first->skips);
     }
+    ranges_destroy(&first->done);
     free(first);
 }
 
@@ -119,8 +121,9 @@ static void course_note_done(struct course *c, const struct supply_told *told)
     struct course_way *w = &c->ways[told->rank];
     struct course_epoch *e = course_find_epoch(w, told->epoch);
 
-    CHECK(e != NULL && told->position == w->dealt.first + e->done);
-    e->done++;
+    CHECK(e != NULL &&
+          ranges_add(e->done,
+                     (struct range){told->position, told->position + 1}) == 1);
     if (told->word == SUPPLY_SKIP) {
         struct course_skip *skip = mem_new(1, sizeof(*skip));
 
@@ -155,6 +158,32 @@ static enum status course_take_unit(struct course *c,
     return s;
 }
 
+/* The rank's @epoch, which the holder is in, ends here. */
+static void course_cut(struct course *c, uint32_t rank, uint64_t epoch)
+{
+    struct course_way *w = &c->ways[rank];
+
+    w->is_cut = true;
+    w->cut_epoch = epoch;
+    holder_end_epoch(c->options.holder, rank);
+}
+
+/* Whether the holder is in an epoch that was cut. */
+static bool course_is_cut(struct course *c, uint32_t rank)
+{
+    struct holder *h = c->options.holder;
+    struct course_way *w = &c->ways[rank];
+
+    if (w->is_cut && (holder_epoch(h, rank) != w->cut_epoch ||
+                      holder_epoch_is_over(h, rank))) {
+        w->is_cut = false;
+    }
+    if (w->is_cut) {
+        holder_give_back(h, rank);
+    }
+    return w->is_cut;
+}
+
 static void course_take_stop(struct course *c, const struct supply_told *told)
 {
     struct course_way *w = &c->ways[told->rank];
@@ -163,8 +192,7 @@ static void course_take_stop(struct course *c, const struct supply_told *told)
     if (e != NULL) {
         e->was_cut = true;
     } else {
-        holder_end_epoch(c->options.holder, told->rank);
-        w->is_cut = true;
+        course_cut(c, told->rank, told->epoch);
     }
     if (w->epoch == told->epoch && w->is_ahead && !w->is_ended) {
         w->at = w->dealt.all; /* Its end is next. */
@@ -261,14 +289,15 @@ static enum status course_put_held(struct course *c, uint32_t rank,
                                    uint64_t now_ms)
 {
     struct course_way *w = &c->ways[rank];
+    bool was_cut = w->is_cut;
     enum status s = STATUS_OK;
 
     for (int i = 0; i < COURSE_TURN_MAX && !w->is_own_end; i++) {
         struct holder_unit from;
         struct supply_unit unit;
 
-        if (!supply_has_room(c->options.supply, rank) ||
-            (w->is_cut && !holder_epoch_is_over(c->options.holder, rank))) {
+        if (course_is_cut(c, rank) ||
+            !supply_has_room(c->options.supply, rank)) {
             return STATUS_OK;
         }
         s = holder_next(c->options.holder, rank, now_ms, &from);
@@ -284,7 +313,7 @@ static enum status course_put_held(struct course *c, uint32_t rank,
         w->is_begun = true;
         if (s == STATUS_STOPPED) {
             w->is_own_end = true;
-            w->at = w->is_cut ? w->dealt.all : w->dealt.own;
+            w->at = was_cut ? w->dealt.all : w->dealt.own;
             break;
         }
         w->epoch = from.epoch;
@@ -347,6 +376,7 @@ static void course_begin(struct course *c, uint32_t rank)
         w->epoch++;
         e = mem_new(1, sizeof(*e));
         e->epoch = w->epoch;
+        e->done = ranges_new();
         while (*tail != NULL) {
             tail = &(*tail)->next;
         }
@@ -356,7 +386,6 @@ static void course_begin(struct course *c, uint32_t rank)
     w->wants_next = false;
     w->is_ended = false;
     w->is_own_end = false;
-    w->is_cut = false;
 }
 
 /* ---- What is said later. --------------------------------------------------
@@ -380,18 +409,16 @@ static bool course_pass_epoch(struct course *c, uint32_t rank, enum status s)
 
 /* The holder has a unit that was not consumed; none will be, if the epoch was
  * cut: give it back. */
-static void course_cut(struct course *c, uint32_t rank)
+static void course_take_back(struct course *c, uint32_t rank)
 {
     struct course_way *w = &c->ways[rank];
-    struct course_epoch *e = w->epochs;
     enum status s;
 
-    if (e->was_cut && !e->is_cut) {
+    if (w->epochs->was_cut || w->held.epoch < w->epochs->epoch) {
         s = holder_return(c->options.holder, rank, &w->held);
         CHECK(s != STATUS_INVALID);
         w->has_held = false;
-        e->is_cut = true;
-        holder_end_epoch(c->options.holder, rank);
+        course_cut(c, rank, w->held.epoch);
     }
 }
 
@@ -416,6 +443,8 @@ static bool course_say_held(struct course *c, uint32_t rank)
         course_drop_skip(skip);
     }
     CHECK(s != STATUS_INVALID);
+    ranges_remove(w->epochs->done,
+                  (struct range){w->held.position, w->held.position + 1});
     w->has_held = false;
     return true;
 }
@@ -430,7 +459,7 @@ static void course_match(struct course *c, uint32_t rank, uint64_t now_ms)
     while (goes_on && w->epochs != NULL) {
         struct course_epoch *e = w->epochs;
 
-        if (e->is_cut && !holder_epoch_is_over(h, rank)) {
+        if (course_is_cut(c, rank)) {
             return;
         }
         if (!w->has_held) {
@@ -442,9 +471,9 @@ static void course_match(struct course *c, uint32_t rank, uint64_t now_ms)
             }
             w->has_held = true;
         }
-        if (w->held.epoch == e->epoch &&
-            w->held.position >= w->dealt.first + e->done) {
-            course_cut(c, rank);
+        if (w->held.epoch < e->epoch ||
+            !ranges_has(e->done, w->held.position)) {
+            course_take_back(c, rank);
             return;
         }
         goes_on = course_say_held(c, rank);
@@ -501,7 +530,7 @@ struct course_stats course_stats(const struct course *c)
 
         for (const struct course_epoch *e = w->epochs; e != NULL; e = e->next) {
             ahead++;
-            out.unsaid += e->done;
+            out.unsaid += ranges_size(e->done);
         }
         out.epoch = w->epoch < out.epoch ? w->epoch : out.epoch;
         out.ahead = ahead > out.ahead ? ahead : out.ahead;
@@ -518,7 +547,10 @@ void course_check(const struct course *c)
         CHECK(w->epochs == NULL || w->is_ahead);
         CHECK(!w->is_ahead || c->options.ranks != NULL);
         for (const struct course_epoch *e = w->epochs; e != NULL; e = e->next) {
-            CHECK(e->done <= w->dealt.own);
+            CHECK(ranges_count_in(
+                      e->done, (struct range){w->dealt.first,
+                                              w->dealt.first + w->dealt.own}) ==
+                  ranges_size(e->done));
             CHECK(e->next == NULL || e->next->epoch == e->epoch + 1);
             CHECK(e->epoch <= w->epoch);
         }

@@ -35,8 +35,9 @@ enum {
     FETCH_NOW = 0,       /* The due of what somebody waits for: it goes even
                             when as many as pay are under way, up to */
     FETCH_NOW_MAX = 16,  /* so many beyond that. */
-    FETCH_ANY = UINT32_MAX,
 };
+
+#define FETCH_ANY UINT32_MAX /* A lane, whichever. */
 
 /* Where a channel's objects are. */
 struct fetch_source {
@@ -70,6 +71,12 @@ MUST_USE enum status fetch_start(const struct fetch_options *options,
 /* Ports have to be closed. */
 void fetch_stop(struct fetch **f);
 
+/* Requests of which only the last matters: the port is not signalled before
+ * it, or a failure. Zeroed at first; fetch's while one of them is under way. */
+struct fetch_group {
+    uint32_t count;
+};
+
 struct fetch_request {
     uint64_t tag; /* Unique among those of the port. */
     uint32_t source;
@@ -79,9 +86,10 @@ struct fetch_request {
     uint64_t offset;
     size_t size;   /* At least 1. */
     bool is_whole; /* It is all of the object: its checksum is looked at. */
-    void *into;    /* Not touched after the event. */
-    uint64_t due;  /* What is needed first has the lower one: milliseconds of
-                      fetch_clock_ms(), or FETCH_NOW. */
+    struct fetch_group *group; /* Or NULL. */
+    void *into;                /* Not touched after the event. */
+    uint64_t due; /* What is needed first has the lower one: milliseconds of
+                     fetch_clock_ms(), or FETCH_NOW. */
 };
 
 /* OK: all @size bytes are there. CHANGED (overwritten or shortened), NOT_FOUND,

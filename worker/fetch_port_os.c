@@ -110,6 +110,7 @@ static void fetch_item_fill(struct fetch_item *item,
     item->offset = r->offset;
     item->size = r->size;
     item->is_whole = r->is_whole;
+    item->group = r->group;
     item->into = r->into;
     item->wait.due = r->due;
     item->key_size = r->key.size;
@@ -220,6 +221,9 @@ void fetch_submit(struct fetch_port *p, const struct fetch_request *r)
         fetch_port_widen(p);
     }
     fetch_port_link(p, item);
+    if (item->group != NULL) {
+        item->group->count++;
+    }
     fetch_queue_add(&f->locked.queues[item->queue], &item->wait);
     f->locked.waiting++;
     fetch_dispatch_locked(f, fetch_now_us());
@@ -254,9 +258,22 @@ void fetch_hurry(struct fetch_port *p, uint64_t tag, uint64_t due)
 
 /* ---- events ------------------------------------------------------------- */
 
+/* Whether somebody may wait for this one. */
+static bool fetch_item_matters(const struct fetch_item *item)
+{
+    struct fetch_group *group = item->group;
+
+    if (group != NULL) {
+        CHECK(group->count > 0);
+        group->count--;
+    }
+    return group == NULL || group->count == 0 || item->status != STATUS_OK;
+}
+
 void fetch_port_end_locked(struct fetch_item *item)
 {
     struct fetch_port *p = item->port;
+    bool matters = fetch_item_matters(item);
     uint64_t one = 1;
 
     CHECK(item->state != FETCH_ENDED && p->locked.in_lanes > 0);
@@ -266,7 +283,7 @@ void fetch_port_end_locked(struct fetch_item *item)
     if (--p->locked.in_lanes == 0 && p->locked.is_closing) {
         pthread_cond_broadcast(&p->fetch->is_quiet);
     }
-    if (!p->locked.is_signalled) {
+    if (matters && !p->locked.is_signalled) {
         p->locked.is_signalled = true;
         CHECK(write(p->fd, &one, sizeof(one)) == sizeof(one));
     }

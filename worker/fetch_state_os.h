@@ -17,7 +17,7 @@
 #include <sched.h>
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "store/store_wait.h"
 #include "worker/fetch.h"
 #include "worker/fetch_queue.h"
 #include "worker/pace.h"
@@ -41,6 +41,7 @@ struct fetch_item {
     uint64_t offset;
     size_t size;
     bool is_whole;
+    struct fetch_group *group;
     bool is_cancelled;
     void *into;
     struct buf text; /* Key, NUL, etag; keeps its memory. */

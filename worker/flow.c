@@ -14,8 +14,9 @@
 enum {
     FLOW_SLOT_MS = 10, /* Between two slots, before anything is known. */
     FLOW_SLOT_MS_MAX = 10000,
-    FLOW_NONE = UINT32_MAX,
 };
+
+#define FLOW_NONE UINT32_MAX
 
 enum flow_state {
     FLOW_SPARE, /* Has no slot. */
@@ -36,6 +37,7 @@ struct flow_fill {
     uint32_t slot;
     size_t used;
     uint32_t pending; /* Requests that have not ended. */
+    struct fetch_group group;
     bool is_hurried;
     uint32_t count;
     uint32_t room;
@@ -84,7 +86,7 @@ struct flow *flow_new(const struct flow_options *o)
                          : slots_count(o->slots);
     f->slot_size = slots_size(o->slots);
     f->slot_ms = FLOW_SLOT_MS;
-    f->hand = (uint32_t)SLOTS_NONE;
+    f->hand = SLOTS_NONE;
     f->fills = mem_new(f->o.slots_max, sizeof(f->fills[0]));
     f->spares = mem_new(f->o.slots_max, sizeof(f->spares[0]));
     f->ring = mem_new(f->o.slots_max, sizeof(f->ring[0]));
@@ -99,9 +101,9 @@ struct flow *flow_new(const struct flow_options *o)
 
 static void flow_hand_back(struct flow *f)
 {
-    if (f->hand != (uint32_t)SLOTS_NONE) {
+    if (f->hand != SLOTS_NONE) {
         slots_give(f->o.slots, f->hand);
-        f->hand = (uint32_t)SLOTS_NONE;
+        f->hand = SLOTS_NONE;
     }
 }
 
@@ -196,10 +198,10 @@ static void flow_fill_kill(struct flow *f, struct flow_fill *fill)
 /* Have a slot at hand for a new fill; false: none is free. */
 static bool flow_has_hand(struct flow *f)
 {
-    if (f->spare_count > 0 && f->hand == (uint32_t)SLOTS_NONE) {
+    if (f->spare_count > 0 && f->hand == SLOTS_NONE) {
         f->hand = slots_take(f->o.slots);
     }
-    return f->hand != (uint32_t)SLOTS_NONE;
+    return f->hand != SLOTS_NONE;
 }
 
 /* A new one at the ring's end; false: no slot is free. */
@@ -219,7 +221,7 @@ static bool flow_fill_open(struct flow *f)
     fill->used = 0;
     fill->count = 0;
     fill->is_hurried = false;
-    f->hand = (uint32_t)SLOTS_NONE;
+    f->hand = SLOTS_NONE;
     f->by_slot[fill->slot] = index;
     f->ring[(f->ring_at + f->ring_count++) % f->o.slots_max] = index;
     return true;
@@ -264,6 +266,7 @@ static void flow_ask(struct flow *f, struct flow_fill *fill, uint32_t index)
         .offset = f->unit.offset + e->offset,
         .size = e->size,
         .is_whole = f->unit.is_whole && e->size == f->unit.size,
+        .group = &fill->group,
         .into = (uint8_t *)slots_at(f->o.slots, fill->slot) + e->at,
         .due = flow_due(f),
     };
@@ -625,7 +628,7 @@ void flow_check(const struct flow *f)
         states[f->fills[i].state]++;
     }
     CHECK(states[FLOW_SPARE] == f->spare_count);
-    CHECK_IMPLIES(f->hand != (uint32_t)SLOTS_NONE, f->spare_count > 0);
+    CHECK_IMPLIES(f->hand != SLOTS_NONE, f->spare_count > 0);
     CHECK(states[FLOW_OPEN] + states[FLOW_CLOSED] == f->ring_count);
     CHECK(states[FLOW_OPEN] == (flow_open_fill(f) != NULL));
     CHECK_IMPLIES(f->is_stopped, !f->has_unit && states[FLOW_OPEN] == 0);

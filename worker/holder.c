@@ -365,6 +365,20 @@ void holder_restart(struct holder *h, uint32_t rank)
     }
 }
 
+void holder_give_back(struct holder *h, uint32_t rank)
+{
+    CHECK(rank < h->options.rank_count);
+    for (uint32_t i = 0; i < h->lease_count; i++) {
+        struct holder_lease *l = h->leases[i];
+
+        if (l->rank == rank && !l->is_over && l->begun < l->end &&
+            l->epoch == h->ranks[rank].epoch) {
+            l->end = l->begun;
+            h->is_urgent = true;
+        }
+    }
+}
+
 void holder_end_epoch(struct holder *h, uint32_t rank)
 {
     CHECK(rank < h->options.rank_count);

@@ -102,6 +102,10 @@ MUST_USE enum status holder_return(struct holder *h, uint32_t rank,
  * out anew. */
 void holder_restart(struct holder *h, uint32_t rank);
 
+/* @rank will deliver nothing more of its epoch: give back what nobody was
+ * handed. To be called again as long as there may be some. */
+void holder_give_back(struct holder *h, uint32_t rank);
+
 /* @rank wants its epoch to end early, for all. Without effect once another
  * epoch has begun. */
 void holder_end_epoch(struct holder *h, uint32_t rank);

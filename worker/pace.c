@@ -5,8 +5,9 @@
 
 enum {
     PACE_SAMPLES_MIN = 8,
-    PACE_ROUNDS = 2,         /* Samples for each request under way. */
-    PACE_WINDOW_US = 50000,  /* A measurement takes so long at least. */
+    PACE_ROUNDS = 2,         /* Samples for each request under way, and */
+    PACE_WINDOW_US = 50000,  /* time that a measurement takes at least; */
+    PACE_CARE = 4,           /* so many times that once steps are small. */
     PACE_RESTS_MAX = 16,     /* Measurements between two steps, at most. */
     PACE_CALM_US = 5000000,  /* After a throttle. */
     PACE_REQUEST = 64 << 10, /* Bytes that a request costs beside its own. */
@@ -30,7 +31,7 @@ void pace_init(struct pace *p, uint32_t max, uint64_t now_us)
 {
     CHECK(max >= 1 && max <= PACE_MAX);
     *p = (struct pace){.max = max,
-                       .target = max < PACE_FIRST ? max : PACE_FIRST,
+                       .target = max < PACE_LEAST ? max : PACE_LEAST,
                        .is_rising = true,
                        .rested = 1};
     p->base = p->target;
@@ -46,9 +47,15 @@ static uint32_t pace_higher(const struct pace *p)
     return p->max - p->base > step ? p->base + step : p->max;
 }
 
+/* Few requests cost little, and may be too few for any measurement: it goes
+ * no lower than PACE_LEAST by itself. */
 static uint32_t pace_lower(const struct pace *p)
 {
-    return p->base - (p->base + 2) / 3 > 0 ? p->base - (p->base + 2) / 3 : 1;
+    uint32_t fewer = p->base - (p->base + 2) / 3;
+
+    return fewer > PACE_LEAST     ? fewer
+           : p->base > PACE_LEAST ? (uint32_t)PACE_LEAST
+                                  : p->base;
 }
 
 static void pace_set(struct pace *p, uint32_t target)
@@ -157,7 +164,8 @@ struct pace_began pace_begin(const struct pace *p, uint64_t now_us)
 void pace_done(struct pace *p, const struct pace_began *began,
                const struct pace_end *end)
 {
-    uint64_t enough = (uint64_t)PACE_ROUNDS * p->target;
+    uint64_t care = p->is_rising ? 1 : PACE_CARE;
+    uint64_t enough = PACE_ROUNDS * care * p->target;
 
     /* What began before the last cut says nothing about it. */
     if (end->is_throttled && began->at_us >= p->cut_us) {
@@ -176,7 +184,7 @@ void pace_done(struct pace *p, const struct pace_began *began,
     enough += p->phase != PACE_BASE ? p->target : 0;
     enough = enough > PACE_SAMPLES_MIN ? enough : PACE_SAMPLES_MIN;
     if (p->sum.samples >= enough &&
-        end->now_us >= p->sum.since_us + PACE_WINDOW_US) {
+        end->now_us >= p->sum.since_us + PACE_WINDOW_US * care) {
         pace_judge(p, end->now_us);
     }
 }

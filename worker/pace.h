@@ -7,7 +7,7 @@
  * wants fewer. So it is tried: the number is changed by a step, the rate
  * before and after are compared, and the step is kept when it brought a
  * worthwhile part of what it would have brought had nothing been full (up), or
- * cost next to nothing (down). It starts with PACE_FIRST and doubles; once
+ * cost next to nothing (down). It starts with PACE_LEAST and doubles; once
  * that does not pay any more, steps are smaller and come at longer intervals,
  * and soon again when the rate has changed by itself.
  *
@@ -24,7 +24,8 @@
 #include <stdint.h>
 
 enum {
-    PACE_FIRST = 2,
+    PACE_LEAST = 4, /* It begins with that; fewer only where the store
+                       throttles. */
     PACE_MAX = 4096,
 };
 

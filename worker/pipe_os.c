@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -33,6 +34,7 @@ struct pipe_unit {
     struct pipe_unit *next;
     struct supply_told told; /* What will be said. */
     uint64_t end_at;         /* In this FIFO; UINT64_MAX: not all written. */
+    char key[];              /* For what a person reads. */
 };
 
 enum pipe_state {
@@ -100,7 +102,8 @@ static enum status pipe_next_unit(void *self, struct flow_unit *out)
     if (s != STATUS_OK) {
         return s == STATUS_NOT_FOUND ? STATUS_EMPTY : s;
     }
-    unit = mem_new(1, sizeof(*unit));
+    unit = mem_new(1, sizeof(*unit) + from.key.size + 1);
+    memcpy(unit->key, from.key.at, from.key.size);
     unit->end_at = UINT64_MAX;
     unit->told = (struct supply_told){
         .word = SUPPLY_DONE,
@@ -292,9 +295,7 @@ static void pipe_lose_reader(struct pipe *p)
     p->writing = NULL;
     p->out.size = 0;
     pipe_return_all(p);
-    if (p->state == PIPE_WRITING) {
-        pipe_say(p, SUPPLY_STOP);
-    }
+    pipe_say(p, SUPPLY_STOP);
     p->state = p->has_end ? PIPE_DRAINING : PIPE_EARLY;
     pipe_close(p);
 }
@@ -363,48 +364,58 @@ static void pipe_end_entry(struct pipe *p)
     }
 }
 
+/* The next slot of the flow. false: there is none now. */
+static bool pipe_take_slot(struct pipe *p)
+{
+    enum status s = flow_take(p->flow, &p->slot);
+
+    if (s == STATUS_STOPPED && pipe_make_next(p)) {
+        p->state = PIPE_DRAINING;
+    }
+    p->has_slot = s == STATUS_OK;
+    p->entry = 0;
+    p->is_given = false;
+    return p->has_slot;
+}
+
+/* What the form makes of the entry. false: the channel has failed. */
+static bool pipe_form_entry(struct pipe *p)
+{
+    struct fault why = {.text = ""};
+    enum status s = pipe_form_next(p->form, &why, &p->out);
+
+    if (s != STATUS_OK) {
+        p->out.size = 0;
+        s = fault_prefix(&why, s, "%s", p->writing->key);
+        if (!pipe_skip(p, s, &why)) {
+            return false;
+        }
+    }
+    if (p->out.size == 0) {
+        pipe_end_entry(p);
+    }
+    return true;
+}
+
 /* Have bytes in p->out. false: not now. */
 static bool pipe_fill(struct pipe *p)
 {
-    struct fault why = {.text = ""};
-    enum status s;
+    bool goes_on = true;
 
-    while (p->out.size == 0) {
+    while (goes_on && p->out.size == 0) {
         if (p->has_slot && p->entry == p->slot.entry_count && !p->is_given) {
             pipe_drop_slot(p);
             flow_step(p->flow);
         }
         if (!p->has_slot) {
-            s = flow_take(p->flow, &p->slot);
-            if (s != STATUS_OK) {
-                if (s == STATUS_STOPPED && pipe_make_next(p)) {
-                    p->state = PIPE_DRAINING;
-                }
-                return false;
-            }
-            p->has_slot = true;
-            p->entry = 0;
-            p->is_given = false;
-            continue;
-        }
-        if (!p->is_given) {
-            if (!pipe_give_entry(p)) {
-                return false;
-            }
-            continue;
-        }
-        s = pipe_form_next(p->form, &why, &p->out);
-        if (s != STATUS_OK) {
-            if (!pipe_skip(p, s, &why)) {
-                return false;
-            }
-            p->out.size = 0;
-        }
-        if (p->out.size == 0) {
-            pipe_end_entry(p);
+            goes_on = pipe_take_slot(p);
+        } else if (!p->is_given) {
+            goes_on = pipe_give_entry(p);
+        } else {
+            goes_on = pipe_form_entry(p);
         }
     }
-    return true;
+    return goes_on;
 }
 
 /* Write what is there. false: the FIFO is full, or there is nothing. */

@@ -92,6 +92,7 @@ MUST_USE enum status ring_queue_collect(struct ring_queue *q);
 struct ring_joined {
     uint32_t consumer;
     uint64_t start; /* The first entry of its queue. */
+    uint64_t ended; /* Share: the last epoch whose end is not for it, and 1. */
 };
 
 /* OK; FULL: there are as many as there may be, or the one that @member names is

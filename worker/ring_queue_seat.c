@@ -45,8 +45,8 @@ static bool rq_look_at_mask(struct ring_queue *q, uint32_t at)
     uint32_t slot = q->out[at];
     struct rq_slot *s = &q->slots[slot];
     struct ring_slot *shared = rq_shared(q, slot);
-    uint64_t mask = atomic_load_explicit(&shared->mask, memory_order_acquire);
-    uint64_t word = atomic_load_explicit(&shared->word, memory_order_acquire);
+    uint64_t mask = atomic_load(&shared->mask);
+    uint64_t word = atomic_load(&shared->word);
 
     if ((mask & ~s->mask) != 0 || word != ring_word(s->gen, 0, RING_READY)) {
         s->is_bad = true;
@@ -68,8 +68,7 @@ static bool rq_look_at_mask(struct ring_queue *q, uint32_t at)
 static bool rq_look_at_word(struct ring_queue *q, uint32_t at)
 {
     struct rq_slot *s = &q->slots[q->out[at]];
-    uint64_t word = atomic_load_explicit(&rq_shared(q, q->out[at])->word,
-                                         memory_order_acquire);
+    uint64_t word = atomic_load(&rq_shared(q, q->out[at])->word);
     uint32_t owner;
     enum ring_sight sight = ring_look(word, s->gen, q->joined, &owner);
 
@@ -146,6 +145,9 @@ enum status ring_queue_join(struct ring_queue *q, uint32_t member,
     }
     o = &q->queues[rq_is_mode(q, RING_BROADCAST) ? c : 0];
     *out = (struct ring_joined){.consumer = c, .start = o->head};
+    if (rq_is_mode(q, RING_SHARE)) {
+        out->ended = o->end_count > 0 ? o->ends[0].epoch : q->ended;
+    }
     if (o->readers++ == 0) {
         o->tail = o->head;
     }
@@ -172,7 +174,8 @@ struct rq_going {
 
 static bool rq_is_torn(const struct rq_going *g, const struct rq_slot *s)
 {
-    return s->is_part && (s->previous == g->lost || s->chain_owner == g->owner);
+    return s->is_lost || (s->is_part && (s->previous == g->lost ||
+                                         s->chain_owner == g->owner));
 }
 
 /* Take it from everybody. false: its word was another. */
@@ -246,11 +249,30 @@ static bool rq_settle(struct ring_queue *q, uint32_t at, struct rq_going *g)
     return false;
 }
 
+/* Parts may be released in any order: one that has gone may have kept the first
+ * and given back what comes behind it. */
+static void rq_find_lost(struct ring_queue *q, uint32_t owner)
+{
+    const struct rq_slot *next = NULL;
+
+    for (uint32_t i = q->out_count; i > 0; i--) {
+        struct rq_slot *s = &q->slots[q->out[i - 1]];
+        bool was_its = s->place == RQ_HELD || s->owner == owner;
+        bool is_there = next != NULL && next->previous == s->number + 1;
+        bool is_to_come = q->is_open && q->open_number == s->number;
+
+        s->is_lost =
+            was_its && s->goes_on && (is_there ? next->is_lost : !is_to_come);
+        next = s;
+    }
+}
+
 static void rq_settle_all(struct ring_queue *q, uint32_t owner)
 {
     struct rq_going g = {.owner = owner};
     uint32_t i = 0;
 
+    rq_find_lost(q, owner);
     while (i < q->out_count) {
         i += !rq_settle(q, i, &g);
     }

@@ -25,6 +25,7 @@ struct rq_slot {
     uint64_t previous; /* The number of the part before, and 1; or 0. */
     bool is_part;      /* Goes on with a unit, */
     bool goes_on;      /* and is not its end. */
+    bool is_lost;      /* Later parts were had by one that has gone. */
     bool is_bad;       /* Its word is no word. */
     uint64_t mask;     /* Broadcast: who has not released it, as last seen. */
     struct flow_slot slot;

@@ -246,6 +246,7 @@ static bool ring_welcome(struct ring_conn *c, const struct ring_hello *hello,
                          : shape->slots_max;
     reply.incarnation = r->incarnation;
     reply.start = joined->start;
+    reply.ended = joined->ended;
     return ring_send(c->fd, &reply, fds, RING_FDS);
 }
 

@@ -4,8 +4,6 @@
 #ifndef WORKER_RING_STATE_H
 #define WORKER_RING_STATE_H
 
-#include <sys/types.h>
-
 #include "proto/ring_greeting.h"
 #include "worker/ring.h"
 

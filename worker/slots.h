@@ -22,6 +22,8 @@ enum {
     SLOTS_MAX = 1 << 16,
 };
 
+#define SLOTS_NONE UINT32_MAX /* No slot. */
+
 enum slots_kind {
     SLOTS_PRIVATE, /* Anonymous. */
     SLOTS_SHARED,  /* A memfd; see slots_fd(). */
@@ -34,6 +36,7 @@ struct slots_options {
     int node;       /* NUMA node to ask for; -1: any. */
     bool is_strict; /* No other node will do. */
     bool is_huge;   /* Pages of 2 MiB, or FULL. */
+    bool is_lazy;   /* PRIVATE on any node: pages come as they are used. */
 };
 
 struct slots;

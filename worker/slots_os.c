@@ -184,6 +184,10 @@ static enum status slots_populate(const struct slots *s,
 {
     int error = 0;
 
+    if (o->is_lazy) {
+        CHECK(o->kind == SLOTS_PRIVATE && o->node < 0 && !o->is_huge);
+        return STATUS_OK;
+    }
     if (madvise(s->at, s->bytes, MADV_POPULATE_WRITE) != 0) {
         error = errno == EINVAL ? slots_touch(s) : errno;
     }

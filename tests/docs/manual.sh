@@ -5,7 +5,7 @@
 
 # --- Form ---------------------------------------------------------------------
 
-for page in docs/man/*.1; do
+for page in docs/man/*.[13]; do
     if command -v mandoc >/dev/null; then
         none "$page: mandoc" "$(mandoc -Tlint -Wwarning "$page" 2>&1)"
     elif command -v groff >/dev/null; then

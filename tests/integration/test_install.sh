@@ -35,10 +35,20 @@ if [ -e "$SMSHARD" ]; then
     expect "the program is installed and runs" \
         test -n "$("$root/opt/x/bin/smshard" version)"
 fi
-for page in docs/man/*.1; do
+for page in docs/man/*.[13]; do
     [ -e "$page" ] && expect "$page is installed" \
-        cmp "$page" "$root/opt/x/share/man/man1/${page##*/}"
+        cmp "$page" "$root/opt/x/share/man/man${page##*.}/${page##*/}"
 done
+cat >"$root/t.c" <<'END'
+#include <smshard.h>
+int main(void) { return smshard_version()[0] == '\0'; }
+END
+export PKG_CONFIG_PATH=$root/opt/x/lib/pkgconfig
+# shellcheck disable=SC2046 # words
+expect "a program builds with the library" "$CC" -o "$root/t" "$root/t.c" \
+    $(pkg-config --cflags --libs smshard)
+expect "and runs" env LD_LIBRARY_PATH="$root/opt/x/lib" "$root/t"
+rm -f "$root/t" "$root/t.c"
 expect "only files of ours are added" test -z \
     "$(comm -13 <(echo "$before") <(files) | grep -v smshard)"
 call uninstall

@@ -116,6 +116,43 @@ TEST(a_directory_too)
     EXPECT_EQ(file_remove_tree(folder, NULL), STATUS_OK);
 }
 
+/* Bound to a core that there is, and to one that there is not: both read. */
+TEST(lanes_have_their_place)
+{
+    static const uint32_t cores[] = {0, FETCH_CORES_MAX - 1};
+    struct fetch_lane lanes[] = {{&cores[0], 1}, {&cores[1], 1}, {NULL, 0}};
+    struct fetch_source source = {"train", "mem://a/"};
+    struct fetch_options o = {.sources = &source,
+                              .source_count = 1,
+                              .lanes = lanes,
+                              .lane_count = 3,
+                              .requests_max = 2};
+    struct fetch_port *port;
+    struct fetch_event e;
+    struct fetch *f;
+    struct fault why;
+
+    put_objects("mem://a/");
+    EXPECT_EQ(fetch_start(&o, &why, &f), STATUS_OK);
+    read_all(f, 1);
+    port = fetch_open(f);
+    for (uint32_t i = 0; i < 30; i++) {
+        fetch_submit(port, &(struct fetch_request){.tag = i,
+                                                   .lane = i % 3,
+                                                   .key = BYTES("o/1"),
+                                                   .size = 1,
+                                                   .into = room[i]});
+    }
+    for (int i = 0; i < 30; i++) {
+        EXPECT(fetch_wait(port, FOREVER, &e));
+        EXPECT_EQ(e.status, STATUS_OK);
+        EXPECT(kit_is_right(room[e.tag], 1, 0, 1));
+    }
+    EXPECT(fetch_stats(f).target <= 2);
+    fetch_close(&port);
+    fetch_stop(&f);
+}
+
 static enum status ask(struct fetch *f, const char *key, const char *etag,
                        struct range r, struct fetch_event *e)
 {
@@ -330,6 +367,42 @@ TEST(cancelled_all_get_their_event)
     }
     EXPECT(!fetch_take(port, &e));
     fetch_close(&port);
+    fetch_stop(&f);
+}
+
+/* Of a group, only the last one tells; or one that fails. */
+TEST(a_group_tells_once)
+{
+    struct fetch_group group = {.count = 0};
+    struct fetch_request r = {.lane = FETCH_ANY,
+                              .key = BYTES("o/1"),
+                              .size = 1,
+                              .group = &group,
+                              .into = room[0]};
+    struct pollfd fd = {.events = POLLIN};
+    struct fetch_port *port;
+    struct fetch_event e;
+    struct fetch *f;
+
+    put_objects("mem://a/");
+    f = kit_fetch_of("mem://a/", 1, 1);
+    port = fetch_open(f);
+    fd.fd = fetch_fd(port);
+    for (r.tag = 0; r.tag < 50; r.tag++) {
+        r.due = r.tag + 1;
+        fetch_submit(port, &r);
+    }
+    EXPECT_EQ(poll(&fd, 1, FOREVER), 1);
+    for (int i = 0; i < 50; i++) { /* All are there, unless it ran ahead. */
+        EXPECT(fetch_wait(port, FOREVER, &e));
+    }
+    EXPECT_EQ(group.count, 0);
+    EXPECT(!fetch_take(port, &e));
+    r.key = BYTES("o/none");
+    fetch_submit(port, &r);
+    EXPECT_EQ(poll(&fd, 1, FOREVER), 1);
+    fetch_close(&port);
+    EXPECT_EQ(group.count, 0);
     fetch_stop(&f);
 }
 

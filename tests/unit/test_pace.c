@@ -167,7 +167,7 @@ static const struct row {
      1000,
      7,
      16},
-    {"forty are needed", {4000, 100, 30000, 0, 0.2}, 8 * MIB, 4000, 36, 96},
+    {"forty are needed", {4000, 100, 30000, 0, 0.2}, 8 * MIB, 4000, 36, 160},
     {"small objects, far away",
      {10000, 100, 30000, 0, 0.3},
      256 << 10,
@@ -192,8 +192,8 @@ TEST(the_number_that_pays_is_found)
             double got;
 
             world_init(w, r->server, r->size, seed);
-            (void)world_run(w, 4);
-            got = world_run(w, 2) / r->best;
+            (void)world_run(w, 6);
+            got = world_run(w, 6) / r->best;
             if (getenv("TEST_SAY") != NULL) {
                 fprintf(stderr, "%s: %u, %.3f\n", r->name, w->pace.base, got);
             }

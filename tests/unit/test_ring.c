@@ -36,10 +36,12 @@ TEST(four_share_and_lose_nothing)
     for (int i = 0; i < 4; i++) {
         rk_spawn("hold=1");
     }
+    rk_await(4);
     rk_run();
     expect_codes(0);
     rk_expect_all();
-    EXPECT_EQ(atomic_load(&rk.log->ends), 8);
+    /* One that slept through both hears of the second. */
+    EXPECT(atomic_load(&rk.log->ends) >= 4 && atomic_load(&rk.log->ends) <= 8);
     EXPECT_EQ(atomic_load(&rk.log->overs), 4);
     for (uint64_t i = 0; i < 1000; i++) {
         EXPECT_EQ(atomic_load(&rk.log->units[i].seen), 1);

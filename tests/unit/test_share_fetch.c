@@ -54,8 +54,10 @@ static struct share_fetch *start(char *first, char *second)
     struct fault why;
     char *keys[] = {first, second};
 
-    EXPECT_EQ(share_fetch_start(&(struct share_fetch_options){STATE, keys, 2},
-                                &why, &f),
+    EXPECT_EQ(share_fetch_start(
+                  &(struct share_fetch_options){
+                      .state_uri = STATE, .keys = keys, .count = 2},
+                  &why, &f),
               STATUS_OK);
     return f;
 }

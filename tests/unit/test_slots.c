@@ -41,7 +41,7 @@ TEST(each_is_taken_once)
             is_taken[slot] = true;
             memset(slots_at(s, slot), (int)slot + 1, 8192);
         }
-        EXPECT_EQ(slots_take(s), (uint32_t)SLOTS_NONE);
+        EXPECT_EQ(slots_take(s), SLOTS_NONE);
         EXPECT_EQ(slots_free(s), 0);
         for (uint32_t i = 0; i < 9; i++) {
             EXPECT_EQ(((uint8_t *)slots_at(s, i))[0], i + 1);
@@ -65,7 +65,7 @@ TEST(who_asked_in_vain_is_woken)
     slots_give(s, 0);
     EXPECT_EQ(poll(&fd, 1, 0), 0); /* Nobody has. */
     EXPECT_EQ(slots_take(s), 0);
-    EXPECT_EQ(slots_take(s), (uint32_t)SLOTS_NONE);
+    EXPECT_EQ(slots_take(s), SLOTS_NONE);
     EXPECT_EQ(poll(&fd, 1, 0), 0);
     slots_give(s, 0);
     EXPECT_EQ(poll(&fd, 1, 0), 1);
@@ -152,7 +152,7 @@ static void *churn(void *self)
     for (int i = 0; i < TURNS; i++) {
         uint32_t slot = slots_take(s);
 
-        if (slot != (uint32_t)SLOTS_NONE) {
+        if (slot != SLOTS_NONE) {
             uint64_t *at = slots_at(s, slot);
 
             *at = prng_next(&p);

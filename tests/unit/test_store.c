@@ -225,7 +225,8 @@ static void mute_destroy(void *self)
     ((struct mute *)self)->destroyed++;
 }
 
-static const struct store_ops mute_ops = {mute_submit, mute_poll, mute_destroy};
+static const struct store_ops mute_ops = {
+    .submit = mute_submit, .poll = mute_poll, .destroy = mute_destroy};
 
 static void ask(struct store *s, uint64_t tag)
 {

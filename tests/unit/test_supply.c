@@ -175,6 +175,17 @@ static void *deliver(void *self)
     return NULL;
 }
 
+/* As many as there is room for, and the end behind the last. */
+static void put_all(struct supply *s, uint32_t rank, uint64_t *count)
+{
+    while (*count < UNITS && supply_has_room(s, rank)) {
+        put(s, rank, (*count)++, rank * 100);
+        if (*count == UNITS) {
+            supply_put_end(s, rank, 0, true);
+        }
+    }
+}
+
 TEST(two_threads_lose_nothing)
 {
     struct supply *s = supply_new(&(struct supply_options){RANKS, 16, 1000});
@@ -189,12 +200,7 @@ TEST(two_threads_lose_nothing)
 
         supply_told_heed(s);
         for (uint32_t r = 0; r < RANKS; r++) {
-            while (put_count[r] < UNITS && supply_has_room(s, r)) {
-                put(s, r, put_count[r]++, r * 100);
-                if (put_count[r] == UNITS) {
-                    supply_put_end(s, r, 0, true);
-                }
-            }
+            put_all(s, r, &put_count[r]);
         }
         while (supply_told(s, &told)) {
             EXPECT_EQ(told.position, told_count[told.rank]++);

@@ -20,7 +20,10 @@ CLIENT_INSTALLED := $(OUT)/libsmshard.so.0:lib/libsmshard.so.0:755 \
 
 # Tests end a process at chosen moments (smshard_state.h).
 $(CLIENT:%.c=$(OUT)/obj/%.o): CPPFLAGS += -DSMSHARD_HOOKS
-$(PIC): CFLAGS += -fPIC
+$(OUT)/pic/%.o: %.c Makefile worker/client/client.mk
+	@mkdir -p $(@D)
+	$(call say,CC    $<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -c -o $@ $<
 
 # The library needs no other one: it has a CRC32C of its own (smshard_crc.h).
 $(OUT)/pic/proto/framing_tfrecord.o: CPPFLAGS += -Dcrc_add=smshard_crc_add

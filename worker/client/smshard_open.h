@@ -8,6 +8,12 @@
 
 uint64_t smshard_now_ns(void);
 
+/* Whether this process opened the handle. smshard_mark() goes before, and
+ * smshard_unmark() after all else. */
+bool smshard_is_ours(const struct smshard *s);
+void smshard_mark(struct smshard *s);
+void smshard_unmark(struct smshard *s);
+
 /* As smshard_open(); on failure nothing is left of it. */
 int smshard_attach(struct smshard *s, int timeout_ms);
 

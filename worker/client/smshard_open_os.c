@@ -23,6 +23,40 @@ uint64_t smshard_now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
+/* ---- Whose handle it is. ---------------------------------------------------
+ */
+
+enum { SMSHARD_MARK = 4096 };
+
+void smshard_mark(struct smshard *s)
+{
+    void *at = mmap(NULL, SMSHARD_MARK, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    s->pid = (int)getpid();
+    if (at == MAP_FAILED) {
+        return;
+    }
+    if (madvise(at, SMSHARD_MARK, MADV_WIPEONFORK) != 0) {
+        munmap(at, SMSHARD_MARK);
+        return;
+    }
+    s->is_ours = at;
+    *s->is_ours = 1;
+}
+
+bool smshard_is_ours(const struct smshard *s)
+{
+    return s->is_ours != NULL ? *s->is_ours != 0 : s->pid == (int)getpid();
+}
+
+void smshard_unmark(struct smshard *s)
+{
+    if (s->is_ours != NULL) {
+        munmap((void *)(uintptr_t)s->is_ours, SMSHARD_MARK);
+    }
+}
+
 /* ---- The socket. -----------------------------------------------------------
  */
 
@@ -243,6 +277,7 @@ static int smshard_take_reply(struct smshard *s, const struct ring_reply *reply)
     s->hold_max = reply->hold_max;
     s->incarnation = reply->incarnation;
     s->cursor = reply->start;
+    s->ended = s->connections == 0 ? reply->ended : s->ended;
     s->connections++;
     status = smshard_map_all(s);
     return status == SMSHARD_OK ? smshard_make_books(s) : status;
@@ -253,7 +288,7 @@ static int smshard_take_reply(struct smshard *s, const struct ring_reply *reply)
 
 void smshard_detach(struct smshard *s)
 {
-    bool is_ours = s->pid == getpid();
+    bool is_ours = smshard_is_ours(s);
 
     /* In a child the memory is not there: by now it may be something else's. */
     if (is_ours && s->data != NULL) {

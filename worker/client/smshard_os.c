@@ -137,7 +137,7 @@ int smshard_open(const struct smshard_options *options, char *why,
     if (s == NULL) {
         return SMSHARD_SYSTEM;
     }
-    s->pid = (int)getpid();
+    smshard_mark(s);
     s->fd = -1;
     s->wait_fd = -1;
     memset(s->fds, 0xff, sizeof(s->fds));
@@ -151,6 +151,7 @@ int smshard_open(const struct smshard_options *options, char *why,
     }
     if (status != SMSHARD_OK) {
         smshard_tell_why(s, why, why_size);
+        smshard_unmark(s);
         free(s);
         return status;
     }
@@ -164,6 +165,7 @@ void smshard_close(struct smshard **handle)
 
     if (s != NULL) {
         smshard_detach(s);
+        smshard_unmark(s);
         free(s);
         *handle = NULL;
     }
@@ -174,7 +176,7 @@ void smshard_close(struct smshard **handle)
 
 static int smshard_enter(struct smshard *s)
 {
-    if (s->pid != (int)getpid()) {
+    if (!smshard_is_ours(s)) {
         return smshard_fail(s, SMSHARD_FORKED,
                             "%s: opened by process %d, which this one was "
                             "forked from: open it anew here",
@@ -347,7 +349,7 @@ int smshard_release(struct smshard *s, struct smshard_sample *sample)
     bool rings = false;
     int status;
 
-    if (s->pid != (int)getpid()) {
+    if (!smshard_is_ours(s)) {
         return SMSHARD_FORKED;
     }
     if (s->control == NULL) {
@@ -367,7 +369,7 @@ int smshard_fd(struct smshard *s)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (s->wait_fd >= 0 || s->fd < 0 || s->pid != (int)getpid()) {
+    if (s->wait_fd >= 0 || s->fd < 0 || !smshard_is_ours(s)) {
         return s->wait_fd;
     }
     s->wait_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -66,7 +66,8 @@ struct smshard {
     uint32_t mode; /* That was asked for. */
     uint32_t member;
     uint32_t want;
-    int pid; /* Whose handle it is. */
+    int pid;                /* Whose handle it is. */
+    volatile char *is_ours; /* A page that is zeroed in a child; or NULL. */
 
     /* The connection: all of it anew with each one. */
     int fd;

@@ -71,8 +71,8 @@ static bool smshard_give_slot(struct smshard *s, uint32_t slot, bool *rings)
             ? smshard_give_mask(s, slot, gen)
             : ring_release(&smshard_slot(s, slot)->word, gen, s->consumer + 1);
     smshard_hook(SMSHARD_AT_RELEASED);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&s->shared->is_armed, memory_order_relaxed) != 0 &&
+    /* The worker arms itself, then looks; we let go, then look. */
+    if (atomic_load(&s->shared->is_armed) != 0 &&
         atomic_exchange(&s->shared->is_armed, 0) != 0) {
         smshard_hook(SMSHARD_AT_DISARMED);
         *rings = true;
@@ -318,15 +318,21 @@ static int smshard_take_entry(struct smshard *s, struct smshard_sample *out)
     return smshard_open_slot(s, slot, gen);
 }
 
-/* Ends that nobody told us of: the queue went on without us. */
+/* Ends that nobody told us of: the queue went on without us. Whoever has seen
+ * nothing at all does not know where the epochs began, and hears the last. */
 static int smshard_catch_up(struct smshard *s, struct smshard_sample *out)
 {
     uint64_t ended = atomic_load(&s->shared->ended);
+    uint64_t next = s->ended;
 
-    s->is_behind = false;
-    return ended > s->ended && ended <= UINT32_MAX && s->has_unit
-               ? smshard_tell_end(s, ended - 1, out)
-               : SMSHARD_TIMEOUT;
+    if (s->has_unit && s->epoch > next) {
+        next = s->epoch;
+    }
+    if (next >= ended || ended > UINT32_MAX) {
+        s->is_behind = false;
+        return SMSHARD_TIMEOUT;
+    }
+    return smshard_tell_end(s, next > 0 || s->has_unit ? next : ended - 1, out);
 }
 
 static int smshard_check_head(struct smshard *s, uint64_t head)
