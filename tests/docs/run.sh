@@ -16,7 +16,7 @@ declare -A covered_by=(
     ['sudo apt-get install -y make && make demo   # a real three-host job, here, now']=demo
     ['make check                                  # the whole test suite']=check
 )
-languages=' sh text console dockerfile json '
+languages=' sh text console dockerfile json python '
 limit_s=120
 
 cd "$(dirname "$0")/../.." || exit 1

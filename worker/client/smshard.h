@@ -41,6 +41,7 @@ enum smshard_status {
     SMSHARD_STALE = -5,   /* Released too late: it does not count. */
     SMSHARD_FORKED = -6,  /* The handle is another process's. */
     SMSHARD_SYSTEM = -7,  /* The system refused a call, or memory. */
+    SMSHARD_MALFORMED = -8, /* The unit is not of the format. */
 };
 
 /* How a channel's slots are dealt to the consumers of a rank. */

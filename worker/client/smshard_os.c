@@ -55,6 +55,8 @@ const char *smshard_status_text(int status)
         return "the handle belongs to another process";
     case SMSHARD_SYSTEM:
         return "the operating system refused a call";
+    case SMSHARD_MALFORMED:
+        return "the data is not of the format";
     default:
         return "no status of this version";
     }

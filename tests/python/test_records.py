@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records of units, whole and torn between slots, against Python's own
+readers."""
+
+import os
+import struct
+import unittest
+
+import kit
+import smshard
+
+DATA = os.path.join(kit.ROOT, "tests", "data", "framing")
+
+
+class Records(kit.Case):
+    """Each format, in slots of which none holds a unit."""
+
+    def read(self, units, records, **numbers):
+        server = self.serve(units, **{"size": 4096, "slots": 16, **numbers})
+        out = []
+        for sample in self.open(server, records):
+            out.append((sample.position, sample.record, bytes(sample),
+                        sample.is_last))
+        server.wait("over")
+        self.assertEqual(server.committed(), list(range(len(units))))
+        return out
+
+    def test_lines(self):
+        lines = [kit.pattern(i, i % 300).replace(b"\n", b" ")
+                 for i in range(400)]
+        units = [b"\n".join(lines) + b"\n", b"", b"one\ntwo"]
+        got = self.read(units, "lines")
+        want = [(0, i, line, i == 399) for i, line in enumerate(lines)]
+        want += [(2, 0, b"one", False), (2, 1, b"two", True)]
+        self.assertEqual(got, want)
+
+    def test_many_lines_in_one_slot(self):
+        unit = b"".join(b"%d\n" % i for i in range(5000))
+        got = self.read([unit], "lines", size=1 << 16)
+        self.assertEqual([int(data) for _, _, data, _ in got],
+                         list(range(5000)))
+        self.assertEqual([last for *_, last in got], [False] * 4999 + [True])
+
+    def test_recordio(self):
+        magic = struct.pack("<I", 0xced7230a)
+        records = [kit.pattern(i, 4 * i) for i in range(100)]
+        unit = b"".join(magic + struct.pack("<I", len(r)) + r for r in records)
+        split = (magic + struct.pack("<I", 1 << 29 | 4) + b"abcd" +
+                 magic + struct.pack("<I", 3 << 29 | 2) + b"ef\0\0")
+        got = self.read([unit, split], "recordio")
+        self.assertEqual([data for _, _, data, _ in got],
+                         records + [b"abcd" + magic + b"ef"])
+
+    def test_tfrecord(self):
+        with open(os.path.join(DATA, "records.tfrecord"), "rb") as f:
+            unit = f.read()
+        want, at = [], 0
+        while at < len(unit):
+            size = struct.unpack_from("<Q", unit, at)[0]
+            want.append(unit[at + 12:at + 12 + size])
+            at += 16 + size
+        got = self.read([unit] * 60, "tfrecord")
+        self.assertEqual([data for _, _, data, _ in got], want * 60)
+
+    def test_tar(self):
+        samples = [(f"d/{i:04}", {"jpg": kit.pattern(i, 37 * i),
+                                  "cls": b"%d" % i, "seg.png": b"s" * i})
+                   for i in range(120)]
+        server = self.serve([kit.make_tar(samples)] * 2, size=65536,
+                            slots=16)
+        number = 0
+        for sample in self.open(server, "tar"):
+            key, members = samples[number % 120]
+            self.assertEqual(sample.key, key)
+            self.assertEqual(dict(sample.items()), members)
+            self.assertEqual(sample["jpg"].nbytes, len(members["jpg"]))
+            self.assertEqual(sample.get("none", 5), 5)
+            self.assertEqual(sample.record, number % 120)
+            with self.assertRaises(KeyError):
+                sample["none"]  # pylint: disable=pointless-statement
+            view = sample["cls"]
+            number += 1
+        self.assertEqual(number, 240)
+        with self.assertRaises(ValueError):
+            view[0]  # pylint: disable=pointless-statement
+        server.wait("over")
+
+    def test_a_slot_goes_back_with_its_last_record(self):
+        server = self.serve([b"a\nb\nc\n", b"d\n"], entries=1)
+        reader = self.open(server, "lines")
+        kept = [next(reader).keep() for _ in range(4)]
+        for i in (2, 0):
+            kept[i].release()
+        kept[3].release()
+        server.wait("commit 0 1")
+        self.assertEqual(server.committed(), [1])
+        kept[1].release()
+        server.wait("commit 0 0")
+
+    def test_a_damaged_unit_is_an_error_after_its_good_records(self):
+        server = self.serve([b"\x0a\x23\xd7\xce\x04\0\0\0good" + b"rubbish!",
+                             b"\x0a\x23\xd7\xce\x04\0\0\0next"], entries=1)
+        reader = self.open(server, "recordio")
+        self.assertEqual(bytes(next(reader)), b"good")
+        with self.assertRaisesRegex(smshard.RecordError, "unit 0.*byte 12"):
+            next(reader)
+        self.assertEqual(bytes(next(reader)), b"next")
+        with self.assertRaises(StopIteration):
+            next(reader)
+
+    def test_a_torn_unit_and_a_name_that_leaves_its_folder(self):
+        tar = kit.make_tar([("../a", {"jpg": b"x"})])
+        for unit, records in ((b"\x0a\x23\xd7\xce\x40\0\0\0", "recordio"),
+                              (tar, "tar")):
+            server = self.serve([unit], name=records)
+            reader = self.open(server, records)
+            with self.assertRaises(smshard.RecordError):
+                next(reader)
+
+
+if __name__ == "__main__":
+    unittest.main()
