@@ -89,7 +89,7 @@ struct mount_ahead {
     struct mount_ahead_stats stats;
 };
 
-enum { PIECE_NONE = UINT32_MAX };
+#define PIECE_NONE UINT32_MAX
 
 /* ---- mount_ahead_piece.c */
 

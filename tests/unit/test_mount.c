@@ -23,7 +23,7 @@ static char keys[OBJECTS][16]; /* Sorted. */
 static uint32_t numbers[OBJECTS];
 static const char *etag_of_2 = "";
 static size_t grown_by; /* What the index says too much of that. */
-static char folder[] = "/tmp/test_mount.XXXXXX";
+static char folder[32];
 
 /* ---- a mount of objects o/0, o/1, … ----------------------------------------
  */
@@ -97,13 +97,19 @@ static void new_slots(struct stage *s, uint32_t count, size_t size)
         STATUS_OK);
 }
 
+static void make_folder(void)
+{
+    snprintf(folder, sizeof(folder), "/tmp/test_mount.XXXXXX");
+    EXPECT(mkdtemp(folder) != NULL);
+}
+
 static void begin(struct stage *s, const char *uri)
 {
     struct fault why;
 
     *s = (struct stage){.fetch = kit_fetch_of(uri, 2, 0)};
     new_slots(s, SLOTS, SLOT);
-    EXPECT(mkdtemp(folder) != NULL);
+    make_folder();
     if (try_mount(s, &why) != STATUS_OK) {
         fprintf(stderr, "%s\n", why.text);
         exit(1);
@@ -354,13 +360,15 @@ TEST(an_object_that_was_overwritten_is_an_error)
         return;
     }
     make_objects("mem://a/");
-    begin(&s, "mem://a/");
     etag_of_2 = "of before";
+    begin(&s, "mem://a/");
     expect_error(2, EIO);
     stats = mount_stats(s.mount);
     EXPECT(stats.failed > 0 && strstr(stats.why.text, "mem://a/o/2") != NULL);
+    end(&s);
     etag_of_2 = "";
     grown_by = 10; /* Or else it was longer. */
+    begin(&s, "mem://a/");
     expect_error(2, EIO);
     EXPECT(strstr(mount_stats(s.mount).why.text, "bytes, and a range up to") !=
            NULL);
@@ -481,7 +489,7 @@ TEST(a_killed_one_is_cleared_away_by_the_next)
         return;
     }
     make_objects("mem://a/");
-    EXPECT(mkdtemp(folder) != NULL);
+    make_folder();
     for (int round = 0; round < 3; round++) {
         int ready;
         char byte;
@@ -558,7 +566,7 @@ TEST(little_memory_is_enough_or_said)
         return;
     }
     make_objects("mem://a/");
-    EXPECT(mkdtemp(folder) != NULL);
+    make_folder();
     s.fetch = kit_fetch_of("mem://a/", 2, 0);
     new_slots(&s, 1, 16 << 10);
     EXPECT_EQ(try_mount(&s, &why), STATUS_FULL);
