@@ -146,8 +146,11 @@ enum status feed_new(const struct feed_options *options, struct fault *why,
 /* ---- Connections. ----------------------------------------------------------
  */
 
-static void feed_conn_destroy(struct feed_conn *c)
+/* A child between fork() and exec still has the descriptor, and with it its
+ * place in our set: closing alone would not take it out. */
+static void feed_conn_destroy(struct feed *f, struct feed_conn *c)
 {
+    epoll_ctl(f->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
     buf_fini(&c->in);
     buf_fini(&c->out);
@@ -169,7 +172,7 @@ void feed_destroy(struct feed **feed)
         return;
     }
     for (uint32_t i = 0; i < f->conn_count; i++) {
-        feed_conn_destroy(f->conns[i]);
+        feed_conn_destroy(f, f->conns[i]);
     }
     feed_fetch_stop(&f->fetch);
     for (uint32_t i = 0; i < f->unit_count; i++) {
@@ -204,7 +207,7 @@ static void feed_accept_one(struct feed *f, int fd)
     c->number = ++f->stats.connections;
     c->events = EPOLLIN;
     if (feed_watch(f, fd, c, NULL) != STATUS_OK) {
-        feed_conn_destroy(c);
+        feed_conn_destroy(f, c);
         return;
     }
     f->conns[f->conn_count++] = c;
@@ -412,7 +415,7 @@ static void feed_end_connections(struct feed *f)
         }
         if (feed_conn_is_over(c)) {
             feed_serve_end(f, c);
-            feed_conn_destroy(c);
+            feed_conn_destroy(f, c);
             f->conns[i - 1] = f->conns[--f->conn_count];
             feed_accept_resume(f);
         } else {
