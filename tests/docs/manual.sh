@@ -78,6 +78,8 @@ value_for() { # FLAG: one that it takes
     on-failure) echo keep ;;
     log) echo warn ;;
     durable) echo pair ;;
+    placement) echo strict ;;
+    placement-table) echo 0000:10:1c.0=0 ;;
     secret-file) echo /tmp/secret ;;
     bind) echo 127.0.0.1 ;;
     resume) echo /tmp/z ;;

@@ -220,28 +220,29 @@ TEST(nothing_to_deal_is_an_epoch_too)
     close_kit();
 }
 
+/* All of the first host's epoch: its own six, then the padding. */
+static void read_padded(void)
+{
+    struct kit_reader *r = kit_reader(0, 0);
+
+    while (!r->is_at_end) {
+        while (r->count == 0 && kit_take(0, 0) && !r->is_at_end) {
+            EXPECT_EQ(r->queue[0].is_repeat, r->done == 6);
+            kit_tell(0, 0, SUPPLY_DONE);
+        }
+        pass(KIT_STEP_MS);
+    }
+    EXPECT_EQ(r->done, 6);
+    EXPECT_EQ(r->pad, 3);
+    kit_begin(0, 0);
+}
+
 TEST(padding_comes_behind_and_is_never_said)
 {
     open_kit((struct kit){.hosts = 2, .is_static = true, .padding = 3});
     for (uint64_t e = 0; e < 3; e++) {
-        struct kit_reader *r = kit_reader(0, 0);
-
-        kit_reader(1, 0)->is_resting = true;
-        r->is_resting = true;
-        while (!r->is_at_end) {
-            while (kit_take(0, 0)) {
-                EXPECT(!r->queue[0].is_repeat || r->done == 6);
-                while (r->count > 0) {
-                    kit_tell(0, 0, SUPPLY_DONE);
-                }
-            }
-            pass(KIT_STEP_MS);
-        }
-        EXPECT_EQ(r->done, 6);
-        EXPECT_EQ(r->pad, 3);
-        kit_begin(0, 0);
+        read_padded();
     }
-    kit_reader(1, 0)->is_resting = false;
     read_for(2000);
     expect_over(0);
     close_kit();
