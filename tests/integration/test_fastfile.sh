@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# FastFile mode in real jobs: a real mount, really read; what happens to it when
+# the command or smshard itself ends.
+# shellcheck disable=SC2086,SC2016,SC2154 # flags; the command's; set by eval
+set -u
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+if [ ! -c /dev/fuse ] || [ "$(id -u)" != 0 ]; then
+    skip "FastFile" "there is no /dev/fuse here, or it may not be used"
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+fi
+make_data "$T/data/train" 30
+mkdir -p "$T/data/train/sub/deep"
+head -c 3000000 /dev/urandom >"$T/data/train/sub/deep/large"
+M=$T/one/input/data/train
+MOUNTS="$M $T/algo-1/input/data/train $T/algo-2/input/data/train"
+ONE="$SMSHARD run --base $T/one --heartbeat 100ms --host-timeout 3s --job-name one --output $T/out"
+is_mounted() { grep -q " $M fuse.smshard " /proc/mounts; }
+is_not_mounted() { ! is_mounted; }
+
+run $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c '
+    cd "$SM_CHANNEL_TRAIN" && diff -r . "$1" && find . -type f | wc -l &&
+    ! touch x 2>/dev/null && ! rm 1.txt 2>/dev/null && stat -c %s sub/deep/large' sh "$T/data/train"
+check "a folder like the source: exit code $code $(cat "$T/std.err" | tail -n 2)" test "$code" -eq 0
+check "with all files, none of which can be changed" \
+    test "$(xargs <"$T/std.out")" = "31 3000000"
+check "it is gone at the end" is_not_mounted
+run $SMSHARD status --audit --job-name one --output "$T/out"
+check "the audit is exact" test "$code" -eq 0
+
+# --- However it ends -------------------------------------------------------------
+run $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c '
+    exec 3<"$SM_CHANNEL_TRAIN/sub/deep/large"; kill -9 $$'
+check "a reader that is killed: exit code $code" test "$code" -eq 137
+check "no mount stays" is_not_mounted
+start killed $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c '
+    echo up; sleep 100'
+until_true 400 grep -q up "$T/killed.out"
+check "it is there while the command runs" is_mounted
+kill -9 "$pid"
+ended "$pid"
+check "a mount that smshard could not remove stays" is_mounted
+run $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c 'cat "$SM_CHANNEL_TRAIN/7.txt"'
+check "the next start removes it: $(cat "$T/std.out")" test "$(cat "$T/std.out")" = "object 7"
+check "and its own at the end" is_not_mounted
+
+# --- Bad input -------------------------------------------------------------------
+mkdir -p "$M"
+: >"$M/mine"
+fails "the folder is not empty" 65 "$M" \
+    $ONE --channel "train=$T/data/train/,mode=FastFile" -- true
+rm "$M/mine"
+fails "leases and a folder" 78 "Deal dynamic" \
+    $ONE --channel "train=$T/data/train/,mode=FastFile,deal=dynamic" -- true
+run $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c '
+    echo changed >"$1/3.txt"; cat "$SM_CHANNEL_TRAIN/3.txt"' sh "$T/data/train"
+check "an object that was overwritten is an error: $(grep -c 'nput/output' "$T/std.err")" \
+    grep -q "nput/output error" "$T/std.err"
+check "with a line that names it" grep -q "3.txt" "$T/std.err"
+
+# --- Two hosts -------------------------------------------------------------------
+echo object 3 >"$T/data/train/3.txt"
+for n in 1 2; do
+    start "h$n" host "$n" 2 --job-name two --output "$T/out" \
+        --channel "train=$T/data/train/,mode=FastFile,sharded" -- sh -c '
+        cd "$SM_CHANNEL_TRAIN" && find . -type f | sort >"$0.$SM_CURRENT_HOST"' "$T/list"
+    eval "p$n=$pid"
+done
+for n in 1 2; do
+    eval "ended \$p$n"
+    check "host $n ends with 0, not $code: $(tail -n 1 "$T/h$n.err")" test "$code" -eq 0
+done
+(cd "$T/data/train" && find . -type f | sort) >"$T/want"
+sort "$T/list.algo-1" "$T/list.algo-2" >"$T/got"
+check "each file is seen by one of them" cmp "$T/want" "$T/got"
+finish
