@@ -24,7 +24,8 @@ cc=("${CC:-cc}" -std=c17 -D_GNU_SOURCE -O2 -I. '-DSMSHARD_VERSION="gpu"')
     base/bytes.c base/check.c base/fault.c
 mkdir -p "$built/tests/tools"
 "${cc[@]}" -ffunction-sections -Wl,--gc-sections \
-    -o "$built/tests/tools/ring_server" tests/tools/ring_server.c worker/ring*.c worker/slots*.c proto/ring_layout.c base/bytes.c \
+    -o "$built/tests/tools/ring_server" tests/tools/ring_server.c \
+    worker/ring*.c worker/slots*.c proto/ring_layout.c base/bytes.c \
     base/buf.c base/check.c base/fault.c base/file_os.c base/mem.c \
     base/status.c -lpthread
 
