@@ -26,7 +26,8 @@ framing=$(echo proto/framing.c proto/framing_[lrt]*.c)
 mkdir -p "$built/tests/tools"
 # shellcheck disable=SC2086
 "${cc[@]}" -ffunction-sections -Wl,--gc-sections \
-    -o "$built/tests/tools/ring_server" tests/tools/ring_server.c worker/ring*.c worker/slots*.c proto/ring_layout.c base/bytes.c \
+    -o "$built/tests/tools/ring_server" tests/tools/ring_server.c \
+    worker/ring*.c worker/slots*.c proto/ring_layout.c base/bytes.c \
     base/buf.c base/check.c base/fault.c base/file_os.c base/mem.c \
     base/status.c -lpthread
 

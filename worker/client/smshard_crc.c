@@ -41,9 +41,9 @@ uint64_t smshard_crc_by_table(uint64_t value, const void *at, size_t size)
         uint32_t next = 0;
 
         for (int i = 0; i < SMSHARD_CRC_STEP; i++) {
-            uint8_t byte = *p++;
+            uint32_t byte = i < 4 ? state >> (8 * i) & 255 : 0;
 
-            byte ^= i < 4 ? (uint8_t)(state >> (8 * i)) : 0;
+            byte ^= *p++;
             next ^= smshard_crc_table[SMSHARD_CRC_STEP - 1 - i][byte];
         }
         state = next;
