@@ -272,10 +272,24 @@ static void pipe_drop_slot(struct pipe *p)
     p->has_slot = false;
 }
 
-/* The reader has gone. One that has taken nothing may come again. */
+/* Whether nobody has the FIFO open to read. */
+static bool pipe_is_alone(const struct pipe *p)
+{
+    struct pollfd fifo = {p->fd, 0, 0};
+
+    return poll(&fifo, 1, 0) == 1 && (fifo.revents & POLLERR) != 0;
+}
+
+/* The reader has gone. One that has taken nothing may come again; it may have
+ * done so, and read, since we found it gone: so look at the bytes first. */
 static void pipe_lose_reader(struct pipe *p)
 {
-    if (p->written == pipe_fifo_held(p->fd)) {
+    bool is_untouched = p->written == pipe_fifo_held(p->fd);
+
+    if (!pipe_is_alone(p)) {
+        return;
+    }
+    if (is_untouched) {
         pipe_set_reader(p, false);
         return;
     }
@@ -488,14 +502,6 @@ static void pipe_pass_by(struct pipe *p)
     if (s == STATUS_STOPPED) {
         pipe_end_epoch(p);
     }
-}
-
-/* Whether the reader has gone, and nothing would tell. */
-static bool pipe_is_alone(const struct pipe *p)
-{
-    struct pollfd fifo = {p->fd, 0, 0};
-
-    return poll(&fifo, 1, 0) == 1 && (fifo.revents & POLLERR) != 0;
 }
 
 static void pipe_drain(struct pipe *p)
