@@ -38,8 +38,8 @@ static struct {
     char last[256];
 } mount_words = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void mount_log(enum fuse_log_level level, const char *format,
-                      va_list args)
+__attribute__((format(printf, 2, 0))) static void mount_log(
+    enum fuse_log_level level, const char *format, va_list args)
 {
     char text[sizeof(mount_words.last)];
     char quoted[2 * sizeof(text)];

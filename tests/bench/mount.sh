@@ -143,7 +143,7 @@ ticks() { # of a process and of those it has waited for
     awk '{print $14 + $15 + $16 + $17}' "/proc/$1/stat"
 }
 
-MIB_OF() { # what fio has read, KiB/s from its terse output, field 7
+mib_of() { # what fio has read, KiB/s from its terse output, field 7
     awk -F';' '{sum += $7} END {printf "%.0f", sum / 1024}'
 }
 
@@ -153,20 +153,21 @@ job() { # NAME
 
     case $1 in
     seq1)
-        fio "${common[@]}" --rw=read --bs=1M --filename="$M/big0" | MIB_OF
+        fio "${common[@]}" --rw=read --bs=1M --filename="$M/big0" | mib_of
         ;;
     seq4)
         fio "${common[@]}" --rw=read --bs=1M --numjobs=4 \
-            --filename_format="$M/big\$jobnum" | MIB_OF
+            --filename_format="$M/big\$jobnum" | mib_of
         ;;
     five)
-        python3 - "$M" <<'PY'
+        python3 - "$M" "$T/list" <<'PY'
 import os, sys, time
 folder = sys.argv[1]
 room = bytearray(1 << 20)
 bytes_read = 0
 start = time.monotonic()
-for name in sorted(n for n in os.listdir(folder) if n.startswith("five")):
+names = [line.split("/")[1].strip() for line in open(sys.argv[2])]
+for name in sorted(n for n in names if n.startswith("five")):
     with open(folder + "/" + name, "rb", buffering=0) as f:
         while True:
             got = f.readinto(room)
@@ -178,13 +179,30 @@ PY
         ;;
     rand)
         fio "${common[@]}" --rw=randread --bs=128k --numjobs=4 \
-            --io_size=64M --filename_format="$M/big\$jobnum" | MIB_OF
+            --io_size=64M --filename_format="$M/big\$jobnum" | mib_of
+        ;;
+    first) # Microseconds to the first byte of a file: the median.
+        python3 - "$M" "$T/list" <<'PY'
+import os, random, statistics, sys, time
+folder = sys.argv[1]
+names = [line.split("/")[1].strip() for line in open(sys.argv[2])]
+names = [n for n in names if n.startswith("five")]
+random.Random(1).shuffle(names)
+took = []
+for name in names:
+    start = time.monotonic()
+    fd = os.open(folder + "/" + name, os.O_RDONLY)
+    os.pread(fd, 1, 0)
+    took.append(time.monotonic() - start)
+    os.close(fd)
+print("%.0f" % (statistics.median(took) * 1e6), end="")
+PY
         ;;
     esac
 }
 
 for round in $(seq "$rounds"); do
-    for name in ${JOBS:-seq1 seq4 five rand}; do
+    for name in ${JOBS:-seq1 seq4 five rand first}; do
         for way in "${ways[@]}"; do
             command -v "$way" >/dev/null || [ "$way" = smshard ] || continue
             put_on "$way" || { take_off; continue; }
@@ -192,7 +210,9 @@ for round in $(seq "$rounds"); do
             rate=$(job "$name")
             after=$(ticks "$daemon")
             rss=$(awk '/VmHWM/ {print int($2 / 1024)}' "/proc/$daemon/status")
-            echo "$round $name $way: $rate MiB/s," \
+            unit=MiB/s
+            [ "$name" != first ] || unit=us
+            echo "$round $name $way: $rate $unit," \
                 "cpu $(((after - before) * 10)) ms, rss $rss MiB"
             take_off
             [ -z "${SAY:-}" ] || cat "$T/said"
