@@ -5,7 +5,7 @@
 # name: they are there.
 
 # Flags in pages that belong to other programs: docker, srun, mpirun, torchrun.
-foreign=' --rm --volumes --from --rm --volumes --ntasks-per-node --map-by --nproc-per-node '
+foreign=' --rm --volumes --from --rm --volumes --ntasks-per-node --map-by --nproc-per-node --fake '
 
 commands=$(smshard --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 flags_of() { # COMMAND
@@ -86,7 +86,8 @@ wrong_flags() { # PAGE
 # Every variable of ours that the program reads or sets.
 variables=$({
     sed 's/^/SMSHARD_/; s/-/_/g' "$T"/flags/run | tr '[:lower:]' '[:upper:]'
-    grep -ohE '"SMSHARD_[A-Z0-9_]+"' cli/*.c proto/*.c store/*.c | tr -d '"'
+    grep -ohE '"SMSHARD_[A-Z0-9_]+"' cli/*.c proto/*.c store/*.c \
+        worker/client/*.c worker/client/python/smshard/*.py | tr -d '"'
 } | sort -u)
 
 wrong_variables() { # PAGE
