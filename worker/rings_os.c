@@ -253,6 +253,7 @@ static bool rings_end_epoch(struct rings_line *l)
 /* Have a slot to publish. */
 static bool rings_take_slot(struct rings_line *l)
 {
+    bool is_last;
     enum status s;
 
     if (l->has_slot || l->has_ended) {
@@ -260,7 +261,9 @@ static bool rings_take_slot(struct rings_line *l)
     }
     s = flow_take(l->flow, &l->slot);
     l->has_slot = s == STATUS_OK;
-    if (s == STATUS_STOPPED && rings_end_epoch(l) && l->is_last_epoch) {
+    /* To end an epoch may bring the end of the next one, the last. */
+    is_last = l->is_last_epoch;
+    if (s == STATUS_STOPPED && rings_end_epoch(l) && is_last) {
         l->has_ended = ring_end(l->ring) == STATUS_OK;
     }
     if (s == STATUS_EMPTY && flow_stats(l->flow).filling == 0) {

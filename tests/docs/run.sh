@@ -28,6 +28,8 @@ pages=(README.md docs/*.md)
 mkdir "$T/bin"
 ln -s "$SMSHARD" "$T/bin/smshard"
 PATH=$T/bin:$PATH
+export PYTHONPATH=$PWD/worker/client/python PYTHONDONTWRITEBYTECODE=1
+export SMSHARD_LIBRARY=${SMSHARD%/*}/libsmshard.so.0
 
 # Check that a list of findings is empty.
 none() { # WHAT FINDINGS

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real job: the program delivers, a loader with workers that start anew for
+each epoch reads."""
+
+import os
+import subprocess
+import sys
+import unittest
+
+import kit
+
+SMSHARD = os.environ.get("SMSHARD", os.path.join(kit.OUT, "smshard"))
+
+TRAIN = """
+import sys
+if {stand_in!r}:
+    sys.path.insert(0, {stand_in!r})
+import smshard.torch
+from torch.utils.data import DataLoader
+
+if __name__ == "__main__":
+    dataset = smshard.torch.IterableDataset("train", "lines")
+    loader = DataLoader(dataset, batch_size=4, num_workers=2)
+    for epoch in range(3):
+        dataset.set_epoch(epoch)
+        lines = sorted(line for batch in loader for line in batch)
+        print("epoch", epoch, len(lines), len(set(lines)), flush=True)
+"""
+
+
+@unittest.skipUnless(os.path.exists(SMSHARD), "the program was not built")
+class Job(kit.Case):
+    """One host, one rank, two workers."""
+
+    def test_each_epoch_has_all(self):
+        data = os.path.join(self.folder, "data")
+        os.mkdir(data)
+        for i in range(30):
+            with open(os.path.join(data, f"{i}.txt"), "wb") as f:
+                f.write(b"line %d a\nline %d b\n" % (i, i))
+        try:
+            import torch
+            stand_in = "" if not hasattr(torch, "IS_STAND_IN") else None
+        except ImportError:
+            stand_in = None
+        if stand_in is None:
+            stand_in = os.path.join(kit.ROOT, "tests", "python", "stand_in")
+        train = os.path.join(self.folder, "train.py")
+        with open(train, "w", encoding="utf-8") as f:
+            f.write(TRAIN.format(stand_in=stand_in))
+        done = subprocess.run(
+            [SMSHARD, "run", "--base", os.path.join(self.folder, "base"),
+             "--output", os.path.join(self.folder, "out"), "--job-name",
+             "python", "--channel", f"train={data}/,mode=Ring,epochs=3", "--",
+             sys.executable, "-B", train],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            timeout=kit.LIMIT_S, check=False,
+            env=dict(os.environ, PYTHONPATH=os.path.join(
+                kit.ROOT, "worker", "client", "python")))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([line for line in done.stdout.splitlines()
+                          if line.startswith("epoch")],
+                         [f"epoch {e} 60 60" for e in range(3)], done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
