@@ -24,7 +24,7 @@ is_not_mounted() { ! is_mounted; }
 run $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c '
     cd "$SM_CHANNEL_TRAIN" && diff -r . "$1" && find . -type f | wc -l &&
     ! touch x 2>/dev/null && ! rm 1.txt 2>/dev/null && stat -c %s sub/deep/large' sh "$T/data/train"
-check "a folder like the source: exit code $code $(cat "$T/std.err" | tail -n 2)" test "$code" -eq 0
+check "a folder like the source: exit code $code $(tail -n 2 "$T/std.err")" test "$code" -eq 0
 check "with all files, none of which can be changed" \
     test "$(xargs <"$T/std.out")" = "31 3000000"
 check "it is gone at the end" is_not_mounted
