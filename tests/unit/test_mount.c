@@ -452,7 +452,8 @@ TEST(it_stops_while_the_store_does_not_answer)
     close(reader.fd);
 }
 
-/* A process that mounts, reads, and is killed at some moment. */
+/* A process that mounts, and is killed at some moment. It does not read what it
+ * mounts: such a one would wait for itself when it dies. */
 static pid_t start_victim(int *ready)
 {
     int fds[2];
@@ -471,11 +472,34 @@ static pid_t start_victim(int *ready)
         }
         EXPECT_EQ(write(fds[1], "x", 1), 1);
         for (;;) {
-            (void)read_randomly(NULL);
+            pause();
         }
     }
     close(fds[1]);
     *ready = fds[0];
+    return child;
+}
+
+/* A process that reads until there is nothing to read. */
+static pid_t start_reader(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        char some[4096];
+        int fd = 0;
+
+        for (uint32_t i = 0; fd >= 0; i = (i + 1) % OBJECTS) {
+            ssize_t n = 1;
+
+            fd = open(path_of(i), O_RDONLY | O_CLOEXEC);
+            while (fd >= 0 && n > 0) {
+                n = read(fd, some, sizeof(some));
+            }
+            close(fd);
+        }
+        _exit(0);
+    }
     return child;
 }
 
@@ -494,14 +518,18 @@ TEST(a_killed_one_is_cleared_away_by_the_next)
         int ready;
         char byte;
         pid_t child = start_victim(&ready);
+        pid_t reader;
 
         EXPECT_EQ(read(ready, &byte, 1), 1);
         close(ready);
         if (round == 1) {
             held = open_object(3); /* In use by another process as well. */
         }
+        reader = start_reader();
+        expect_read(2, 0, 5000);
         kill(child, SIGKILL);
         EXPECT_EQ(waitpid(child, NULL, 0), child);
+        EXPECT_EQ(waitpid(reader, NULL, 0), reader);
         EXPECT(open(path_of(1), O_RDONLY) < 0 && errno == ENOTCONN);
     }
     s.fetch = kit_fetch_of("mem://a/", 2, 0);
