@@ -44,8 +44,13 @@ cat >"$root/t.c" <<'END'
 int main(void) { return smshard_version()[0] == '\0'; }
 END
 export PKG_CONFIG_PATH=$root/opt/x/lib/pkgconfig
-# shellcheck disable=SC2046 # words
-expect "a program builds with the library" "$CC" -o "$root/t" "$root/t.c" \
+sanitizer='' # The library of a sanitized build needs it in the program, too.
+case ${MODE:-release} in
+asan) sanitizer=-fsanitize=address,undefined ;;
+tsan) sanitizer=-fsanitize=thread ;;
+esac
+# shellcheck disable=SC2046,SC2086 # words; one or none
+expect "a program builds with the library" "$CC" $sanitizer -o "$root/t" "$root/t.c" \
     $(pkg-config --cflags --libs smshard)
 expect "and runs" env LD_LIBRARY_PATH="$root/opt/x/lib" "$root/t"
 rm -f "$root/t" "$root/t.c"
