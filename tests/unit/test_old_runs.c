@@ -217,7 +217,7 @@ static void fail_at(uint64_t in)
     setup();
     store = store_mem_open("tidy");
     for (int i = 0; i < 3; i++) {
-        uint64_t now_ms = clock_wall_ms(&clock_os);
+        uint64_t put_ms;
         char key[80];
 
         snprintf(key, sizeof(key), "runs/%s/dealt", runs[i]);
@@ -226,7 +226,8 @@ static void fail_at(uint64_t in)
                                                           STORE_ALWAYS, NULL},
                                  &why),
                   STATUS_OK);
-        while (clock_wall_ms(&clock_os) == now_ms) {
+        put_ms = clock_wall_ms(&clock_os); /* Or before: no two are of one. */
+        while (clock_wall_ms(&clock_os) == put_ms) {
         }
     }
     store_mem_fail("tidy", (struct store_mem_failure){
