@@ -12,6 +12,10 @@
  * Where the process is killed the mount stays, dead; the next start on the
  * same folder removes it.
  *
+ * The process itself keeps off the folder: were it killed while it waits for
+ * an answer of its own, it could not end. For the same reason a child of it
+ * that goes on without exec must not keep its descriptors.
+ *
  * Threads: some that answer the system, and one that waits for the fetch. All
  * functions here are the owner's. */
 

@@ -70,8 +70,9 @@ static enum status mount_fault(const struct mount *m, struct fault *why)
 
 static void mount_init(void *self, struct fuse_conn_info *conn)
 {
-    const struct mount *m = self;
+    struct mount *m = self;
 
+    atomic_store(&m->has_begun, true);
     conn->max_read = m->read_max;
     conn->max_readahead = MOUNT_AHEAD_KIB << 10;
     conn->max_background = MOUNT_BACKGROUND;
@@ -103,6 +104,9 @@ static bool mount_serve(struct mount *m, struct fuse_buf *buf)
             return false; /* Somebody has unmounted it. */
         }
         fuse_session_process_buf(m->session, buf);
+        if (atomic_exchange(&m->has_begun, false)) {
+            mount_point_read_ahead(m->folder, MOUNT_AHEAD_KIB);
+        }
     }
     return false;
 }
@@ -344,7 +348,6 @@ enum status mount_start(const struct mount_options *o, struct fault *why,
         s = mount_open_device(m, why);
     }
     if (s == STATUS_OK) {
-        mount_point_read_ahead(m->folder, MOUNT_AHEAD_KIB);
         log_event(LOG_INFO, "mount.ready",
                   "channel=%s folder=%s objects=%llu cells=%u cell-kib=%u",
                   m->channel, m->folder, (unsigned long long)o->index.count,

@@ -4,14 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,71 +66,92 @@ static bool point_is_path(struct bytes word, const char *path)
 }
 
 /* 36 35 98:0 /root /mount/point rw,relatime master:1 - type source options */
-static struct bytes point_line(struct bytes line, const char *folder)
+static struct mount_point point_line(struct bytes line, const char *folder)
 {
+    struct mount_point found = {{"", 0}, {"", 0}};
     struct bytes word;
 
-    for (int i = 0; i < 4; i++) {
-        (void)point_word(&line);
-    }
+    (void)point_word(&line);
+    (void)point_word(&line);
+    found.device = point_word(&line);
+    (void)point_word(&line);
     if (!point_is_path(point_word(&line), folder)) {
-        return (struct bytes){"", 0};
+        return found;
     }
     do {
         word = point_word(&line);
     } while (line.size > 0 && !bytes_is(word, "-"));
-    return point_word(&line);
+    found.type = point_word(&line);
+    return found;
 }
 
-struct bytes mount_point_type(struct bytes mounts, const char *folder)
+struct mount_point mount_point_find(struct bytes mounts, const char *folder)
 {
-    struct bytes found = {"", 0};
+    struct mount_point last = {{"", 0}, {"", 0}};
 
     while (mounts.size > 0) {
         const char *end = memchr(mounts.at, '\n', mounts.size);
         size_t size = end != NULL ? (size_t)(end - mounts.at) : mounts.size;
-        struct bytes type = point_line((struct bytes){mounts.at, size}, folder);
+        struct mount_point found =
+            point_line((struct bytes){mounts.at, size}, folder);
 
-        found = type.size > 0 ? type : found;
+        last = found.type.size > 0 ? found : last;
         size += end != NULL;
         mounts.at += size;
         mounts.size -= size;
     }
-    return found;
+    return last;
 }
 
-/* The type of what is mounted on @folder, or NULL. It can't be asked when that
- * is dead, so the path is resolved without its last name. */
-static char *point_type_of(const char *folder)
+/* @folder as the system names it. It can't be asked when it is a dead mount, so
+ * it is resolved without its last name. NULL: there is no such folder. */
+static char *point_resolve(const char *folder)
 {
-    struct buf text = {0};
     char *copy = mem_copy(folder);
-    char parent[PATH_MAX];
-    char *type = NULL;
-    char *path;
-    char *name;
+    char *name = copy;
+    char *whole = NULL;
+    char *parent;
     size_t size = strlen(copy);
 
     while (size > 1 && copy[size - 1] == '/') {
         copy[--size] = '\0';
     }
-    name = strrchr(copy, '/');
-    path = mem_copy_text(copy, name == NULL   ? 0
-                               : name == copy ? 1
-                                              : (size_t)(name - copy));
-    if (realpath(path[0] != '\0' ? path : ".", parent) != NULL &&
-        file_read("/proc/self/mountinfo", POINT_MOUNTS_MAX, NULL, &text) ==
-            STATUS_OK) {
-        struct bytes found;
+    if (strrchr(copy, '/') != NULL) {
+        name = strrchr(copy, '/') + 1;
+        *(name - 1) = '\0';
+    }
+    parent = realpath(name == copy ? "." : copy[0] == '\0' ? "/" : copy, NULL);
+    if (parent != NULL) {
+        whole =
+            mem_print("%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name);
+    }
+    free(parent);
+    free(copy);
+    return whole;
+}
 
-        free(path);
-        path = mem_print("%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
-                         name != NULL ? name + 1 : copy);
-        found = mount_point_type((struct bytes){text.at, text.size}, path);
-        type = found.size > 0 ? mem_copy_text(found.at, found.size) : NULL;
+/* What is mounted on @folder, with views into @text. */
+static struct mount_point point_on(const char *folder, struct buf *text)
+{
+    struct mount_point found = {{"", 0}, {"", 0}};
+    char *path = point_resolve(folder);
+
+    if (path != NULL && file_read("/proc/self/mountinfo", POINT_MOUNTS_MAX,
+                                  NULL, text) == STATUS_OK) {
+        found = mount_point_find((struct bytes){text->at, text->size}, path);
     }
     free(path);
-    free(copy);
+    return found;
+}
+
+/* The type of what is mounted on @folder, or NULL. */
+static char *point_type_of(const char *folder)
+{
+    struct buf text = {0};
+    struct mount_point on = point_on(folder, &text);
+    char *type =
+        on.type.size > 0 ? mem_copy_text(on.type.at, on.type.size) : NULL;
+
     buf_fini(&text);
     return type;
 }
@@ -267,19 +285,14 @@ enum status mount_point_has_fuse(struct fault *why)
 
 void mount_point_read_ahead(const char *folder, unsigned kib)
 {
-    struct stat st;
-    char path[64];
-    char text[16];
-    int size = snprintf(text, sizeof(text), "%u", kib);
-    int fd;
+    struct buf text = {0};
+    struct mount_point on = point_on(folder, &text);
+    char *path = mem_print("/sys/class/bdi/%.*s/read_ahead_kb",
+                           (int)on.device.size, on.device.at);
+    char *size = mem_print("%u", kib);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-    if (stat(folder, &st) != 0) {
-        return;
-    }
-    snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
-             major(st.st_dev), minor(st.st_dev));
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, text, (size_t)size) != size) {
+    if (fd < 0 || write(fd, size, strlen(size)) < 0) {
         /* Then requests are smaller, which costs some time. */
         log_event(LOG_DEBUG, "mount.readahead", "folder=%s reason=\"%s\"",
                   folder, strerror(errno));
@@ -287,4 +300,7 @@ void mount_point_read_ahead(const char *folder, unsigned kib)
     if (fd >= 0) {
         close(fd);
     }
+    free(size);
+    free(path);
+    buf_fini(&text);
 }

@@ -43,6 +43,7 @@ struct mount {
 
     int stop; /* Readable when the threads are to end. */
     atomic_bool is_stopping;
+    atomic_bool has_begun; /* The connection is agreed on; looked at once. */
     pthread_t threads[MOUNT_THREADS_MAX];
     uint32_t thread_count;
     pthread_t waiter;
