@@ -95,6 +95,7 @@ static void memory_share(const struct memory_options *o, uint64_t bytes,
  */
 static size_t memory_hedges(uint64_t bytes, size_t slot, uint64_t enough)
 {
+    // cppcheck-suppress zerodiv ; CHECKed
     uint64_t slots = bytes / slot;
     uint64_t share = slots / MEMORY_HEDGE_SHARE;
     uint64_t spare = slots > enough ? slots - enough : 0;
@@ -130,6 +131,7 @@ enum status memory_plan(const struct memory_options *o, struct fault *why,
     }
     out->slot_bytes = size;
     out->hedge_bytes =
+        // cppcheck-suppress arrayIndexOutOfBounds ; CHECKed
         memory_hedges(left, size, (uint64_t)consumers * wanted[i - 1]);
     out->bytes += out->hedge_bytes;
     memory_share(o, left - out->hedge_bytes, consumers, out);

@@ -289,6 +289,7 @@ static enum status place_touch(char *at, size_t size, struct place_got *out)
     for (size_t i = 0; i < size; i += step) {
         volatile char *byte = at + i;
 
+        // cppcheck-suppress selfAssignment ; the write is what counts
         *byte = *byte;
     }
     return STATUS_OK;

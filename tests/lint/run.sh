@@ -45,12 +45,13 @@ check_shellcheck() {
     return "${PIPESTATUS[0]}"
 }
 
+# ctuuninitvar: it takes what a function writes for what it reads.
 check_cppcheck() {
     mkdir -p "$OUT/lint/cppcheck"
     cppcheck --quiet -j 2 --std=c11 -I. -D_GNU_SOURCE -DSMSHARD_VERSION='""' \
         --enable=warning,performance,portability --inline-suppr \
         --suppress=missingIncludeSystem --error-exitcode=1 \
-        --suppress=readdirCalled --library=posix --library="$here/cppcheck.cfg" \
+        --suppress=readdirCalled --suppress=ctuuninitvar --library=posix --library="$here/cppcheck.cfg" \
         --cppcheck-build-dir="$OUT/lint/cppcheck" \
         --template='{file}:{line}: cppcheck: {message} [{id}]' \
         "${c_files[@]}" 2>&1 | sort -u

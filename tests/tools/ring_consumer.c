@@ -255,6 +255,7 @@ int main(int argc, char **argv)
     c.log = mmap(NULL, sizeof(*c.log), PROT_READ | PROT_WRITE, MAP_SHARED,
                  RP_LOG_FD, 0);
     if (argc < 3 || c.log == MAP_FAILED || want.hold > HOLD_MAX) {
+        // cppcheck-suppress memleak ; lives as long as the process
         return 64;
     }
     options.channel = argv[1];

@@ -287,6 +287,7 @@ TEST(names_are_those_of_the_keys)
     for (uint32_t i = 0; i < OBJECTS; i++) {
         EXPECT(is_seen[i]);
     }
+    // cppcheck-suppress leakReturnValNotUsed ; it must fail
     EXPECT(open(path_of(OBJECTS), O_RDONLY) < 0 && errno == ENOENT);
     EXPECT_EQ(store_mem_requests("a"), asked);
     end(&s);
@@ -303,7 +304,9 @@ TEST(nothing_can_be_written)
     }
     make_objects("mem://a/");
     begin(&s, "mem://a/");
+    // cppcheck-suppress leakReturnValNotUsed ; it must fail
     EXPECT(open(path_of(1), O_WRONLY) < 0 && errno == EROFS);
+    // cppcheck-suppress leakReturnValNotUsed ; it must fail
     EXPECT(open(path_of(999), O_RDWR | O_CREAT, 0600) < 0 && errno == EROFS);
     EXPECT(unlink(path_of(1)) < 0 && errno == EROFS);
     EXPECT(mkdir(path_of(999), 0700) < 0 && errno == EROFS);
@@ -525,6 +528,7 @@ TEST(a_killed_one_is_cleared_away_by_the_next)
         if (round != 1) { /* That one stays in use. */
             close(reader.fd);
         }
+        // cppcheck-suppress leakReturnValNotUsed ; it must fail
         EXPECT(open(path_of(1), O_RDONLY) < 0 && errno == ENOTCONN);
     }
     s.fetch = kit_fetch_of("mem://a/", 2, 0);

@@ -192,7 +192,7 @@ TEST(a_reader_in_sequence_soon_waits_no_more)
 {
     struct mount_ahead_file *f;
     struct play p;
-    uint64_t waits;
+    uint64_t waits = 0;
 
     object_size = 256 << 20;
     begin(&p, 48, 2 << 20, NULL);
@@ -273,7 +273,7 @@ static void read_file(struct play *p, uint64_t object)
 TEST(files_in_the_known_order_are_there_before)
 {
     struct play p;
-    uint64_t waits;
+    uint64_t waits = 0;
 
     object_size = 5 << 20;
     begin(&p, 48, 2 << 20, &as_dealt);

@@ -21,6 +21,7 @@ enum { SIZE = 4 << 20, ABSENT = TOPO_NODES_MAX - 1 };
 static void *map(size_t size)
 {
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    // cppcheck-suppress invalidFunctionArg ; no file is mapped
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     EXPECT(at != MAP_FAILED);
@@ -179,6 +180,7 @@ TEST(strict_does_not_ask_for_more_than_is_free)
     const size_t size = (size_t)1 << 42;
     struct place_got got;
     char *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    // cppcheck-suppress invalidFunctionArg ; no file is mapped
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (at == MAP_FAILED || !is_there("/sys/devices/system/node/node0")) {
