@@ -31,13 +31,24 @@ static double amount_factor(const char *unit)
     return 0;
 }
 
+/* Below 0: it is none. */
+static double amount_read(const char *text)
+{
+    double value;
+    char *end;
+
+    if (text[0] < '0' || text[0] > '9') {
+        return -1;
+    }
+    value = strtod(text, &end);
+    return value * amount_factor(end);
+}
+
 enum status amount_parse(const char *flag, const char *text,
                          struct amount_range range, struct fault *why,
                          uint64_t *out)
 {
-    char *end;
-    double value = text[0] >= '0' && text[0] <= '9' ? strtod(text, &end) : -1;
-    double bytes = value >= 0 ? value * amount_factor(end) : -1;
+    double bytes = amount_read(text);
     char low[AMOUNT_TEXT_MAX];
     char high[AMOUNT_TEXT_MAX];
 

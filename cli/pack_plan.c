@@ -136,6 +136,7 @@ static struct pack_shard *pack_add_shard(struct pack_planner *p, uint64_t first)
         p->room = p->room > 0 ? 2 * p->room : PACK_SHARDS_FIRST;
         plan->shards = mem_grow(plan->shards, p->room, sizeof(plan->shards[0]));
     }
+    CHECK(plan->shards != NULL);
     plan->shards[plan->count] = (struct pack_shard){
         .first = first,
         .size = p->options->format == FRAMING_TAR ? FRAMING_TAR_END : 0};

@@ -160,10 +160,18 @@ static void reign_note_plan(struct reign *r, uint32_t number)
     ranges_destroy(&base);
 }
 
+static void reign_set_done(struct reign *r, uint32_t host,
+                           struct reign_done done)
+{
+    char *old = r->dones[host].reason;
+
+    r->dones[host] = done;
+    free(old);
+}
+
 static void reign_forget_done(struct reign *r, uint32_t host)
 {
-    free(r->dones[host].reason);
-    r->dones[host] = (struct reign_done){.is_done = false};
+    reign_set_done(r, host, (struct reign_done){.is_done = false});
 }
 
 /* A process that has ended does not come back: this is another one. */
@@ -193,10 +201,9 @@ void reign_note_host(struct reign *r, uint32_t host)
                  });
 }
 
-static struct record reign_record_done(const struct reign *r, uint32_t host)
+static struct record reign_done_record(const struct reign_done *d,
+                                       uint32_t host)
 {
-    const struct reign_done *d = &r->dones[host];
-
     return (struct record){.type = RECORD_DONE,
                            .done = {.number = host,
                                     .status = d->status,
@@ -207,15 +214,13 @@ static struct record reign_record_done(const struct reign *r, uint32_t host)
 void reign_note_done(struct reign *r, uint32_t host)
 {
     struct session_host h = session_host(r->session, host);
-    struct record record;
+    struct reign_done done = {true, h.status, h.exit_code,
+                              mem_copy(h.reason != NULL ? h.reason : "")};
+    struct record record = reign_done_record(&done, host);
 
     CHECK(h.phase == WIRE_PHASE_DONE);
-    reign_forget_done(r, host);
-    r->dones[host] =
-        (struct reign_done){true, h.status, h.exit_code,
-                            mem_copy(h.reason != NULL ? h.reason : "")};
-    record = reign_record_done(r, host);
     reign_append(r, &record);
+    reign_set_done(r, host, done);
 }
 
 static void reign_find_done(struct reign *r, const struct record_done *done)
@@ -282,7 +287,7 @@ static void reign_write_hosts(const struct reign *r, struct buf *out)
             out);
         buf_clear(&text);
         if (r->dones[i].is_done) {
-            struct record record = reign_record_done(r, i);
+            struct record record = reign_done_record(&r->dones[i], i);
 
             record_write(&record, &text);
         }

@@ -75,11 +75,13 @@ static inline struct smshard *rc_open(const struct rc_memory *m,
 
 static inline void rc_close(struct smshard **s)
 {
-    if (*s != NULL) {
-        free((*s)->held);
-        free((*s)->given);
-        free(*s);
+    struct smshard *old = *s;
+
+    if (old != NULL) {
         *s = NULL;
+        free(old->held);
+        free(old->given);
+        free(old);
     }
 }
 

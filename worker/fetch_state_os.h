@@ -144,7 +144,7 @@ void fetch_item_free(struct fetch_item *item);
 
 /* ---- fetch_lane_os.c */
 
-void *fetch_lane_run(void *lane);
+void *fetch_lane_run(void *arg);
 
 /* Open the store of @source, unless it is open. */
 MUST_USE enum status fetch_lane_open(struct fetch_lane_state *l,

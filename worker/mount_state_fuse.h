@@ -80,7 +80,7 @@ void mount_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                 struct fuse_file_info *fi);
 
 /* The thread that waits. */
-void *mount_wait(void *mount);
+void *mount_wait(void *self);
 
 /* After the threads: what is parked fails. */
 void mount_end_reads(struct mount *m);

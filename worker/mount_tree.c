@@ -241,6 +241,7 @@ static struct bytes tree_make(struct tree_target *to,
                               struct bytes path)
 {
     CHECK(path.size <= KEYPATH_KEY_MAX);
+    to->size = 0;
     if (t->bases[run] > KEYPATH_KEY_MAX + 1) {
         return (struct bytes){NULL, 0}; /* No key starts like that. */
     }

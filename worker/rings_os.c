@@ -486,6 +486,17 @@ enum status rings_start(const struct rings_options *options, struct fault *why,
     return s;
 }
 
+/* Those that nobody was told of. */
+static void rings_free_units(struct rings_line *l)
+{
+    while (l->newest != NULL) {
+        struct rings_unit *u = l->newest;
+
+        l->newest = u->older;
+        free(u);
+    }
+}
+
 void rings_stop(struct rings **rp)
 {
     struct rings *r = *rp;
@@ -502,9 +513,7 @@ void rings_stop(struct rings **rp)
     for (uint32_t i = 0; i < r->line_count; i++) {
         ring_destroy(&r->lines[i].ring);
         flow_destroy(&r->lines[i].flow);
-        while (r->lines[i].newest != NULL) {
-            rings_unit_free(&r->lines[i], r->lines[i].newest);
-        }
+        rings_free_units(&r->lines[i]);
     }
     if (r->host != NULL) {
         ring_host_close(&r->host);

@@ -56,9 +56,12 @@ static int compare(const void *a, const void *b)
 
 static void show(const char *what, uint64_t *ns, size_t count)
 {
+    size_t middle = count / 2;
+    size_t high = count * 99 / 100;
+
     qsort(ns, count, sizeof(*ns), compare);
     printf("%-44s median %7.2f us, 99%% %8.2f us\n", what,
-           (double)ns[count / 2] / 1e3, (double)ns[count * 99 / 100] / 1e3);
+           (double)ns[middle] / 1e3, (double)ns[high] / 1e3);
 }
 
 /* ---- The consumer. ------------------------------------------------------ */

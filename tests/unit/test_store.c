@@ -312,13 +312,13 @@ TEST(a_long_listing_ends_with_the_page_under_way)
     struct store *s = store_mem_open("stopped");
     struct fault why = {.text = ""};
 
-    for (char c = 'a'; c <= 'z'; c++) {
-        EXPECT_EQ(
-            store_sync_put(s,
-                           &(struct store_sync_put){(char[]){c, 0}, BYTES("x"),
-                                                    STORE_ALWAYS, NULL},
-                           &why),
-            STATUS_OK);
+    for (int c = 'a'; c <= 'z'; c++) {
+        EXPECT_EQ(store_sync_put(s,
+                                 &(struct store_sync_put){(char[]){(char)c, 0},
+                                                          BYTES("x"),
+                                                          STORE_ALWAYS, NULL},
+                                 &why),
+                  STATUS_OK);
     }
     store_set_stop(s, &listing_stop);
     EXPECT_EQ(

@@ -138,7 +138,7 @@ int smshard_stats(const struct smshard *s, struct smshard_stats *out);
 
 /* Give all back and free the handle. Views are of no use any more. What was
  * not released counts as not done. */
-void smshard_close(struct smshard **s);
+void smshard_close(struct smshard **handle);
 
 /* Why the last call of the handle failed; lives until its next one. */
 const char *smshard_error(const struct smshard *s);
