@@ -99,6 +99,11 @@ static void status_head(const struct json *report, struct buf *out)
               status_number(report, "since_ms") / 1000);
     status_screen_text(report, "leader", out);
     buf_print(out, " (term %" PRIu64 ")\n", status_number(report, "term"));
+    if (json_get(report, "has_conditions") != NULL &&
+        status_number(report, "has_conditions") == 0) {
+        buf_add_text(out, "no fail-over: the store has no conditional writes, "
+                          "and the job ends with the host that leads\n");
+    }
 }
 
 /* How far the share is, once the host has told of it. */

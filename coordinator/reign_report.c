@@ -151,6 +151,7 @@ void reign_report(const struct reign *r, const struct net_counts *net,
         reign_report_ledgers(r, out);
     }
     reign_report_journal(r, out);
+    field_write_number(out, "has_conditions", r->options.has_conditions);
     if (net != NULL) {
         reign_report_net(net, out);
     }

@@ -125,6 +125,25 @@ through "versions" --quirks versions
 through "an older server" \
     --quirks no-checksums,unquoted-if-match,absent-is-412,unquoted-etags
 
+# Without conditional writes the first host leads, and no other ever does.
+serve --quirks no-conditions
+for n in 1 2; do
+    start "c$n" host "$n" 2 --job-name c --output s3://bucket/out --on-failure keep \
+        --channel train=s3://bucket/objects/ -- sh -c 'touch "$0"; sleep 60' "$T/c$n.up"
+    eval "c$n=$pid"
+done
+until_true 400 test -e "$T/c1.up" -a -e "$T/c2.up"
+run "$SMSHARD" status --job-name c --output s3://bucket/out
+check "no conditional writes: status says so" grep -q '^no fail-over:' "$T/std.out"
+check "and the log" grep -q 'store.conditions .*only the first host leads' "$T/c2.err"
+# shellcheck disable=SC2154 # set by eval
+kill -9 "$c1"
+# shellcheck disable=SC2154
+ended "$c2"
+check "the other ends with the one that leads: $code" test "$code" -eq 75
+check "and says who is gone" grep -q '^smshard: .*algo-1 was not heard of' "$T/c2.err"
+stop_server
+
 # What the first job wrote says nothing to the second: the platform has not
 # brought the channel.
 serve

@@ -50,6 +50,15 @@ TEST(the_outcome_names_the_host)
     EXPECT_STR(line_of(screen("{\"outcome\":null}"), "outcome"), "");
 }
 
+TEST(a_store_without_conditional_writes_is_named)
+{
+    EXPECT_STR(line_of(screen("{\"has_conditions\":0}"), "no fail-over"),
+               "no fail-over: the store has no conditional writes, and the job "
+               "ends with the host that leads");
+    EXPECT(strstr(screen("{\"has_conditions\":1}"), "fail-over") == NULL);
+    EXPECT(strstr(screen("{\"job\":\"j\"}"), "fail-over") == NULL);
+}
+
 TEST(a_coordinator_that_recovers_says_so)
 {
     EXPECT_STR(screen("{\"job\":\"j\",\"term\":3,\"leader\":\"h2\","
