@@ -45,7 +45,7 @@
 #include "store/store_dir_fs.h"
 #include "store/store_uri.h"
 
-enum { DIR_LOOK_TRIES = 8 };
+enum { DIR_LOOK_TRIES = 2 };
 
 /* --- faults -------------------------------------------------------------- */
 
@@ -170,6 +170,9 @@ static enum dir_kind dir_open_value(const struct dir_store *d, const char *path,
     for (int i = 0; i < DIR_LOOK_TRIES; i++) {
         *fd =
             openat(d->root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (*fd < 0 && errno == ESTALE) {
+            continue;
+        }
         if (*fd < 0) {
             return dir_kind_of_error(d, path, errno);
         }
@@ -206,6 +209,30 @@ enum dir_kind dir_look(const struct dir_store *d, const char *path,
 
 /* --- reads --------------------------------------------------------------- */
 
+/* As dir_open_value() does, for a reader, who holds no lock: where writers
+ * come faster than it can look it queues with them once. */
+static enum dir_kind dir_open_read(struct dir_call *c, struct stat *st, int *fd)
+{
+    enum dir_kind kind = dir_open_value(c->d, c->path, st, fd);
+    int lock = -1;
+    int error;
+
+    if (kind != DIR_UNKNOWN || errno != ESTALE) {
+        return kind;
+    }
+    if (dir_lock(c, &lock) != STATUS_OK) {
+        errno = ESTALE;
+        return kind;
+    }
+    kind = dir_open_value(c->d, c->path, st, fd);
+    error = errno;
+    if (lock >= 0) {
+        close(lock);
+    }
+    errno = error;
+    return kind;
+}
+
 static enum status dir_no_value(struct dir_call *c, enum dir_kind kind)
 {
     if (kind == DIR_UNKNOWN) {
@@ -227,8 +254,14 @@ static void dir_tell(struct dir_call *c, const struct stat *st)
 static enum status dir_head(struct dir_call *c)
 {
     struct stat st;
-    enum dir_kind kind = dir_look(c->d, c->path, &st);
+    int fd = -1;
+    enum dir_kind kind = dir_open_read(c, &st, &fd);
 
+    if (fd >= 0) {
+        close(fd);
+    } else if (kind == DIR_UNKNOWN && errno == EACCES) {
+        kind = dir_look(c->d, c->path, &st);
+    }
     if (kind != DIR_FILE) {
         return dir_no_value(c, kind);
     }
@@ -293,7 +326,7 @@ static enum status dir_get(struct dir_call *c)
 {
     struct stat st;
     int fd;
-    enum dir_kind kind = dir_open_value(c->d, c->path, &st, &fd);
+    enum dir_kind kind = dir_open_read(c, &st, &fd);
     enum status s;
 
     if (kind != DIR_FILE) {

@@ -14,7 +14,7 @@ enum { TEXT_MAX = 4096, WRITERS = 8, ROUNDS = 25, KEYS_MAX = 64 };
     do {                                                                       \
         if (!(cond)) {                                                         \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
-            exit(1);                                                           \
+            _Exit(1);                                                          \
         }                                                                      \
     } while (0)
 
@@ -503,6 +503,39 @@ static void *race_match(void *self)
     }
     store_close(&s);
     return NULL;
+}
+
+/* Half of them write as fast as they can, half read. */
+static void *race_read(void *self)
+{
+    struct racer *r = self;
+    struct store *s = r->impl->open();
+    struct store_event e;
+    char text[TEXT_MAX];
+
+    pthread_barrier_wait(r->start);
+    for (int i = 0; i < ROUNDS * WRITERS; i++) {
+        if (r->number % 2 == 0) {
+            put(s, "busy", "a value");
+            continue;
+        }
+        MUST(get(s, "busy", text, NULL) == STATUS_OK);
+        MUST(strcmp(text, "a value") == 0);
+        MUST(ask(s,
+                 (struct store_request){.op = STORE_HEAD, .key = BYTES("busy")},
+                 &e) == STATUS_OK);
+    }
+    store_close(&s);
+    return NULL;
+}
+
+void conformance_readers_among_writers(const struct conformance_store *impl,
+                                       struct store *s)
+{
+    struct racer racers[WRITERS];
+
+    put(s, "busy", "a value");
+    race(impl, race_read, racers);
 }
 
 void conformance_if_match_loses_no_update(const struct conformance_store *impl,

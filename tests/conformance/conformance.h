@@ -34,6 +34,7 @@ struct conformance_store {
     X(absent_keys)                                                             \
     X(if_absent_has_one_winner)                                                \
     X(if_match_loses_no_update)                                                \
+    X(readers_among_writers)                                                   \
     X(upload)                                                                  \
     X(upload_conditions)                                                       \
     X(upload_parts_are_listed)                                                 \
