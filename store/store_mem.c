@@ -23,6 +23,7 @@ struct mem_value {
     void *at; /* NULL when @size is 0. */
     size_t size;
     uint64_t etag;
+    uint32_t parts; /* That it was uploaded in: its etag tells, as S3's do. */
     uint64_t modified_ms;
 };
 
@@ -84,17 +85,21 @@ __attribute__((format(printf, 3, 4))) static enum status mem_fault(
 
 /* --- values and objects -------------------------------------------------- */
 
-static void mem_etag(uint64_t etag, char out[STORE_ETAG_MAX])
+static void mem_etag(const struct mem_value *v, char out[STORE_ETAG_MAX])
 {
-    snprintf(out, STORE_ETAG_MAX, "m%" PRIx64, etag);
+    int size = snprintf(out, STORE_ETAG_MAX, "m%" PRIx64, v->etag);
+
+    if (v->parts > 0) {
+        snprintf(out + size, STORE_ETAG_MAX - (size_t)size, "-%u", v->parts);
+    }
 }
 
-static bool mem_is_etag(uint64_t etag, const char *text)
+static bool mem_is_etag(const struct mem_value *v, const char *text)
 {
     char mine[STORE_ETAG_MAX];
 
-    mem_etag(etag, mine);
-    return etag != 0 && strcmp(mine, text) == 0;
+    mem_etag(v, mine);
+    return v->etag != 0 && strcmp(mine, text) == 0;
 }
 
 static bool mem_value_new(size_t size, struct mem_value *out)
@@ -200,7 +205,7 @@ static enum status mem_meet(struct mem_call *c)
     if (c->r->when == STORE_IF_MATCH && now == NULL) {
         return mem_fault(c, STATUS_NOT_FOUND, "there is no such object");
     }
-    if (c->r->when == STORE_IF_MATCH && !mem_is_etag(now->etag, c->r->etag)) {
+    if (c->r->when == STORE_IF_MATCH && !mem_is_etag(now, c->r->etag)) {
         return mem_fault(c, STATUS_CHANGED, "it was changed by somebody else");
     }
     return STATUS_OK;
@@ -228,7 +233,7 @@ static enum status mem_list(struct mem_call *c)
             c->e->has_more = true;
             break;
         }
-        mem_etag(o->value.etag, etag);
+        mem_etag(&o->value, etag);
         store_page_add(c->page, &(struct store_object){
                                     .key = o->key,
                                     .size = o->value.size,
@@ -245,7 +250,7 @@ static enum status mem_head(struct mem_call *c)
     if (v == NULL) {
         return mem_fault(c, STATUS_NOT_FOUND, "there is no such object");
     }
-    mem_etag(v->etag, c->e->etag);
+    mem_etag(v, c->e->etag);
     c->e->size = v->size;
     c->e->modified_ms = v->modified_ms;
     return STATUS_OK;
@@ -260,7 +265,7 @@ static enum status mem_get(struct mem_call *c)
     if (s != STATUS_OK) {
         return s;
     }
-    if (r->etag != NULL && !mem_is_etag(v->etag, r->etag)) {
+    if (r->etag != NULL && !mem_is_etag(v, r->etag)) {
         return mem_fault(c, STATUS_CHANGED, "it was changed by somebody else");
     }
     if (r->offset > 0 && r->offset >= v->size) {
@@ -289,7 +294,7 @@ static enum status mem_copy_body(struct mem_call *c, struct mem_value *out)
     if (c->r->size > 0) {
         memcpy(out->at, c->r->body, c->r->size);
     }
-    mem_etag(out->etag, c->e->etag);
+    mem_etag(out, c->e->etag);
     return STATUS_OK;
 }
 
@@ -402,7 +407,7 @@ static enum status mem_parts(struct mem_call *c)
             break;
         }
         listed.part.size = v->size;
-        mem_etag(v->etag, listed.part.etag);
+        mem_etag(v, listed.part.etag);
         store_page_add_part(c->page, &listed);
     }
     return STATUS_OK;
@@ -414,7 +419,7 @@ static enum status mem_join(struct mem_call *c, const struct mem_upload *u,
     size_t size = 0;
 
     for (uint32_t i = 0; i < c->r->part_count; i++) {
-        if (!mem_is_etag(u->parts[i].etag, c->r->parts[i].etag)) {
+        if (!mem_is_etag(&u->parts[i], c->r->parts[i].etag)) {
             return mem_fault(c, STATUS_INVALID,
                              "part %u is not there with that etag", i + 1);
         }
@@ -448,7 +453,8 @@ static enum status mem_end(struct mem_call *c)
         s = mem_join(c, *at, &value);
     }
     if (s == STATUS_OK) {
-        mem_etag(value.etag, c->e->etag);
+        value.parts = c->r->part_count;
+        mem_etag(&value, c->e->etag);
         mem_set_value(c->place, c->r->key, value);
         mem_free_upload(at);
     }

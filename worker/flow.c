@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "worker/stored_parts.h"
 
 enum {
     FLOW_SLOT_MS = 10, /* Between two slots, before anything is known. */
@@ -62,7 +63,8 @@ struct flow {
 
     struct flow_unit unit; /* Being placed. */
     bool has_unit;
-    uint64_t unit_at; /* So much of it has a place. */
+    uint64_t unit_at;     /* So much of it has a place. */
+    uint64_t stored_part; /* What the parts are that it is stored in, or 0. */
     uint64_t serial;
     bool is_dry;     /* No unit was to be had when last asked. */
     bool is_stopped; /* The epoch's units are all here. */
@@ -339,14 +341,14 @@ static bool flow_place(struct flow *f)
         return true;
     }
     while (f->has_unit) {
-        uint64_t left = f->unit.size - f->unit_at;
-
         flow_close_open(f);
         if (!flow_fill_open(f)) {
             return false;
         }
         flow_fill_add(f, flow_newest(f),
-                      left < f->slot_size ? (size_t)left : f->slot_size);
+                      (size_t)stored_parts_next(f->stored_part, f->unit_at,
+                                                f->unit.size - f->unit_at,
+                                                f->slot_size));
         flow_close_open(f);
     }
     return true;
@@ -366,6 +368,9 @@ static bool flow_pull(struct flow *f)
     f->is_dry = s == STATUS_EMPTY;
     f->is_stopped = s == STATUS_STOPPED;
     f->unit_at = 0;
+    f->stored_part = f->has_unit && f->unit.is_whole
+                         ? stored_parts_size(f->unit.etag, f->unit.size)
+                         : 0;
     f->serial++;
     if (f->is_stopped) {
         flow_close_open(f);

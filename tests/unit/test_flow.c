@@ -7,6 +7,7 @@
 enum {
     OBJECTS = 60,
     SLOT = 8192,
+    MAX_ROOM = 192 << 10, /* Of a slot, in any test. */
     SLOTS = 7,
     EPOCHS = 3,
     FOREVER = 60000,
@@ -25,6 +26,7 @@ static struct source {
     uint64_t seen_at; /* and how many came. */
     uint64_t failed;
     char key[32];
+    char etag[STORE_ETAG_MAX];
 } source;
 
 static enum status next(void *self, struct flow_unit *out)
@@ -44,6 +46,7 @@ static enum status next(void *self, struct flow_unit *out)
                               .position = s->next,
                               .mark = s->next * 7,
                               .key = bytes_of(s->key),
+                              .etag = bytes_of(s->etag),
                               .size = sizes[object]};
     out->is_whole = true;
     s->next++;
@@ -100,7 +103,7 @@ static void see_entry(const struct flow_slot *slot, const struct flow_entry *e)
     EXPECT_EQ(e->mark, 7 * e->position);
     EXPECT_EQ(e->unit_size, sizes[object]);
     EXPECT_EQ(e->is_first, source.seen_at == 0);
-    EXPECT(e->at + e->size <= slot->size && slot->size <= SLOT);
+    EXPECT(e->at + e->size <= slot->size && slot->size <= MAX_ROOM);
     if (e->status != STATUS_OK) {
         EXPECT(is_gone[object] && slot->why != NULL);
         EXPECT(e->status == STATUS_NOT_FOUND && e->size == 0 && e->is_last);
@@ -350,6 +353,81 @@ TEST(a_large_unit_that_breaks_off)
     }
     EXPECT_EQ(take(f, &slot), STATUS_STOPPED);
     EXPECT_EQ(flow_stats(f).failed, 1);
+    EXPECT_EQ(flow_stats(f).units, 1);
+    flow_destroy(&f);
+    fetch_stop(&fetch);
+    slots_destroy(&slots);
+}
+
+/* "o/0", which came in @count parts of a MiB, the last one of @tail bytes. */
+static void upload_object(uint32_t count, size_t tail)
+{
+    uint8_t *body = mem_new(1 << 20, 1);
+    struct store_part *parts = mem_new(count, sizeof(*parts));
+    struct store_request r = {.op = STORE_UPLOAD_BEGIN, .key = BYTES("o/0")};
+    struct buf prefix = {0};
+    struct store_event e;
+    struct store *s;
+    struct fault why;
+    char upload[STORE_UPLOAD_MAX];
+
+    EXPECT_EQ(store_open("mem://a/", STORE_WRITE, &why, &s, &prefix),
+              STATUS_OK);
+    EXPECT_EQ(store_sync(s, &r, &e), STATUS_OK);
+    memcpy(upload, e.upload, sizeof(upload));
+    r = (struct store_request){.op = STORE_UPLOAD_PART,
+                               .key = BYTES("o/0"),
+                               .upload = upload,
+                               .body = body};
+    for (uint32_t i = 0; i < count; i++) {
+        r.part = i + 1;
+        r.size = i + 1 < count ? 1 << 20 : tail;
+        kit_fill(body, 0, (uint64_t)i << 20, r.size);
+        EXPECT_EQ(store_sync(s, &r, &e), STATUS_OK);
+        memcpy(parts[i].etag, e.etag, sizeof(e.etag));
+        parts[i].size = r.size;
+    }
+    r = (struct store_request){.op = STORE_UPLOAD_END,
+                               .key = BYTES("o/0"),
+                               .upload = upload,
+                               .part_count = count,
+                               .parts = parts};
+    EXPECT_EQ(store_sync(s, &r, &e), STATUS_OK);
+    memcpy(source.etag, e.etag, sizeof(e.etag));
+    sizes[0] = ((size_t)(count - 1) << 20) + tail;
+    store_close(&s);
+    buf_fini(&prefix);
+    free(parts);
+    free(body);
+}
+
+/* Where it is known in what parts an object is stored, no request is for the
+ * end of one and the begin of the next. */
+TEST(parts_as_they_are_stored)
+{
+    enum { TAIL = 300000 };
+    struct slots_options o = {.count = SLOTS, .size = MAX_ROOM, .node = -1};
+    struct slots *slots;
+    struct fetch *fetch;
+    struct flow_slot slot;
+    struct flow *f;
+    struct fault why;
+    uint64_t requests = 0;
+
+    source = (struct source){.pause = UINT64_MAX, .end = 1};
+    upload_object(4, TAIL);
+    EXPECT_EQ(slots_new(&o, &why, &slots), STATUS_OK);
+    fetch = kit_fetch_of("mem://a/", 1, 0);
+    f = make_flow(fetch, slots, true);
+    while (take(f, &slot) == STATUS_OK) {
+        const struct flow_entry *e = &slot.entries[0];
+
+        see(&slot);
+        EXPECT_EQ(e->offset >> 20, (e->offset + e->size - 1) >> 20);
+        requests++;
+        flow_release(f, slot.slot);
+    }
+    EXPECT_EQ(requests, 6 + 6 + 6 + 2);
     EXPECT_EQ(flow_stats(f).units, 1);
     flow_destroy(&f);
     fetch_stop(&fetch);
