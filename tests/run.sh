@@ -9,8 +9,8 @@
 # `N passed, 0 failed` with N > 0 and it exits with 0; one that crashed, hung
 # or printed no such line counts as one failure more; one whose last line is
 # `skipped: WHY` and that exits with 0 is shown, and not counted. Programs run two at a
-# time (JOBS), scripts (.sh) after them and one by one, since they start whole
-# jobs. Each has TEST_LIMIT_S (300) seconds. fuzz_x is given tests/fuzz/corpus/x.
+# time (JOBS), scripts (.sh) after them, which start whole jobs and wait for
+# the most part. Each has TEST_LIMIT_S (300) seconds. fuzz_x is given tests/fuzz/corpus/x.
 set -u
 
 JOBS=${JOBS:-2}
@@ -81,7 +81,7 @@ each() {
         xargs -0 -n 1 -P "$jobs" "$0" --one "$results"
 }
 each "$JOBS" "${programs[@]}"
-each 1 "${scripts[@]}"
+each "$JOBS" "${scripts[@]}"
 
 # Each program must have left its count: a runner that was killed is a failure.
 passed=0
