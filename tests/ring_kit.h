@@ -142,7 +142,10 @@ static inline void rk_try_end_epoch(void)
 
 static inline void rk_end_epochs(void)
 {
-    if (rk.filled.entry_count == 0 && rk.fresh == rk.units && rk.offset == 0) {
+    bool is_out = rk.fresh == rk.units && rk.offset == 0;
+
+    /* They may hold all slots together, and each wait for one more. */
+    if (rk.filled.entry_count == 0 && (is_out || slots_free(rk.slots) == 0)) {
         ring_ask_back(rk.ring);
     }
     rk_try_end_epoch();
