@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "store/hedge.h"
 
 enum {
     STREAM_UNITS_LEAST = 8, /* At hand, of each rank, */
@@ -287,28 +288,38 @@ static enum status stream_start_mount(struct run_streams *s, uint32_t i,
 
 /* Where the rings' socket lies: below the data, unless that is too far down
  * for a socket. */
-static enum status streams_ring_folder(const struct run_streams_options *o,
-                                       struct fault *why, char **out)
+static enum status streams_ring_folder(struct run_streams *s, struct fault *why,
+                                       char **out)
 {
-    char *base = mem_print("%s/.smshard", o->data_dir);
-    enum status s = file_make_folder(base, why);
+    char *base = mem_print("%s/.smshard", s->options->data_dir);
+    enum status status = file_make_folder(base, why);
 
     *out = mem_print("%s/rings", base);
-    if (s == STATUS_OK && strlen(*out) > STREAM_FOLDER_MAX) {
-        free(*out);
-        *out = mem_copy("/tmp/smshard-rings-XXXXXX");
-        if (mkdtemp(*out) == NULL) {
-            s = file_fault(why, errno, "make a private folder", "/tmp");
-        }
-    }
     free(base);
-    return s;
+    if (status != STATUS_OK || strlen(*out) <= STREAM_FOLDER_MAX) {
+        return status;
+    }
+    free(*out);
+    *out = mem_copy("/tmp/smshard-rings-XXXXXX");
+    if (mkdtemp(*out) == NULL) {
+        return file_fault(why, errno, "make a private folder", "/tmp");
+    }
+    s->rings_folder = mem_copy(*out);
+    return STATUS_OK;
+}
+
+static void streams_stop_rings(struct run_streams *s)
+{
+    rings_stop(&s->rings);
+    if (s->rings_folder != NULL) {
+        (void)rmdir(s->rings_folder); /* The socket has gone. */
+        free(s->rings_folder);
+        s->rings_folder = NULL;
+    }
 }
 
 /* All rings of the host at once: they have one socket. */
-static enum status streams_start_rings(struct run_streams *s,
-                                       const struct run_streams_options *o,
-                                       struct fault *why)
+static enum status streams_start_rings(struct run_streams *s, struct fault *why)
 {
     struct rings_channel channels[RUN_STREAMS_MAX];
     uint32_t count = 0;
@@ -338,7 +349,7 @@ static enum status streams_start_rings(struct run_streams *s,
     if (status != STATUS_OK || count == 0) {
         return status;
     }
-    status = streams_ring_folder(o, why, &folder);
+    status = streams_ring_folder(s, why, &folder);
     if (status == STATUS_OK) {
         status = rings_start(
             &(struct rings_options){folder, s->fetch, channels, count}, why,
@@ -420,6 +431,7 @@ enum status run_streams_start(struct run_streams *s,
     }
     status = streams_plan(s, o, why);
     if (status == STATUS_OK) {
+        hedge_set_room(s->memory.hedge_bytes);
         status = streams_start_fetch(s, o, why);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
@@ -435,7 +447,7 @@ enum status run_streams_start(struct run_streams *s,
             status = stream_start_pipe(s, i, o, why);
         }
     }
-    return status == STATUS_OK ? streams_start_rings(s, o, why) : status;
+    return status == STATUS_OK ? streams_start_rings(s, why) : status;
 }
 
 enum status run_streams_step(struct run_streams *s, struct fault *why)
@@ -491,7 +503,7 @@ void run_streams_stop(struct run_streams *s)
         pipe_stop(&s->each[i].pipe);
         mount_stop(&s->each[i].mount);
     }
-    rings_stop(&s->rings);
+    streams_stop_rings(s);
     for (uint32_t i = 0; i < s->count; i++) {
         for (uint32_t k = 0; k < s->each[i].ranks; k++) {
             slots_destroy(&s->each[i].slots[k]);

@@ -61,7 +61,8 @@ struct run_streams {
     struct fetch_source sources[RUN_STREAMS_MAX];
     struct fetch *fetch;
     struct memory_plan memory;
-    struct rings *rings;                       /* NULL: no such channel. */
+    struct rings *rings; /* NULL: no such channel. */
+    char *rings_folder;  /* Made for them alone; NULL: it lies in the data. */
     const struct run_streams_options *options; /* While they start. */
     int epoll; /* Of what the deliverers tell; 0: none. */
 };

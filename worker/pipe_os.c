@@ -524,10 +524,10 @@ static void pipe_turn(struct pipe *p)
         return;
     }
     flow_step(p->flow);
-    if (p->fd < 0 && !pipe_open(p)) {
+    if (p->fd < 0 && p->state != PIPE_DRAINING && !pipe_open(p)) {
         return;
     }
-    if (!p->has_reader && !pipe_is_alone(p)) {
+    if (p->fd >= 0 && !p->has_reader && !pipe_is_alone(p)) {
         pipe_set_reader(p, true);
     }
     while (p->state == PIPE_WRITING && p->has_reader &&

@@ -88,6 +88,9 @@ MUST_USE enum status ring_publish(struct ring *r, const struct flow_slot *slot);
 MUST_USE enum status ring_end_epoch(struct ring *r, uint64_t epoch);
 MUST_USE enum status ring_end(struct ring *r);
 
+/* The next step looks at all that is out, whether or not somebody rang. */
+void ring_doubt(struct ring *r);
+
 /* As ring_queue_ask_back(): the owner has nothing to publish, and nothing on
  * its way. */
 void ring_ask_back(struct ring *r);

@@ -429,6 +429,11 @@ enum status ring_end(struct ring *r)
     return ring_said(r, ring_queue_end(r->queue));
 }
 
+void ring_doubt(struct ring *r)
+{
+    r->is_dirty = true;
+}
+
 void ring_ask_back(struct ring *r)
 {
     ring_queue_ask_back(r->queue);

@@ -52,7 +52,8 @@ struct rings;
 MUST_USE enum status rings_start(const struct rings_options *options,
                                  struct fault *why, struct rings **out);
 
-/* End the thread; consumers see that the worker has gone. */
+/* End the thread, and tell of what was released until now; consumers see that
+ * the worker has gone. */
 void rings_stop(struct rings **r);
 
 /* The socket's path, for SMSHARD_RING. */

@@ -296,8 +296,8 @@ static bool rings_publish(struct rings_line *l)
     return has_moved;
 }
 
-/* Whether there may be more to do at once. */
-static bool rings_serve(struct rings_line *l)
+/* Take what has come back. Whether anything has. */
+static bool rings_take_back(struct rings_line *l)
 {
     struct ring_outcome outcome;
     bool has_moved = false;
@@ -306,6 +306,14 @@ static bool rings_serve(struct rings_line *l)
         has_moved = true;
         rings_settle(l, &outcome.slot, outcome.kind == RING_CONSUMED);
     }
+    return has_moved;
+}
+
+/* Whether there may be more to do at once. */
+static bool rings_serve(struct rings_line *l)
+{
+    bool has_moved = rings_take_back(l);
+
     if (!l->is_broken) {
         flow_step(l->flow);
         has_moved = rings_publish(l) || has_moved;
@@ -486,6 +494,19 @@ enum status rings_start(const struct rings_options *options, struct fault *why,
     return s;
 }
 
+/* What was released since the thread looked last was consumed, too: who has
+ * read enough releases, and ends. */
+static void rings_look_last(struct rings *r)
+{
+    for (uint32_t i = 0; i < r->line_count; i++) {
+        ring_doubt(r->lines[i].ring);
+    }
+    rings_step_host(r);
+    for (uint32_t i = 0; i < r->line_count; i++) {
+        (void)rings_take_back(&r->lines[i]);
+    }
+}
+
 /* Those that nobody was told of. */
 static void rings_free_units(struct rings_line *l)
 {
@@ -509,6 +530,7 @@ void rings_stop(struct rings **rp)
     }
     if (r->has_thread) {
         pthread_join(r->thread, NULL);
+        rings_look_last(r);
     }
     for (uint32_t i = 0; i < r->line_count; i++) {
         ring_destroy(&r->lines[i].ring);

@@ -111,6 +111,32 @@ class Resume(kit.Case):
             again.wait("over")
             self.assertEqual(sorted(again.committed()), list(range(12)))
 
+    def test_parts_of_a_unit_are_not_taken_for_one(self):
+        units = [kit.pattern(1, 50000), b"", kit.pattern(2, 8192 * 3 + 5),
+                 kit.pattern(3, 100)]
+        parts = 0
+        for stop in (1, 2, 3, 99):
+            server = self.serve(units, name=f"a{stop}", stay=1)
+            cursor, got, count = smshard.Cursor(), [{}, {}, {}, {}], 0
+            with self.open(server, "parts", cursor=cursor, hold=1) as reader:
+                for sample in reader:
+                    got[sample.position][sample.offset] = bytes(sample)
+                    sample.release()
+                    count += 1
+                    if count == stop:
+                        break
+            parts = max(parts, count)
+            state = json.loads(json.dumps(cursor.state_dict()))
+            again = self.serve(units, name=f"b{stop}")
+            with self.open(again, "parts", cursor=smshard.Cursor(state),
+                           hold=1) as reader:
+                for sample in reader:
+                    self.assertNotIn(sample.offset, got[sample.position])
+                    got[sample.position][sample.offset] = bytes(sample)
+            self.assertEqual([b"".join(p[at] for at in sorted(p))
+                              for p in got], units)
+        self.assertGreater(parts, len(units))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -264,6 +264,42 @@ TEST(who_closes_early_has_had_enough_of_the_epoch)
     close_bench(&b);
 }
 
+/* All of an epoch but its last bytes: by then all of it was written. */
+static int read_nearly_all(const struct bench *b)
+{
+    static uint8_t some[65536];
+
+    for (uint64_t i = 0; i < b->epochs; i++) {
+        int fd = open_fifo(b, i);
+        size_t left = 0;
+        ssize_t n = 1;
+
+        for (uint32_t k = 0; k < OBJECTS; k++) {
+            left += sizes[k];
+        }
+        for (left -= 3; left > 0 && n > 0; left -= (size_t)n) {
+            n = read(fd, some, left < sizeof(some) ? left : sizeof(some));
+        }
+        close(fd);
+        if (left > 0) {
+            return 1 + (int)i;
+        }
+    }
+    return 0;
+}
+
+TEST(who_closes_just_before_the_end_gets_the_next_epoch)
+{
+    struct bench b;
+
+    open_bench(&b, 8, (struct pipe_options){0});
+    EXPECT_EQ(serve(&b, fork_reader(&b, read_nearly_all)), 0);
+    for (uint64_t i = 0; i < 7; i++) {
+        EXPECT_EQ(b.done[i], OBJECTS - 1);
+    }
+    close_bench(&b);
+}
+
 /* The FIFO has bytes, so that they are there when it is closed. */
 static int look_first(const struct bench *b)
 {

@@ -309,6 +309,38 @@ TEST(large_units_survive_a_death_whole)
     }
 }
 
+/* A process that has read enough releases what it had, and ends; by then the
+ * worker may have been told to. */
+TEST(what_was_released_last_counts)
+{
+    struct smshard_sample sample;
+    struct smshard *s;
+    uint64_t units = 0;
+    struct pollfd p;
+
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        sizes[i] = 100;
+    }
+    open_bench((struct rings_channel){0});
+    put_units(0);
+    s = open_ring(0);
+    EXPECT_EQ(smshard_next(s, 30000, &sample), SMSHARD_OK);
+    supply_stop(b.supply);
+    p = (struct pollfd){supply_fd(b.supply), POLLIN, 0};
+    EXPECT_EQ(poll(&p, 1, 0), 1);
+    do {
+        EXPECT_EQ(smshard_release(s, &sample), SMSHARD_OK);
+        units++;
+    } while (smshard_next(s, 0, &sample) == SMSHARD_OK);
+    rings_stop(&b.rings);
+    take_words();
+    for (uint32_t i = 0; i < units; i++) {
+        EXPECT_EQ(b.lines[0].done[0][i], 1);
+    }
+    smshard_close(&s);
+    close_bench();
+}
+
 static void remove_object(const char *key)
 {
     struct buf prefix = {0};

@@ -241,9 +241,15 @@ class Reader:
             if type(item) is not Sample:
                 self._cursor.end(item.epoch)
                 return item
-            if not self._cursor.has(item.epoch, item.position, item.record):
+            if not self._was_consumed(item):
                 return item
             item.release()
+
+    def _was_consumed(self, item):
+        if self._records != "parts":
+            return self._cursor.has(item.epoch, item.position, item.record)
+        return self._cursor.has_part(item.epoch, item.position, item.offset,
+                                     item.offset + item.size)
 
     def _next_item(self, until):
         while not self._ready:
@@ -434,9 +440,16 @@ class Reader:
         """A sample was released by whoever had it."""
         if self._cursor is not None:
             with self._lock:
-                self._cursor.add(held.epoch, held.position, sample.record,
-                                 sample.is_last)
+                self._note_consumed(sample, held)
         self._let_go(held)
+
+    def _note_consumed(self, sample, held):
+        if self._records != "parts":
+            self._cursor.add(held.epoch, held.position, sample.record,
+                             sample.is_last)
+        else:
+            self._cursor.add_part(held.epoch, held.position, held.offset,
+                                  held.offset + held.size, held.unit_size)
 
     # ---- The GPU ---------------------------------------------------------
 

@@ -13,8 +13,12 @@ class _Ranges:
             self.add(start, end)
 
     def __contains__(self, number):
-        i = bisect.bisect_right(self.starts, number) - 1
-        return i >= 0 and number < self.ends[i]
+        return self.covers(number, number + 1)
+
+    def covers(self, start, end):
+        """Whether it holds all of start <= n < end."""
+        i = bisect.bisect_right(self.starts, start) - 1
+        return i >= 0 and end <= self.ends[i]
 
     def add(self, start, end):
         """Add start <= n < end."""
@@ -80,6 +84,19 @@ class Cursor:
         else:
             self._add_unit(epoch, position)
 
+    def add_part(self, epoch, position, start, end, size):
+        """Note bytes of a unit as consumed, which has `size` of them: of a
+        reader of parts, these count as its records."""
+        key = (epoch, position)
+        if start == 0 and end == size:
+            self._begun.pop(key, None)
+            self._add_unit(epoch, position)
+            return
+        unit = self._begun.setdefault(key, _Unit())
+        unit.records.add(start, end)
+        unit.count = size
+        self._settle(key)
+
     def _add_unit(self, epoch, position):
         ranges = self._done.get(epoch)
         if ranges is None:
@@ -94,13 +111,17 @@ class Cursor:
 
     def has(self, epoch, position, record=0):
         """Whether it was consumed."""
+        return self.has_part(epoch, position, record, record + 1)
+
+    def has_part(self, epoch, position, start, end):
+        """Whether all of these bytes, or records, of the unit were."""
         if epoch < self.epoch - self.KEPT + 1:
             return True
         ranges = self._done.get(epoch)
         if ranges is not None and position in ranges:
             return True
         unit = self._begun.get((epoch, position))
-        return unit is not None and record in unit.records
+        return unit is not None and unit.records.covers(start, end)
 
     def end(self, epoch):
         """Note that an epoch has ended."""

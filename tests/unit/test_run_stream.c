@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/run_stream.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/hedge.h"
+#include "tests/fetch_kit.h"
+
+enum { OBJECTS = 8, OBJECT = 3000 };
+
+#define MEMORY ((uint64_t)64 << 20)
+
+static char folder[200];
+static struct job_channel channel = {.epochs = 1};
+static struct run_streams streams;
+
+static struct catalog *list_objects(void)
+{
+    size_t sizes[OBJECTS];
+    struct catalog_builder *b;
+    struct catalog *catalog;
+    struct fault why;
+
+    EXPECT_EQ(catalog_builder_new(&b), STATUS_OK);
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        char key[] = {'o', '/', (char)('0' + i), 0};
+
+        sizes[i] = OBJECT;
+        EXPECT_EQ(
+            catalog_builder_add(
+                b, &(struct catalog_object){bytes_of(key), OBJECT, BYTES("")},
+                &why),
+            STATUS_OK);
+    }
+    EXPECT_EQ(catalog_builder_finish(&b, &catalog), STATUS_OK);
+    kit_put_objects("mem://a/", sizes, OBJECTS);
+    return catalog;
+}
+
+/* One channel whose data lie @below the folder of the test. */
+static void start(enum job_mode mode, const char *below)
+{
+    static char name[] = "train";
+    static const int nodes[RING_HOST_RANKS] = {-1, -1};
+    struct wire_share share = {.channel = BYTES("train"),
+                               .root_uri = BYTES("mem://a/"),
+                               .prefix = BYTES("o/"),
+                               .positions = OBJECTS,
+                               .is_dynamic = true};
+    struct fault why = {.text = ""};
+    char *data;
+
+    snprintf(folder, sizeof(folder), "/tmp/test_run_stream.XXXXXX");
+    EXPECT(mkdtemp(folder) != NULL);
+    data = mem_print("%s%s", folder, below);
+    channel.name = name;
+    channel.mode = mode;
+    EXPECT_EQ(
+        run_streams_add(&streams,
+                        &(struct run_stream_from){.share = &share,
+                                                  .channel = &channel,
+                                                  .catalog = list_objects(),
+                                                  .ranks = 2},
+                        &why),
+        STATUS_OK);
+    EXPECT_EQ(run_streams_start(&streams,
+                                &(struct run_streams_options){
+                                    .data_dir = data,
+                                    .memory = MEMORY,
+                                    .lane_count = 1,
+                                    .nodes = nodes,
+                                    .beat_ms = 100,
+                                    .lease_ms = 1000,
+                                    .gap_ms = 10,
+                                },
+                                &why),
+              STATUS_OK);
+    free(data);
+}
+
+static void end(void)
+{
+    struct fault why;
+
+    run_streams_fini(&streams);
+    EXPECT_EQ(file_remove_tree(folder, &why), STATUS_OK);
+}
+
+TEST(second_answers_are_within_the_cap)
+{
+    start(JOB_PIPE, "");
+    EXPECT(streams.memory.bytes <= MEMORY);
+    EXPECT(hedge_has_room(streams.memory.hedge_bytes));
+    EXPECT(!hedge_has_room(streams.memory.hedge_bytes + 1));
+    end();
+}
+
+TEST(the_rings_socket_lies_with_the_data)
+{
+    start(JOB_RING, "");
+    EXPECT(strncmp(run_streams_socket(&streams), folder, strlen(folder)) == 0);
+    end();
+}
+
+/* A socket's path is short: where the data lie too far down, it gets a folder
+ * of its own, which goes with it. */
+TEST(or_in_a_folder_that_goes_with_it)
+{
+    char below[120] = "/";
+    char *own;
+
+    memset(below + 1, 'x', sizeof(below) - 2);
+    start(JOB_RING, below);
+    own = mem_copy(run_streams_socket(&streams));
+    EXPECT(strncmp(own, folder, strlen(folder)) != 0);
+    EXPECT_EQ(access(own, F_OK), 0);
+    end();
+    *strrchr(own, '/') = '\0';
+    EXPECT(!file_is_there(own));
+    free(own);
+}
