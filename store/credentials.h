@@ -65,6 +65,12 @@ MUST_USE enum status credentials_renew(struct credentials_holder *h,
 
 void credentials_wipe(struct credentials *c);
 
+/* Copy, and wipe, the texts alone and not the kilobytes of room behind them.
+ * What was written by credentials_copy(), credentials_get() or _renew(), and
+ * by nothing else, is to be forgotten before it is written again. */
+void credentials_copy(struct credentials *c, const struct credentials *from);
+void credentials_forget(struct credentials *c);
+
 /* The region that instance metadata tells ("" and NOT_FOUND without it); at
  * most two seconds. */
 MUST_USE enum status credentials_imds_region(const struct aws_config *config,

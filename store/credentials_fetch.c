@@ -23,6 +23,31 @@ void credentials_wipe(struct credentials *c)
     explicit_bzero(c, sizeof(*c));
 }
 
+static void credentials_copy_text(char *to, const char *from)
+{
+    memcpy(to, from, strlen(from) + 1);
+}
+
+void credentials_copy(struct credentials *c, const struct credentials *from)
+{
+    credentials_copy_text(c->access_key, from->access_key);
+    credentials_copy_text(c->secret_key, from->secret_key);
+    credentials_copy_text(c->token, from->token);
+    credentials_copy_text(c->origin, from->origin);
+    c->expires_ms = from->expires_ms;
+    c->generation = from->generation;
+}
+
+void credentials_forget(struct credentials *c)
+{
+    explicit_bzero(c->access_key, strnlen(c->access_key, CREDENTIALS_KEY_MAX));
+    explicit_bzero(c->secret_key, strnlen(c->secret_key, CREDENTIALS_KEY_MAX));
+    explicit_bzero(c->token, strnlen(c->token, CREDENTIALS_TOKEN_MAX));
+    c->origin[0] = '\0';
+    c->expires_ms = 0;
+    c->generation = 0;
+}
+
 void credentials_wipe_buf(struct buf *b)
 {
     if (b->at != NULL) {

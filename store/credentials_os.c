@@ -426,11 +426,12 @@ enum status credentials_get(struct credentials_holder *h, struct fault *why,
 {
     enum status s;
 
-    memset(out, 0, sizeof(*out));
     holder_lock(h);
     s = holder_get_locked(h, why);
     if (s == STATUS_OK) {
-        *out = h->locked.now;
+        credentials_copy(out, &h->locked.now);
+    } else {
+        memset(out, 0, sizeof(*out));
     }
     holder_unlock(h);
     return s;
@@ -457,11 +458,12 @@ enum status credentials_renew(struct credentials_holder *h, uint64_t generation,
 {
     enum status s;
 
-    memset(out, 0, sizeof(*out));
     holder_lock(h);
     s = holder_renew_locked(h, generation, why);
     if (s == STATUS_OK) {
-        *out = h->locked.now;
+        credentials_copy(out, &h->locked.now);
+    } else {
+        memset(out, 0, sizeof(*out));
     }
     holder_unlock(h);
     return s;

@@ -72,7 +72,8 @@ struct get_conn {
     enum get_state state;
     struct http_link link;
     struct http_place place;
-    uint32_t events; /* That epoll watches. */
+    char address[64]; /* Of it, for events. */
+    uint32_t events;  /* That epoll watches. */
     bool is_reused;
     bool is_closing; /* After this call. */
     uint64_t idle_since_ms;
@@ -111,6 +112,8 @@ struct http_get {
     struct get_call *done; /* Oldest first. */
     struct get_call **done_tail;
     struct get_call *shown; /* Their views live until the next poll. */
+    struct get_call *spare; /* Without a life; they keep their memory. */
+    struct buf head;        /* Room for one, of whoever reads next. */
 };
 
 /* ---- http_get_conn_os.c */

@@ -246,6 +246,7 @@ static void get_conn_headed(struct get_conn *c)
 {
     struct get_call *call = c->call;
     const struct http_request *r = call->r;
+    struct http_get *h = c->h;
     bool is_good = c->head.code >= 200 && c->head.code < 300;
     struct buf in = c->in;
     struct bytes rest = {in.at + c->head.size, in.size - c->head.size};
@@ -256,7 +257,7 @@ static void get_conn_headed(struct get_conn *c)
     c->left = c->head.length;
     c->state = GET_BODY;
     c->chunk = (struct http_chunk){0};
-    c->in = (struct buf){0};
+    c->in = (struct buf){0}; /* @c may not survive what follows. */
     if (http_head_is_bare(c->head.code, r->method)) {
         c->is_closing |= rest.size > 0;
         get_conn_done(c);
@@ -269,7 +270,8 @@ static void get_conn_headed(struct get_conn *c)
     } else if (rest.size == 0 || get_conn_feed(c, rest)) {
         get_conn_body(c);
     }
-    buf_fini(&in);
+    buf_fini(&h->head);
+    h->head = in;
 }
 
 /* Pass over the heads of interim answers, "100 Continue" and its kind. */
@@ -366,6 +368,10 @@ static void get_conn_send(struct get_conn *c)
     }
     c->call->sent_ms = get_now();
     c->state = GET_HEAD;
+    if (c->in.at == NULL) {
+        c->in = c->h->head;
+        c->h->head = (struct buf){0};
+    }
     buf_clear(&c->in);
     c->seen = 0;
     c->interim = 0;
@@ -377,13 +383,24 @@ static void get_conn_start(struct get_conn *c)
     const struct http_request *r = c->call->r;
 
     buf_clear(&c->out);
-    buf_print(&c->out, "%s %s HTTP/1.1\r\n", r->method, r->target);
+    buf_add_text(&c->out, r->method);
+    buf_add_char(&c->out, ' ');
+    buf_add_text(&c->out, r->target);
+    buf_add_text(&c->out, " HTTP/1.1\r\n");
     buf_add_bytes(&c->out, r->headers);
     buf_add_text(&c->out, "\r\n");
     c->sent = 0;
     c->state = GET_SEND;
     c->is_closing = false;
     get_conn_send(c);
+}
+
+/* Let the call's event say where it went. */
+static void get_conn_name(struct get_conn *c)
+{
+    char *to = c->call->event.address;
+
+    memcpy(to, c->address, sizeof(c->address));
 }
 
 void get_conn_use(struct get_conn *c, struct get_call *call)
@@ -393,8 +410,7 @@ void get_conn_use(struct get_conn *c, struct get_call *call)
     call->conn = c;
     c->is_reused = true;
     call->event.is_reused = true;
-    http_link_address(&c->place, call->event.address,
-                      sizeof(call->event.address));
+    get_conn_name(c);
     get_conn_start(c);
 }
 
@@ -481,8 +497,8 @@ void get_conn_open(struct http_get *h, struct get_host *host,
     host->conns = c;
     host->conn_count++;
     call->conn = c;
-    http_link_address(&c->place, call->event.address,
-                      sizeof(call->event.address));
+    http_link_address(&c->place, c->address, sizeof(c->address));
+    get_conn_name(c);
     get_conn_connect(c, http_link_connect(&c->link, &c->place));
 }
 

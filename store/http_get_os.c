@@ -72,20 +72,47 @@ static void get_host_free(struct get_host *host)
 
 /* ---- calls -------------------------------------------------------------- */
 
-static void get_call_free(struct get_call *call)
+static struct get_call *get_call_new(struct http_get *h)
 {
-    buf_fini(&call->headers);
-    buf_fini(&call->body);
-    free(call);
+    struct get_call *call = h->spare;
+    struct buf headers;
+
+    if (call == NULL) {
+        return mem_new(1, sizeof(*call));
+    }
+    h->spare = call->next;
+    headers = call->headers;
+    buf_clear(&headers);
+    *call = (struct get_call){.headers = headers};
+    return call;
 }
 
-static void get_calls_free(struct get_call **list)
+/* Give @call back; there are never more of them than were in flight. */
+static void get_call_drop(struct http_get *h, struct get_call *call)
+{
+    buf_fini(&call->body);
+    call->next = h->spare;
+    h->spare = call;
+}
+
+static void get_calls_drop(struct http_get *h, struct get_call **list)
 {
     while (*list != NULL) {
         struct get_call *call = *list;
 
         *list = call->next;
-        get_call_free(call);
+        get_call_drop(h, call);
+    }
+}
+
+static void get_spare_free(struct http_get *h)
+{
+    while (h->spare != NULL) {
+        struct get_call *call = h->spare;
+
+        h->spare = call->next;
+        buf_fini(&call->headers);
+        free(call);
     }
 }
 
@@ -322,7 +349,7 @@ static uint64_t get_host_tick(struct http_get *h, struct get_host *host)
 static void get_submit(void *self, const struct http_request *r)
 {
     struct http_get *h = self;
-    struct get_call *call = mem_new(1, sizeof(*call));
+    struct get_call *call = get_call_new(h);
     struct get_call **at;
 
     CHECK(strcmp(r->method, "GET") == 0 && r->into != NULL);
@@ -371,7 +398,7 @@ static void get_cancel(void *self, uint64_t tag)
             if (*at == NULL) {
                 h->done_tail = at;
             }
-            get_call_free(call);
+            get_call_drop(h, call);
             return;
         }
     }
@@ -384,7 +411,7 @@ static void get_cancel(void *self, uint64_t tag)
     } else if (get_is_queued(call)) {
         get_unqueue(call);
     }
-    get_call_free(call);
+    get_call_drop(h, call);
     get_host_start(h, host); /* Nothing else may wake the next one. */
 }
 
@@ -442,7 +469,7 @@ static size_t get_poll(void *self, struct http_event *events, size_t max)
     struct http_get *h = self;
     size_t count = 0;
 
-    get_calls_free(&h->shown);
+    get_calls_drop(h, &h->shown);
     get_take_ready(h);
     for (struct get_host *host = h->hosts; host != NULL; host = host->next) {
         get_host_answered(h, host);
@@ -472,16 +499,18 @@ static void get_destroy(void *self)
 
         for (struct get_conn *c = host->conns; c != NULL; c = c->next) {
             if (c->call != NULL) {
-                get_call_free(c->call);
+                get_call_drop(h, c->call);
                 c->call = NULL;
             }
         }
         h->hosts = host->next;
-        get_calls_free(&host->queue);
+        get_calls_drop(h, &host->queue);
         get_host_free(host);
     }
-    get_calls_free(&h->done);
-    get_calls_free(&h->shown);
+    get_calls_drop(h, &h->done);
+    get_calls_drop(h, &h->shown);
+    get_spare_free(h);
+    buf_fini(&h->head);
     http_tls_destroy(&h->tls);
     free(h->ca_bundle);
     close(h->wake);

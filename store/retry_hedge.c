@@ -40,10 +40,19 @@ static uint32_t retry_percentile(const uint32_t ring[RETRY_RING],
     return sorted[count * percent / 100];
 }
 
+/* Whether so many notes are worth another look: once the ring is full, each
+ * changes little. */
+static bool retry_is_look(uint64_t noted)
+{
+    return noted %
+               (noted < RETRY_RING ? (int)RETRY_HEDGE_MIN : RETRY_RING / 4) ==
+           0;
+}
+
 void retry_note_first_byte(struct retry_pool *p, uint32_t ms)
 {
     p->hedge.first_byte[p->hedge.first_bytes++ % RETRY_RING] = ms;
-    if (p->hedge.first_bytes % RETRY_HEDGE_MIN == 0) {
+    if (retry_is_look(p->hedge.first_bytes)) {
         p->hedge.p99_ms =
             retry_percentile(p->hedge.first_byte, p->hedge.first_bytes, 99);
     }
@@ -58,7 +67,7 @@ void retry_note_body(struct retry_pool *p, uint64_t size, uint32_t ms)
     }
     speed = speed < UINT32_MAX ? speed : UINT32_MAX;
     p->hedge.speed[p->hedge.speeds++ % RETRY_RING] = (uint32_t)speed;
-    if (p->hedge.speeds % RETRY_HEDGE_MIN == 0) {
+    if (retry_is_look(p->hedge.speeds)) {
         p->hedge.median = retry_percentile(p->hedge.speed, p->hedge.speeds, 50);
     }
 }

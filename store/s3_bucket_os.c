@@ -295,7 +295,8 @@ static enum status s3_session_view(struct s3_bucket *b, struct fault *why,
         }
     }
     if (s == STATUS_OK) {
-        view->credentials = b->session_locked.credentials;
+        credentials_forget(&view->credentials);
+        credentials_copy(&view->credentials, &b->session_locked.credentials);
     }
     s3_unlock(&b->session_lock);
     credentials_wipe(&fresh);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "store/hedge.h"
 
 const char *s3_call_uri(const struct s3_call *c, char out[STORE_URI_SHOW_MAX])
@@ -24,6 +25,14 @@ static struct bytes s3_copy(struct buf *text, struct bytes from)
 static const char *s3_copy_text(struct buf *text, const char *from)
 {
     return from != NULL ? s3_copy(text, bytes_of(from)).at : NULL;
+}
+
+struct s3_call *s3_call_new(void)
+{
+    struct s3_call *c = mem_new(1, sizeof(*c));
+
+    c->flights = mem_new(2, sizeof(c->flights[0]));
+    return c;
 }
 
 /* Take over @r; what submit promises to copy lies in @c->text. */
@@ -51,7 +60,20 @@ void s3_flight_reset(struct s3_flight *f)
     f->is_on = false;
     f->is_get = false;
     hedge_free(&f->hedge, f->http.into_size);
-    credentials_wipe(&f->view.credentials);
+    credentials_forget(&f->view.credentials);
+}
+
+/* As new, but for its memory. The view, ten kilobytes, is written anew by
+ * each attempt before it is read. */
+static void s3_flight_renew(struct s3_flight *f)
+{
+    CHECK(f->hedge == NULL);
+    s3_flight_reset(f);
+    f->since_ms = 0;
+    f->window_ms = 0;
+    f->window_got = 0;
+    f->http = (struct http_request){0};
+    f->sum = (struct crc){0};
 }
 
 static void s3_flight_fini(struct s3_flight *f)
@@ -80,26 +102,21 @@ void s3_call_free(struct s3_call *c)
     buf_fini(&c->token);
     buf_fini(&c->mark);
     s3_page_free(c->page);
+    free(c->flights);
     free(c);
 }
 
 /* Make @c as new, keeping its memory. */
 void s3_call_reset(struct s3_call *c)
 {
-    struct s3_call kept = {
-        .text = c->text,
-        .token = c->token,
-        .mark = c->mark,
-        .flights = {{.sign = c->flights[0].sign,
-                     .body = c->flights[0].body,
-                     .path = c->flights[0].path},
-                    {.sign = c->flights[1].sign,
-                     .body = c->flights[1].body,
-                     .path = c->flights[1].path}},
-    };
+    struct s3_call kept = {.text = c->text,
+                           .token = c->token,
+                           .mark = c->mark,
+                           .flights = c->flights};
 
-    CHECK(c->flights[0].hedge == NULL && c->flights[1].hedge == NULL);
     CHECK(c->page == NULL);
+    s3_flight_renew(&c->flights[0]);
+    s3_flight_renew(&c->flights[1]);
     buf_clear(&kept.token);
     buf_clear(&kept.mark);
     *c = kept;

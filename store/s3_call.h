@@ -83,9 +83,9 @@ struct s3_call {
     enum s3_phase phase;
     bool is_fresh; /* The next exchange is on a new connection. */
     struct retry retry;
-    uint64_t ticket;             /* Of rate.h. */
-    uint64_t due_ms;             /* The pool wants to be asked again then. */
-    struct s3_flight flights[2]; /* [1] is a hedge. */
+    uint64_t ticket;           /* Of rate.h. */
+    uint64_t due_ms;           /* The pool wants to be asked again then. */
+    struct s3_flight *flights; /* Two; [1] is a hedge. */
 
     bool is_unsure;      /* An earlier attempt of this write may have worked. */
     bool is_ranged;      /* GET: whole was refused as too large. */
@@ -184,6 +184,8 @@ void s3_tokens_return(struct s3_tokens *t, const struct s3_call *c);
 void s3_tokens_fini(struct s3_tokens *t);
 
 /* ---- s3_call.c: the memory of a call. */
+
+struct s3_call *s3_call_new(void);
 
 /* Take over @r; what submit promises to copy is copied. */
 void s3_call_take(struct s3_call *c, const struct store_request *r);

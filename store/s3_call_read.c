@@ -23,11 +23,11 @@ enum s3_next s3_finish(struct s3_call *c, const struct s3_flight *f,
     va_list args;
 
     (void)f;
-    va_start(args, format);
-    vsnprintf(reason, sizeof(reason), format, args);
-    va_end(args);
     c->event.status = s;
     if (s != STATUS_OK) {
+        va_start(args, format);
+        vsnprintf(reason, sizeof(reason), format, args);
+        va_end(args);
         (void)fault_set(&c->event.why, s, "%s: %s", s3_call_uri(c, uri),
                         reason);
     }

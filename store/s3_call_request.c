@@ -36,6 +36,20 @@ struct s3_parts {
     bool is_for_bucket; /* The path has no key. */
 };
 
+/* Not the kilobytes of tables and room, which fill up from the front. */
+static void s3_parts_init(struct s3_parts *p, const struct s3_call *c,
+                          const struct s3_view *view)
+{
+    p->c = c;
+    p->view = view;
+    p->query_count = 0;
+    p->header_count = 0;
+    p->used = 0;
+    p->method = "";
+    p->body = BYTES("");
+    p->is_for_bucket = false;
+}
+
 static void s3_query(struct s3_parts *p, const char *name, struct bytes value)
 {
     CHECK(p->query_count < S3_PAIRS_MAX);
@@ -452,11 +466,12 @@ static void s3_make_path(const struct s3_call *c, const struct s3_parts *p,
 void s3_request_make(const struct s3_call *c, struct signer *signer,
                      uint64_t wall_ms, struct s3_flight *f)
 {
-    struct s3_parts p = {.c = c, .view = &f->view};
+    struct s3_parts p;
     const struct credentials *key = &f->view.credentials;
     char hex[SIGN_HEX_SIZE];
     struct sign_request r;
 
+    s3_parts_init(&p, c, &f->view);
     if (c->phase == S3_LOOK) {
         s3_make_head(&p);
     } else if (c->phase == S3_READ_BACK) {

@@ -201,12 +201,14 @@ static void sign_add_authorization(const struct signer *s,
 void sign_headers(struct signer *s, const struct sign_request *r,
                   struct sign_result *out)
 {
-    struct sign_pairs query = {.count = 0};
-    struct sign_pairs headers = {.count = 0};
+    struct sign_pairs query;
+    struct sign_pairs headers;
     bool has_token = r->key.access_key != NULL && r->key.token != NULL;
     struct sign_time t = {.date = ""};
 
     sign_result_clear(out);
+    query.count = 0;
+    headers.count = 0;
     if (r->key.access_key != NULL) {
         sign_time_init(&t, r);
     }
@@ -272,12 +274,14 @@ static void sign_take_names(struct signer *s, const struct sign_pairs *headers,
 void sign_presign(struct signer *s, const struct sign_request *r,
                   uint32_t seconds, struct sign_result *out)
 {
-    struct sign_pairs query = {.count = 0};
-    struct sign_pairs headers = {.count = 0};
+    struct sign_pairs query;
+    struct sign_pairs headers;
     char expires[SIGN_NUMBER_MAX];
     struct sign_time t = {.date = ""};
 
     sign_result_clear(out);
+    query.count = 0;
+    headers.count = 0;
     if (r->key.access_key != NULL) {
         sign_time_init(&t, r);
     }

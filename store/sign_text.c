@@ -137,8 +137,10 @@ static void sign_add_query_item(struct sign_items *l,
 void sign_text_query(const struct sign_pairs *query, struct buf *work,
                      struct buf *out)
 {
-    struct sign_items list = {.count = 0, .text = work};
+    struct sign_items list;
 
+    list.count = 0;
+    list.text = work;
     buf_clear(work);
     for (size_t i = 0; i < query->count; i++) {
         sign_add_query_item(&list, &query->at[i]);
@@ -212,8 +214,10 @@ static void sign_add_header_name(struct bytes name, struct buf *out,
 void sign_text_headers(const struct sign_pairs *headers, struct buf *work,
                        struct buf *out, struct buf *names)
 {
-    struct sign_items list = {.count = 0, .text = work};
+    struct sign_items list;
 
+    list.count = 0;
+    list.text = work;
     buf_clear(work);
     buf_clear(names);
     for (size_t i = 0; i < headers->count; i++) {

@@ -31,12 +31,12 @@ enum {
 
 /* ---- calls -------------------------------------------------------------- */
 
-static struct s3_call *s3_call_new(struct s3_store *s)
+static struct s3_call *s3_spare_call(struct s3_store *s)
 {
     struct s3_call *c = s->spare;
 
     if (c == NULL) {
-        return mem_new(1, sizeof(*c));
+        return s3_call_new();
     }
     s->spare = c->next;
     s3_call_reset(c);
@@ -287,6 +287,15 @@ static void s3_call_failed(struct s3_store *s, struct s3_call *c,
 
 /* ---- launching ---------------------------------------------------------- */
 
+static bool s3_has_proxy(struct s3_store *s, const char *origin)
+{
+    if (strcmp(s->proxy.origin, origin) != 0) {
+        snprintf(s->proxy.origin, sizeof(s->proxy.origin), "%s", origin);
+        s->proxy.is_there = http_has_proxy(origin);
+    }
+    return s->proxy.is_there;
+}
+
 void s3_fly(struct s3_store *s, struct s3_call *c, int i)
 {
     struct s3_flight *f = &c->flights[i];
@@ -305,7 +314,7 @@ void s3_fly(struct s3_store *s, struct s3_call *c, int i)
         f->http.is_fresh = true;
     }
     f->is_get = s->has_get && s3_request_is_direct(c) &&
-                !http_has_proxy(f->view.endpoint.origin);
+                !s3_has_proxy(s, f->view.endpoint.origin);
     h = f->is_get ? &s->get : &s->curl;
     f->is_on = true;
     f->since_ms = clock_now_ms(&clock_os);
@@ -501,7 +510,7 @@ static void s3_call_prepare(struct s3_store *s, struct s3_call *c)
 static enum status s3_submit(void *self, const struct store_request *r)
 {
     struct s3_store *s = self;
-    struct s3_call *c = s3_call_new(s);
+    struct s3_call *c = s3_spare_call(s);
     uint32_t slot = 0;
 
     while (s->slots[slot] != NULL) {

@@ -35,7 +35,11 @@ struct s3_store {
     uint64_t number;
     uint64_t said_ms;
     uint64_t looked_ms; /* For slow reads. */
-    bool has_curl;      /* Something flies there; known since the last look. */
+    struct {            /* Of the origin asked last; the environment stands. */
+        char origin[ENDPOINT_TEXT_MAX];
+        bool is_there;
+    } proxy;
+    bool has_curl; /* Something flies there; known since the last look. */
 };
 
 /* ---- store_s3_os.c */
