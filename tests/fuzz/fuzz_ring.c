@@ -140,11 +140,8 @@ static void walk(struct play *p, uint32_t c)
 
 static void give(struct play *p, uint32_t c)
 {
-    bool rings;
-
     if (p->clients[c] != NULL && p->held_count[c] > 0) {
-        (void)smshard_give(p->clients[c], &p->held[c][--p->held_count[c]],
-                           &rings);
+        (void)smshard_give(p->clients[c], &p->held[c][--p->held_count[c]]);
     }
 }
 

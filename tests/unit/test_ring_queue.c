@@ -61,9 +61,7 @@ static struct smshard *join(void)
 
 static void give(struct smshard *s, const struct smshard_sample *sample)
 {
-    bool rings;
-
-    EXPECT(smshard_give(s, sample, &rings) == SMSHARD_OK);
+    EXPECT(smshard_give(s, sample) == SMSHARD_OK);
 }
 
 /* How many outcomes of a kind there are now. */

@@ -9,9 +9,17 @@
 #include "tests/ring_kit.h"
 #include "worker/client/smshard_state.h"
 
+static struct smshard *releasing; /* Where another thread may come between. */
+static uint32_t refusals;
+
 void smshard_hook(enum smshard_point point)
 {
-    (void)point;
+    if (releasing != NULL &&
+        (point == SMSHARD_AT_RELEASED || point == SMSHARD_AT_DISARMED ||
+         point == SMSHARD_AT_RUNG)) {
+        EXPECT_EQ(smshard_reopen(releasing, 0), SMSHARD_INVALID);
+        refusals++;
+    }
 }
 
 /* ---- By hand. --------------------------------------------------------------
@@ -357,6 +365,30 @@ TEST(a_worker_that_is_killed_is_noticed)
     EXPECT(smshard_next(ring, 0, &sample) == SMSHARD_RESET);
     EXPECT(strstr(smshard_error(ring), "reopen") != NULL);
     smshard_close(&ring);
+}
+
+/* Another thread reopens while one is in the middle of a release: what that
+ * one looks at has to stay until it is through. */
+TEST(who_releases_is_not_cut_off)
+{
+    struct smshard_sample sample;
+    struct smshard *ring;
+    pid_t worker;
+
+    rk_begin(RING_EXCLUSIVE, 1, 20);
+    worker = start_worker();
+    ring = open_ring(0);
+    EXPECT(smshard_next(ring, -1, &sample) == SMSHARD_OK);
+    while (ring->reading.is_open) { /* One slot, and no more. */
+        EXPECT(smshard_release(ring, &sample) == SMSHARD_OK);
+        EXPECT(smshard_next(ring, -1, &sample) == SMSHARD_OK);
+    }
+    releasing = ring;
+    EXPECT(smshard_release(ring, &sample) == SMSHARD_OK);
+    releasing = NULL;
+    EXPECT(refusals > 0);
+    smshard_close(&ring);
+    stop_worker(worker);
 }
 
 TEST(no_place_is_waited_for)

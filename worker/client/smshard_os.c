@@ -346,20 +346,10 @@ int smshard_next(struct smshard *s, int timeout_ms, struct smshard_sample *out)
 
 int smshard_release(struct smshard *s, struct smshard_sample *sample)
 {
-    bool rings = false;
-    int status;
-
     if (!smshard_is_ours(s)) {
         return SMSHARD_FORKED;
     }
-    if (s->control == NULL) {
-        return SMSHARD_INVALID;
-    }
-    status = smshard_give(s, sample, &rings);
-    if (rings) {
-        smshard_ring_worker(s);
-    }
-    return status;
+    return s->control != NULL ? smshard_give(s, sample) : SMSHARD_INVALID;
 }
 
 /* ---- Looking. --------------------------------------------------------------

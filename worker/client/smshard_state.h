@@ -126,11 +126,11 @@ int smshard_walk(struct smshard *s, struct smshard_sample *out);
 /* Whether all that there will ever be was taken. */
 bool smshard_is_over(const struct smshard *s);
 
-/* As smshard_release(). *@rings: the worker wants to be rung. */
-int smshard_give(struct smshard *s, const struct smshard_sample *sample,
-                 bool *rings);
+/* As smshard_release(). */
+int smshard_give(struct smshard *s, const struct smshard_sample *sample);
 
-/* No sample is out: the slot that is read may be. */
+/* No sample is out, and no thread gives one back: the slot that is read may be
+ * out. */
 bool smshard_is_idle(const struct smshard *s);
 
 /* Tell the worker that something came back (smshard_open_os.c). */

@@ -55,8 +55,10 @@ static bool smshard_give_mask(struct smshard *s, uint32_t slot, uint32_t gen)
     return (atomic_fetch_and(&shared->mask, ~bit) & bit) != 0;
 }
 
-/* The slot goes back to the worker. false: it was not ours any more. */
-static bool smshard_give_slot(struct smshard *s, uint32_t slot, bool *rings)
+/* The slot goes back to the worker. false: it was not ours any more. It counts
+ * as held until nothing of the connection is touched any more: without one,
+ * another thread may let go of that. */
+static bool smshard_give_slot(struct smshard *s, uint32_t slot)
 {
     struct smshard_held *held = &s->held[slot];
     uint32_t gen = atomic_load(&held->gen);
@@ -65,7 +67,6 @@ static bool smshard_give_slot(struct smshard *s, uint32_t slot, bool *rings)
     smshard_hook(SMSHARD_AT_RELEASE);
     /* Before the slot goes: it may come again at once, to another thread. */
     atomic_store(&held->is_held, false);
-    atomic_fetch_sub(&s->held_count, 1);
     is_done =
         smshard_is_mode(s, RING_BROADCAST)
             ? smshard_give_mask(s, slot, gen)
@@ -75,26 +76,25 @@ static bool smshard_give_slot(struct smshard *s, uint32_t slot, bool *rings)
     if (atomic_load(&s->shared->is_armed) != 0 &&
         atomic_exchange(&s->shared->is_armed, 0) != 0) {
         smshard_hook(SMSHARD_AT_DISARMED);
-        *rings = true;
+        smshard_ring_worker(s);
     }
+    atomic_fetch_sub(&s->held_count, 1);
     return is_done;
 }
 
-static bool smshard_unref(struct smshard *s, uint32_t slot, bool *rings)
+static bool smshard_unref(struct smshard *s, uint32_t slot)
 {
     return atomic_fetch_sub(&s->held[slot].refs, 1) != 1 ||
-           smshard_give_slot(s, slot, rings);
+           smshard_give_slot(s, slot);
 }
 
 /* token: slot, gen, entry, slots in a row, connection. */
-int smshard_give(struct smshard *s, const struct smshard_sample *sample,
-                 bool *rings)
+int smshard_give(struct smshard *s, const struct smshard_sample *sample)
 {
     const uint32_t *t = sample->token;
     uint64_t bit = (uint64_t)1 << (t[2] % 64);
-    bool is_done = true;
+    bool is_done = !s->is_reset;
 
-    *rings = false;
     if (t[4] != s->connections || t[0] >= s->layout.shape.slot_count ||
         t[2] >= s->layout.shape.entries_max || t[3] == 0 ||
         t[3] > s->layout.shape.slot_count - t[0] ||
@@ -104,9 +104,9 @@ int smshard_give(struct smshard *s, const struct smshard_sample *sample,
         return SMSHARD_INVALID;
     }
     for (uint32_t i = 0; i < t[3]; i++) {
-        is_done = smshard_unref(s, t[0] + i, rings) && is_done;
+        is_done = smshard_unref(s, t[0] + i) && is_done;
     }
-    if (is_done && !s->is_reset) {
+    if (is_done) {
         return SMSHARD_OK;
     }
     atomic_fetch_add(&s->stale, 1);
@@ -480,7 +480,6 @@ static void smshard_fill(struct smshard *s, const struct ring_entry *e,
 static int smshard_read(struct smshard *s, struct smshard_sample *out)
 {
     struct smshard_reading *r = &s->reading;
-    bool rings = false;
 
     while (r->is_open && r->next < r->count) {
         uint32_t entry = r->next++;
@@ -503,10 +502,7 @@ static int smshard_read(struct smshard *s, struct smshard_sample *out)
     }
     if (r->is_open) { /* Its last ones were bad. */
         r->is_open = false;
-        (void)!smshard_unref(s, r->slot, &rings);
-        if (rings) {
-            smshard_ring_worker(s);
-        }
+        (void)!smshard_unref(s, r->slot);
     }
     return SMSHARD_TIMEOUT;
 }
