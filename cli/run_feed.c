@@ -262,6 +262,7 @@ uint64_t run_holders_timer_ms(const struct run *r)
 static void run_streams_turn(struct run *r)
 {
     struct fault why = {.text = ""};
+    struct fault other;
     enum status s;
 
     if (!r->is_streaming) {
@@ -270,6 +271,8 @@ static void run_streams_turn(struct run *r)
     s = run_streams_step(&r->streams, &why);
     if (s != STATUS_OK) {
         run_streams_stop(&r->streams);
+        /* What was consumed until now counts. */
+        (void)!run_streams_step(&r->streams, &other);
         r->is_streaming = false;
         run_step(r, (struct agent_event){.type = AGENT_EVENT_UNFED,
                                          .status = s,

@@ -454,15 +454,17 @@ enum status run_streams_step(struct run_streams *s, struct fault *why)
 {
     enum status status = STATUS_OK;
 
-    for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
+    for (uint32_t i = 0; i < s->count; i++) {
         struct run_stream *t = &s->each[i];
+        struct fault own = {.text = ""};
+        enum status one = STATUS_OK;
 
-        if (t->course == NULL) {
-            continue;
+        if (t->course != NULL) {
+            one = course_step(t->course, clock_now_ms(&clock_os), &own);
         }
-        status = course_step(t->course, clock_now_ms(&clock_os), why);
-        if (status != STATUS_OK) {
-            status = fault_prefix(why, status, "channel %s", t->channel->name);
+        if (one != STATUS_OK && status == STATUS_OK) {
+            status = fault_prefix(&own, one, "channel %s", t->channel->name);
+            *why = own;
         }
     }
     return status;

@@ -106,7 +106,8 @@ MUST_USE enum status run_streams_start(struct run_streams *s,
                                        const struct run_streams_options *o,
                                        struct fault *why);
 
-/* What there is to do now. OK; else a channel can't be delivered: @why. */
+/* What there is to do now, of all channels. OK; else one of them can't be
+ * delivered: @why. */
 MUST_USE enum status run_streams_step(struct run_streams *s, struct fault *why);
 
 /* The rings' socket; NULL: no channel has any. */

@@ -14,7 +14,7 @@ enum { OBJECTS = 8, OBJECT = 3000 };
 #define MEMORY ((uint64_t)64 << 20)
 
 static char folder[200];
-static struct job_channel channel = {.epochs = 1};
+static struct job_channel channels[2];
 static struct run_streams streams;
 
 static struct catalog *list_objects(void)
@@ -40,32 +40,40 @@ static struct catalog *list_objects(void)
     return catalog;
 }
 
-/* One channel whose data lie @below the folder of the test. */
-static void start(enum job_mode mode, const char *below)
+static void add(uint32_t i, enum job_mode mode)
 {
-    static char name[] = "train";
-    static const int nodes[RING_HOST_RANKS] = {-1, -1};
-    struct wire_share share = {.channel = BYTES("train"),
+    static char names[][8] = {"train", "valid"};
+    struct wire_share share = {.number = i,
+                               .channel = bytes_of(names[i]),
                                .root_uri = BYTES("mem://a/"),
                                .prefix = BYTES("o/"),
                                .positions = OBJECTS,
                                .is_dynamic = true};
+    struct fault why;
+
+    channels[i].name = names[i];
+    channels[i].epochs = 1;
+    channels[i].mode = mode;
+    EXPECT_EQ(
+        run_streams_add(&streams,
+                        &(struct run_stream_from){.share = &share,
+                                                  .channel = &channels[i],
+                                                  .catalog = list_objects(),
+                                                  .ranks = 2},
+                        &why),
+        STATUS_OK);
+}
+
+/* The data lie @below the folder of the test. */
+static void start(const char *below)
+{
+    static const int nodes[RING_HOST_RANKS] = {-1, -1};
     struct fault why = {.text = ""};
     char *data;
 
     snprintf(folder, sizeof(folder), "/tmp/test_run_stream.XXXXXX");
     EXPECT(mkdtemp(folder) != NULL);
     data = mem_print("%s%s", folder, below);
-    channel.name = name;
-    channel.mode = mode;
-    EXPECT_EQ(
-        run_streams_add(&streams,
-                        &(struct run_stream_from){.share = &share,
-                                                  .channel = &channel,
-                                                  .catalog = list_objects(),
-                                                  .ranks = 2},
-                        &why),
-        STATUS_OK);
     EXPECT_EQ(run_streams_start(&streams,
                                 &(struct run_streams_options){
                                     .data_dir = data,
@@ -91,7 +99,8 @@ static void end(void)
 
 TEST(second_answers_are_within_the_cap)
 {
-    start(JOB_PIPE, "");
+    add(0, JOB_PIPE);
+    start("");
     EXPECT(streams.memory.bytes <= MEMORY);
     EXPECT(hedge_has_room(streams.memory.hedge_bytes));
     EXPECT(!hedge_has_room(streams.memory.hedge_bytes + 1));
@@ -100,7 +109,8 @@ TEST(second_answers_are_within_the_cap)
 
 TEST(the_rings_socket_lies_with_the_data)
 {
-    start(JOB_RING, "");
+    add(0, JOB_RING);
+    start("");
     EXPECT(strncmp(run_streams_socket(&streams), folder, strlen(folder)) == 0);
     end();
 }
@@ -113,7 +123,8 @@ TEST(or_in_a_folder_that_goes_with_it)
     char *own;
 
     memset(below + 1, 'x', sizeof(below) - 2);
-    start(JOB_RING, below);
+    add(0, JOB_RING);
+    start(below);
     own = mem_copy(run_streams_socket(&streams));
     EXPECT(strncmp(own, folder, strlen(folder)) != 0);
     EXPECT_EQ(access(own, F_OK), 0);
@@ -121,4 +132,30 @@ TEST(or_in_a_folder_that_goes_with_it)
     *strrchr(own, '/') = '\0';
     EXPECT(!file_is_there(own));
     free(own);
+}
+
+/* One channel fails; what was consumed of another one before counts. */
+TEST(who_fails_does_not_silence_others)
+{
+    const struct supply_unit unit = {.size = 1};
+    const struct supply_told fails = {
+        .word = SUPPLY_FAIL, .status = STATUS_STORE, .reason = "no more"};
+    const struct supply_told told = {.word = SUPPLY_SKIP, .size = 1};
+    struct fault why;
+
+    add(0, JOB_PIPE);
+    add(1, JOB_PIPE);
+    start("");
+    run_streams_stop(&streams); /* The deliverers are played here. */
+    supply_tell(streams.each[0].supply, &fails);
+    supply_put(streams.each[0].supply, 0, &unit);
+    supply_put(streams.each[1].supply, 0, &unit);
+    supply_tell(streams.each[0].supply, &told);
+    supply_tell(streams.each[1].supply, &told);
+    EXPECT_EQ(run_streams_step(&streams, &why), STATUS_STORE);
+    EXPECT_STR(why.text, "channel train: no more");
+    EXPECT_EQ(course_stats(streams.each[1].course).skipped, 1);
+    EXPECT_EQ(run_streams_step(&streams, &why), STATUS_OK);
+    EXPECT_EQ(course_stats(streams.each[0].course).skipped, 1);
+    end();
 }
