@@ -18,6 +18,7 @@ enum {
     STREAM_UNITS_MOST = 8192,
     STREAM_SLOTS_MOST = 64,
     STREAM_FOLDER_MAX = 90, /* A socket's path has 107 bytes. */
+    STREAM_WRAP_PART = 4,   /* Of the slots, where objects are made records. */
 };
 
 /* ---- What was dealt. ------------------------------------------------------
@@ -176,14 +177,24 @@ static void stream_new_course(struct run_stream *t)
     free(ranks);
 }
 
-/* No more slots than the channel fills, and what a reader can be ahead. */
+static bool stream_is_wrapped(const struct run_stream *t)
+{
+    return t->channel->mode == JOB_PIPE &&
+           t->channel->wrapper == JOB_WRAP_RECORDIO;
+}
+
+/* No more slots than the channel fills, and what a reader can be ahead; and,
+ * where records are put together, than leave room for that. */
 static uint32_t stream_slots(const struct run_streams *s, uint32_t i)
 {
     uint64_t bytes = catalog_bytes(s->each[i].catalog);
     uint64_t needed = bytes / s->memory.slot_bytes + MEMORY_ENOUGH;
-    uint64_t most = s->memory.slots[i] < STREAM_SLOTS_MOST ? s->memory.slots[i]
-                                                           : STREAM_SLOTS_MOST;
+    uint64_t most = s->memory.slots[i];
 
+    if (stream_is_wrapped(&s->each[i])) {
+        most = (most + STREAM_WRAP_PART - 1) / STREAM_WRAP_PART;
+    }
+    most = most < STREAM_SLOTS_MOST ? most : STREAM_SLOTS_MOST;
     return (uint32_t)(needed < most ? needed : most);
 }
 
@@ -207,6 +218,14 @@ static enum status stream_new_slots(struct run_streams *s, uint32_t i,
         why, &t->slots[rank]);
 }
 
+/* The largest object that a record can be made of in what the slots leave. */
+static uint64_t stream_wrap_max(const struct run_streams *s, uint32_t i)
+{
+    uint64_t left = s->memory.slots[i] - stream_slots(s, i);
+
+    return left * s->memory.slot_bytes / PIPE_WRAP_COPIES;
+}
+
 static enum status stream_start_pipe(struct run_streams *s, uint32_t i,
                                      const struct run_streams_options *o,
                                      struct fault *why)
@@ -227,7 +246,8 @@ static enum status stream_start_pipe(struct run_streams *s, uint32_t i,
             .source = i,
             .slots_max = slots_count(t->slots[0]),
             .is_gzip = t->channel->compression == JOB_GZIP,
-            .is_wrapped = t->channel->wrapper == JOB_WRAP_RECORDIO,
+            .is_wrapped = stream_is_wrapped(t),
+            .wrap_max = stream_wrap_max(s, i),
             .skips = t->channel->skips > 0,
         },
         why, &t->pipe);

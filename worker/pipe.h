@@ -29,6 +29,8 @@
 #include "worker/slots.h"
 #include "worker/supply.h"
 
+enum { PIPE_WRAP_COPIES = 3 }; /* Gathered, with room to grow; the record. */
+
 struct pipe_options {
     const char *folder; /* The FIFOs lie in it; made where it is missing. */
     const char *channel;
@@ -38,7 +40,9 @@ struct pipe_options {
     uint32_t source;    /* Of the fetch. */
     uint32_t slots_max; /* Of the slots. */
     bool is_gzip;       /* Objects are gzip: undo it. */
-    bool is_wrapped;    /* Make each object a RecordIO record. */
+    bool is_wrapped;    /* Make each object a RecordIO record, */
+    uint64_t wrap_max;  /* unless it is larger. That much memory is taken up to
+                           PIPE_WRAP_COPIES times, beside the slots. */
     bool skips;         /* Units may be skipped. */
 };
 

@@ -641,7 +641,6 @@ enum status pipe_start(const struct pipe_options *options, struct fault *why,
                        struct pipe **out)
 {
     struct pipe *p = mem_new(1, sizeof(*p));
-    uint64_t room = (uint64_t)options->slots_max * slots_size(options->slots);
     enum status s;
 
     p->options = *options;
@@ -650,7 +649,8 @@ enum status pipe_start(const struct pipe_options *options, struct fault *why,
     p->fd = -1;
     p->tail = &p->first;
     p->opened_ms = clock_now_ms(&clock_os);
-    p->form = pipe_form_new(options->is_gzip, options->is_wrapped, room);
+    p->form =
+        pipe_form_new(options->is_gzip, options->is_wrapped, options->wrap_max);
     p->flow = flow_new(&(struct flow_options){
         .fetch = options->fetch,
         .slots = options->slots,

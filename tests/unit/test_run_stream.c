@@ -107,6 +107,19 @@ TEST(second_answers_are_within_the_cap)
     end();
 }
 
+/* What records are put together in is not beside the cap. */
+TEST(so_is_what_records_are_made_in)
+{
+    uint32_t slots;
+
+    add(0, JOB_PIPE);
+    channels[0].wrapper = JOB_WRAP_RECORDIO;
+    start("");
+    slots = slots_count(streams.each[0].slots[0]);
+    EXPECT(slots >= 1 && slots <= (streams.memory.slots[0] + 3) / 4);
+    end();
+}
+
 TEST(the_rings_socket_lies_with_the_data)
 {
     add(0, JOB_RING);
