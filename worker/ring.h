@@ -54,7 +54,8 @@ const char *ring_host_path(const struct ring_host *h);
 int ring_host_fd(const struct ring_host *h);
 
 /* Do all that can be done now; never blocks. OK; OS: a ring's control memory
- * had to be replaced, and the system gives none; it is tried again. */
+ * had to be replaced, or a consumer was to be taken, and the system has no
+ * memory or descriptor for it; the next step tries again. */
 MUST_USE enum status ring_host_step(struct ring_host *h, struct fault *why);
 
 struct ring_options {

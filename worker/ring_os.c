@@ -517,9 +517,11 @@ static void ring_collect(struct ring *r)
 enum status ring_host_step(struct ring_host *h, struct fault *why)
 {
     struct epoll_event events[RING_EVENTS];
-    int count = epoll_wait(h->epoll_fd, events, RING_EVENTS, 0);
+    int count;
 
     h->failed = STATUS_OK;
+    ring_serve_heed(h);
+    count = epoll_wait(h->epoll_fd, events, RING_EVENTS, 0);
     for (int i = 0; i < count; i++) {
         ring_take_event(events[i].data.ptr);
     }

@@ -101,6 +101,17 @@ static void ring_accept_one(struct ring_host *h, int fd)
     h->conns[h->conn_count++] = c;
 }
 
+static void ring_arm(struct ring_host *h, bool is_deaf)
+{
+    struct epoll_event event = {.events = is_deaf ? 0 : EPOLLIN,
+                                .data.ptr = &h->watch};
+
+    CHECK(epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, h->listen_fd, &event) == 0);
+    h->is_deaf = is_deaf;
+}
+
+/* The socket stays readable while nobody can be accepted: left armed, it would
+ * keep the owner's loop turning. */
 void ring_serve_accept(struct ring_host *h)
 {
     int fd;
@@ -108,6 +119,19 @@ void ring_serve_accept(struct ring_host *h)
     while ((fd = accept4(h->listen_fd, NULL, NULL,
                          SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
         ring_accept_one(h, fd);
+    }
+    if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        h->failed = fault_set(&h->why, STATUS_OS,
+                              "%s: no further consumer can be taken: %s",
+                              h->path, strerror(errno));
+        ring_arm(h, true);
+    }
+}
+
+void ring_serve_heed(struct ring_host *h)
+{
+    if (h->is_deaf) {
+        ring_arm(h, false);
     }
 }
 

@@ -65,6 +65,7 @@ struct ring_host {
     struct ring_watch watch;
     char *path;
     int listen_fd;
+    bool is_deaf; /* Until the next step: nobody can be accepted now. */
     int epoll_fd;
     uint64_t incarnation; /* The newest one that a ring has. */
     enum status failed;   /* In this step, */
@@ -88,7 +89,9 @@ bool ring_renew(struct ring *r);
 
 /* ---- ring_serve_os.c ----------------------------------------------------- */
 
+/* Again after ring_serve_heed(), when there was no descriptor for it. */
 void ring_serve_accept(struct ring_host *h);
+void ring_serve_heed(struct ring_host *h);
 void ring_serve_packet(struct ring_conn *c);
 
 /* Free it. false: not now. */

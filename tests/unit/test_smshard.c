@@ -2,6 +2,8 @@
 /* The consumers' library, and a host's socket under hands that are not its
  * own. */
 #define SMSHARD_HOOKS
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -157,6 +159,40 @@ TEST(who_talks_out_of_turn_is_turned_out)
 
 /* ---- The folder. -----------------------------------------------------------
  */
+
+/* Nobody can be taken for want of descriptors: the owner is not kept awake by
+ * it, and takes them when there are some. */
+TEST(who_can_not_be_taken_waits)
+{
+    struct ring_hello h = hello();
+    struct ring_reply reply;
+    struct rlimit before;
+    struct rlimit few;
+    struct fault why;
+    struct pollfd host;
+    int fd;
+
+    rk_begin(RING_EXCLUSIVE, 1, 10);
+    rk_open_host();
+    settle();
+    fd = dial();
+    EXPECT(send(fd, &h, sizeof(h), MSG_NOSIGNAL) == (ssize_t)sizeof(h));
+    EXPECT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    few = before;
+    few.rlim_cur = (rlim_t)fd; /* No number is left. */
+    EXPECT(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    EXPECT_EQ(ring_host_step(rk.host, &why), STATUS_OS);
+    EXPECT(strstr(why.text, "no further consumer can be taken") != NULL);
+    host = (struct pollfd){ring_host_fd(rk.host), POLLIN, 0};
+    EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    EXPECT_EQ(poll(&host, 1, 0), 0);
+    settle();
+    EXPECT(recv(fd, &reply, sizeof(reply), MSG_DONTWAIT) ==
+           (ssize_t)sizeof(reply));
+    EXPECT_EQ(reply.answer, RING_WELCOME);
+    close(fd);
+    rk_end();
+}
 
 TEST(a_folder_that_others_reach_is_refused)
 {
