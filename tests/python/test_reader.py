@@ -3,6 +3,7 @@
 when it was said to."""
 
 import os
+import resource
 import threading
 import unittest
 
@@ -43,6 +44,16 @@ class Delivery(kit.Case):
                 break
         self.assertEqual(seen, [(0, b"a"), (0, b"b"), (0, b"c"),
                                 (1, b"a"), (1, b"b"), (1, b"c")])
+
+    def test_an_open_that_fails_leaves_nothing(self):
+        def fail(times):
+            for _ in range(times):
+                with self.assertRaises(smshard.Error):
+                    smshard.open("train", records="tar",
+                                 socket=self.folder + "/none")
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = fail(50)
+        self.assertLess(fail(500) - before, 8 << 10)  # KiB.
 
     def test_large_units_come_whole_or_in_parts(self):
         units = [kit.pattern(1, 50000), kit.pattern(2, 8192 * 3)]

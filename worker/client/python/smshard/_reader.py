@@ -98,7 +98,11 @@ class Reader:
         self._is_fast = records in ("raw", "parts")
         self._source = None
         self._open_decoder("raw" if records == "parts" else records)
-        self._open(options)
+        try:
+            self._open(options)
+        except builtins.BaseException:
+            self._close()  # There is a decoder.
+            raise
 
     # ---- Opening and closing ---------------------------------------------
 
