@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/hedge.h"
 
@@ -198,6 +199,19 @@ static uint32_t stream_slots(const struct run_streams *s, uint32_t i)
     return (uint32_t)(needed < most ? needed : most);
 }
 
+/* Where a rank's memory was wanted, and where it is. */
+static void stream_log_slots(const struct run_stream *t, uint32_t rank,
+                             int node)
+{
+    const struct place_got *got = slots_got(t->slots[rank]);
+    char quoted[2 * PLACE_TEXT_MAX];
+
+    log_event(LOG_INFO, "memory.placed",
+              "channel=%s rank=%u node=%d slots=%u got=%s", t->channel->name,
+              (unsigned)rank, node, (unsigned)slots_count(t->slots[rank]),
+              log_quote(got->text, quoted, sizeof(quoted)));
+}
+
 /* Room for a rank's units, in memory that is shared or not. */
 static enum status stream_new_slots(struct run_streams *s, uint32_t i,
                                     uint32_t rank, struct fault *why)
@@ -205,8 +219,7 @@ static enum status stream_new_slots(struct run_streams *s, uint32_t i,
     const struct run_streams_options *o = s->options;
     struct run_stream *t = &s->each[i];
     bool is_ring = t->channel->mode == JOB_RING;
-
-    return slots_new(
+    enum status status = slots_new(
         &(struct slots_options){
             .kind = is_ring ? SLOTS_SHARED : SLOTS_PRIVATE,
             .count = stream_slots(s, i),
@@ -216,6 +229,11 @@ static enum status stream_new_slots(struct run_streams *s, uint32_t i,
             .is_lazy = !is_ring,
         },
         why, &t->slots[rank]);
+
+    if (status == STATUS_OK && is_ring) {
+        stream_log_slots(t, rank, o->nodes[rank]);
+    }
+    return status;
 }
 
 /* The largest object that a record can be made of in what the slots leave. */

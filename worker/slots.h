@@ -14,8 +14,7 @@
 
 #include "base/fault.h"
 #include "base/status.h"
-
-#define SLOTS_NONE UINT32_MAX
+#include "worker/place.h"
 
 enum {
     SLOTS_ALIGN = 2 << 20, /* Their memory begins at a multiple. */
@@ -41,9 +40,10 @@ struct slots_options {
 
 struct slots;
 
-/* Map and populate into *@out: slot i lies i times the size behind the first.
- * FULL: there is not so much memory, or no huge pages; CONFLICT: strict, and
- * the node does not give it; OS. */
+/* Map into *@out, and place as place_memory() does: slot i lies i times the
+ * size behind the first. FULL: there is not so much memory (strict: free on the
+ * node), or no huge pages; CONFLICT: strict, and the node does not give it, or
+ * nobody can tell; OS. */
 MUST_USE enum status slots_new(const struct slots_options *options,
                                struct fault *why, struct slots **out);
 
@@ -53,6 +53,9 @@ void slots_destroy(struct slots **s);
 uint32_t slots_count(const struct slots *s);
 size_t slots_size(const struct slots *s);
 void *slots_at(const struct slots *s, uint32_t slot);
+
+/* Where they came to lie; of lazy ones nothing is known. */
+const struct place_got *slots_got(const struct slots *s);
 
 /* SHARED: the memfd, sealed against growing and shrinking, and against writes
  * through any mapping that is made from now on. The slots keep it. */

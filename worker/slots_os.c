@@ -5,13 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mempolicy.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -32,9 +30,6 @@
 
 enum {
     SLOTS_PAGE = 4096,
-    SLOTS_NODES_MAX = 1024,
-    SLOTS_NODE_BITS = 8 * sizeof(unsigned long),
-    SLOTS_LOOKS = 64, /* Pages whose node is looked at. */
 };
 
 struct slots {
@@ -44,6 +39,7 @@ struct slots {
     uint32_t count;
     int fd; /* -1: private. */
     int wait_fd;
+    struct place_got got;
     struct {
         pthread_mutex_t lock;
         uint32_t *free; /* The one given last is taken first: it is warm. */
@@ -70,15 +66,6 @@ static enum status slots_fault(const struct slots *s,
     }
     return fault_set(why, STATUS_OS, "map %zu bytes of slots: %s", s->bytes,
                      strerror(error));
-}
-
-static enum status slots_conflict(const struct slots_options *o,
-                                  struct fault *why, const char *reason)
-{
-    return fault_set(why, STATUS_CONFLICT,
-                     "memory of slots on node %d: %s; let that node have it "
-                     "or do not ask for a strict placement",
-                     o->node, reason);
 }
 
 /* ---- mapping ------------------------------------------------------------ */
@@ -150,80 +137,49 @@ static enum status slots_map(struct slots *s, const struct slots_options *o,
 
 /* ---- placing ------------------------------------------------------------ */
 
-static enum status slots_bind(const struct slots *s,
-                              const struct slots_options *o, struct fault *why)
-{
-    unsigned long mask[SLOTS_NODES_MAX / SLOTS_NODE_BITS] = {0};
-    unsigned long mode = o->is_strict ? MPOL_BIND : MPOL_PREFERRED;
-
-    if (o->node < 0) {
-        return STATUS_OK;
-    }
-    CHECK(o->node < SLOTS_NODES_MAX);
-    mask[(size_t)o->node / SLOTS_NODE_BITS] =
-        1UL << ((size_t)o->node % SLOTS_NODE_BITS);
-    if (syscall(SYS_mbind, s->at, s->bytes, mode, mask,
-                (unsigned long)SLOTS_NODES_MAX, 0UL) == 0 ||
-        !o->is_strict) {
-        return STATUS_OK;
-    }
-    return slots_conflict(o, why, strerror(errno));
-}
-
 /* Kernels before 5.14 do not populate on demand. What a memfd can't have is
  * then refused here, since touching it would be SIGBUS. */
-static int slots_touch(const struct slots *s)
+static int slots_reserve_pages(const struct slots *s)
 {
-    int error = s->fd >= 0 ? posix_fallocate(s->fd, 0, (off_t)s->bytes) : 0;
-
-    for (size_t i = 0; error == 0 && i < s->bytes; i += SLOTS_PAGE) {
-        ((volatile uint8_t *)s->at)[i] = 0;
+    if (s->fd < 0 || madvise(s->at, 0, MADV_POPULATE_WRITE) == 0) {
+        return 0;
     }
-    return error;
+    return posix_fallocate(s->fd, 0, (off_t)s->bytes);
 }
 
-static enum status slots_populate(const struct slots *s,
-                                  const struct slots_options *o,
-                                  struct fault *why)
+static const char *slots_advice(const struct slots_options *o, enum status s)
 {
-    int error = 0;
+    if (s == STATUS_CONFLICT) {
+        return "let that node have it or do not ask for a strict placement";
+    }
+    return o->is_huge ? "reserve pages (vm.nr_hugepages) or do not ask for them"
+                      : "lower --memory or raise the container's limit";
+}
+
+/* Bound first, then made to be there, then looked for. */
+static enum status slots_place(struct slots *s, const struct slots_options *o,
+                               struct fault *why)
+{
+    enum placement_policy policy = o->node < 0    ? PLACEMENT_OFF
+                                   : o->is_strict ? PLACEMENT_STRICT
+                                                  : PLACEMENT_PREFER;
+    enum status status;
+    int error;
 
     if (o->is_lazy) {
         CHECK(o->kind == SLOTS_PRIVATE && o->node < 0 && !o->is_huge);
         return STATUS_OK;
     }
-    if (madvise(s->at, s->bytes, MADV_POPULATE_WRITE) != 0) {
-        error = errno == EINVAL ? slots_touch(s) : errno;
+    error = slots_reserve_pages(s);
+    if (error != 0) {
+        return slots_fault(s, o, why, error);
     }
-    /* EFAULT: what would have been SIGBUS: no page of that kind is left. */
-    error = error == EFAULT ? ENOMEM : error;
-    return error == 0 ? STATUS_OK : slots_fault(s, o, why, error);
-}
-
-/* Whether the pages lie where they should; a sample of them. */
-static enum status slots_verify(const struct slots *s,
-                                const struct slots_options *o,
-                                struct fault *why)
-{
-    void *pages[SLOTS_LOOKS];
-    int nodes[SLOTS_LOOKS];
-
-    if (o->node < 0 || !o->is_strict) {
+    status = place_memory(s->at, s->bytes, o->node, policy, &s->got);
+    if (status == STATUS_OK) {
         return STATUS_OK;
     }
-    for (size_t i = 0; i < SLOTS_LOOKS; i++) {
-        pages[i] = s->at + s->bytes / SLOTS_PAGE * i / SLOTS_LOOKS * SLOTS_PAGE;
-    }
-    if (syscall(SYS_move_pages, 0, (unsigned long)SLOTS_LOOKS, pages, NULL,
-                nodes, 0) != 0) {
-        return slots_conflict(o, why, "the system does not tell where it is");
-    }
-    for (size_t i = 0; i < SLOTS_LOOKS; i++) {
-        if (nodes[i] != o->node) {
-            return slots_conflict(o, why, "some of it lies elsewhere");
-        }
-    }
-    return STATUS_OK;
+    return fault_set(why, status, "memory of %u slots of %zu bytes: %s; %s",
+                     o->count, o->size, s->got.text, slots_advice(o, status));
 }
 
 /* Once our own mapping is there, nobody else may write or cut it. */
@@ -275,9 +231,7 @@ static enum status slots_fill(struct slots *s, const struct slots_options *o,
         status = slots_make_fd(s, o, why);
     }
     status = status == STATUS_OK ? slots_map(s, o, why) : status;
-    status = status == STATUS_OK ? slots_bind(s, o, why) : status;
-    status = status == STATUS_OK ? slots_populate(s, o, why) : status;
-    status = status == STATUS_OK ? slots_verify(s, o, why) : status;
+    status = status == STATUS_OK ? slots_place(s, o, why) : status;
     return status == STATUS_OK ? slots_seal(s, why) : status;
 }
 
@@ -335,6 +289,11 @@ void *slots_at(const struct slots *s, uint32_t slot)
 {
     CHECK(slot < s->count);
     return s->at + s->size * slot;
+}
+
+const struct place_got *slots_got(const struct slots *s)
+{
+    return &s->got;
 }
 
 int slots_fd(const struct slots *s)

@@ -114,6 +114,12 @@ TEST(nodes_and_huge_pages_are_asked_for)
                                    .node = 1023};
         EXPECT_EQ(slots_new(&o, &why, &s), STATUS_OK); /* It does not matter. */
         slots_destroy(&s);
+        o.node = 0;
+        EXPECT_EQ(slots_new(&o, &why, &s), STATUS_OK);
+        EXPECT(slots_got(s)->bound != PLACE_NOT_BOUND);
+        EXPECT(slots_got(s)->text[0] != '\0');
+        slots_destroy(&s);
+        o.node = 1023;
         o.is_strict = true;
         EXPECT_EQ(slots_new(&o, &why, &s), STATUS_CONFLICT);
         EXPECT(s == NULL && strstr(why.text, "node 1023") != NULL);
