@@ -72,34 +72,39 @@ static void fetch_port_unlink(struct fetch_port *p, struct fetch_item *item)
 
 /* ---- items -------------------------------------------------------------- */
 
-void fetch_item_free(struct fetch_item *item)
+static struct fetch_item *fetch_item_new(struct fetch_port *p)
 {
-    free(item->why);
-    buf_fini(&item->text);
-    free(item);
-}
-
-static struct fetch_item *fetch_item_new_locked(struct fetch *f)
-{
-    struct fetch_item *item = f->locked.spare;
+    struct fetch_item *item = p->spare;
     struct buf text;
 
     if (item == NULL) {
         return mem_new(1, sizeof(*item));
     }
-    f->locked.spare = item->next;
+    p->spare = item->next;
     text = item->text;
     buf_clear(&text);
     *item = (struct fetch_item){.text = text};
     return item;
 }
 
-static void fetch_item_spare_locked(struct fetch *f, struct fetch_item *item)
+static void fetch_item_spare(struct fetch_port *p, struct fetch_item *item)
 {
     free(item->why);
     item->why = NULL;
-    item->next = f->locked.spare;
-    f->locked.spare = item;
+    item->next = p->spare;
+    p->spare = item;
+}
+
+static void fetch_items_free(struct fetch_item *item)
+{
+    while (item != NULL) {
+        struct fetch_item *next = item->next;
+
+        free(item->why);
+        buf_fini(&item->text);
+        free(item);
+        item = next;
+    }
 }
 
 static void fetch_item_fill(struct fetch_item *item,
@@ -131,6 +136,7 @@ struct fetch_port *fetch_open(struct fetch *f)
     p->locked.room = FETCH_TABLE_MIN;
     p->locked.table = mem_new(FETCH_TABLE_MIN, sizeof(struct fetch_item *));
     fetch_items_init(&p->locked.ended);
+    fetch_items_init(&p->taken);
     pthread_mutex_lock(&f->lock);
     p->next = f->locked.ports;
     f->locked.ports = p;
@@ -192,11 +198,11 @@ void fetch_close(struct fetch_port **pp)
         pthread_cond_wait(&p->fetch->is_quiet, &p->fetch->lock);
     }
     CHECK(p->locked.count == 0);
-    while ((item = fetch_items_take(&p->locked.ended)) != NULL) {
-        fetch_item_spare_locked(p->fetch, item);
-    }
     fetch_port_forget_locked(p);
     pthread_mutex_unlock(&p->fetch->lock);
+    fetch_items_free(p->locked.ended.first);
+    fetch_items_free(p->taken.first);
+    fetch_items_free(p->spare);
     close(p->fd);
     free(p->locked.table);
     free(p);
@@ -206,16 +212,15 @@ void fetch_close(struct fetch_port **pp)
 void fetch_submit(struct fetch_port *p, const struct fetch_request *r)
 {
     struct fetch *f = p->fetch;
-    struct fetch_item *item;
+    struct fetch_item *item = fetch_item_new(p);
 
     CHECK(r->size > 0 && r->into != NULL);
     CHECK(r->source < f->source_count && r->etag.size < STORE_ETAG_MAX);
-    pthread_mutex_lock(&f->lock);
-    CHECK(fetch_port_find(p, r->tag) == NULL);
-    item = fetch_item_new_locked(f);
     fetch_item_fill(item, r);
     item->port = p;
     item->queue = r->lane < f->lane_count ? r->lane : f->lane_count;
+    pthread_mutex_lock(&f->lock);
+    CHECK(fetch_port_find(p, r->tag) == NULL);
     item->wait.sequence = f->locked.sequence++;
     if (++p->locked.count > p->locked.room) {
         fetch_port_widen(p);
@@ -309,21 +314,35 @@ static void fetch_item_tell(const struct fetch_item *item,
     }
 }
 
-bool fetch_take(struct fetch_port *p, struct fetch_event *out)
+/* Take over all that has ended; that nothing has, lowers the signal. */
+static void fetch_port_take(struct fetch_port *p)
 {
-    struct fetch_item *item;
     uint64_t count;
 
     pthread_mutex_lock(&p->fetch->lock);
-    item = fetch_items_take(&p->locked.ended);
-    if (item != NULL) {
-        fetch_item_tell(item, out);
-        fetch_item_spare_locked(p->fetch, item);
+    if (p->locked.ended.first != NULL) {
+        p->taken.first = p->locked.ended.first;
+        p->taken.tail = p->locked.ended.tail;
+        fetch_items_init(&p->locked.ended);
     } else if (p->locked.is_signalled) {
         p->locked.is_signalled = false;
         CHECK(read(p->fd, &count, sizeof(count)) == sizeof(count));
     }
     pthread_mutex_unlock(&p->fetch->lock);
+}
+
+bool fetch_take(struct fetch_port *p, struct fetch_event *out)
+{
+    struct fetch_item *item;
+
+    if (p->taken.first == NULL) {
+        fetch_port_take(p);
+    }
+    item = fetch_items_take(&p->taken);
+    if (item != NULL) {
+        fetch_item_tell(item, out);
+        fetch_item_spare(p, item);
+    }
     return item != NULL;
 }
 

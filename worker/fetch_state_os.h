@@ -76,6 +76,10 @@ struct fetch_port {
         bool is_signalled; /* @fd is readable. */
         bool is_closing;
     } locked;
+
+    /* The owner's own: so that it holds the lock once for a batch. */
+    struct fetch_items taken; /* Ended, to be told. */
+    struct fetch_item *spare; /* Without a life; they keep their memory. */
 };
 
 struct fetch_lane_state {
@@ -116,7 +120,6 @@ struct fetch {
         uint32_t inflight;
         uint64_t sequence;
         struct pace pace;
-        struct fetch_item *spare;
         struct fetch_port *ports;
         struct fetch_stats stats;
     } locked;
@@ -140,7 +143,6 @@ void fetch_wake_locked(struct fetch_lane_state *lane);
 
 /* The end of what was in a lane. */
 void fetch_port_end_locked(struct fetch_item *item);
-void fetch_item_free(struct fetch_item *item);
 
 /* ---- fetch_lane_os.c */
 
