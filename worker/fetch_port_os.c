@@ -200,6 +200,9 @@ void fetch_close(struct fetch_port **pp)
     CHECK(p->locked.count == 0);
     fetch_port_forget_locked(p);
     pthread_mutex_unlock(&p->fetch->lock);
+    while (atomic_load(&p->callers) > 0) { /* For the time of a write(2). */
+        sched_yield();
+    }
     fetch_items_free(p->locked.ended.first);
     fetch_items_free(p->taken.first);
     fetch_items_free(p->spare);
@@ -244,7 +247,7 @@ void fetch_cancel(struct fetch_port *p, uint64_t tag)
     if (item != NULL) {
         fetch_item_cancel_locked(item);
     }
-    pthread_mutex_unlock(&p->fetch->lock);
+    fetch_unlock_and_call(p->fetch);
 }
 
 void fetch_hurry(struct fetch_port *p, uint64_t tag, uint64_t due)
@@ -278,19 +281,37 @@ static bool fetch_item_matters(const struct fetch_item *item)
 void fetch_port_end_locked(struct fetch_item *item)
 {
     struct fetch_port *p = item->port;
+    struct fetch *f = p->fetch;
     bool matters = fetch_item_matters(item);
-    uint64_t one = 1;
 
     CHECK(item->state != FETCH_ENDED && p->locked.in_lanes > 0);
     fetch_port_unlink(p, item);
     item->state = FETCH_ENDED;
     fetch_items_add(&p->locked.ended, item);
     if (--p->locked.in_lanes == 0 && p->locked.is_closing) {
-        pthread_cond_broadcast(&p->fetch->is_quiet);
+        pthread_cond_broadcast(&f->is_quiet);
     }
-    if (matters && !p->locked.is_signalled) {
+    if (matters && !p->locked.is_signalled && !p->locked.is_closing) {
         p->locked.is_signalled = true;
+        atomic_fetch_add(&p->callers, 1);
+        p->next_call = f->locked.calls;
+        f->locked.calls = p;
+    }
+}
+
+void fetch_unlock_and_call(struct fetch *f)
+{
+    struct fetch_port *p = f->locked.calls;
+    uint64_t one = 1;
+
+    f->locked.calls = NULL;
+    pthread_mutex_unlock(&f->lock);
+    while (p != NULL) {
+        struct fetch_port *next = p->next_call;
+
         CHECK(write(p->fd, &one, sizeof(one)) == sizeof(one));
+        atomic_fetch_sub(&p->callers, 1); /* It may be gone after that. */
+        p = next;
     }
 }
 
@@ -325,8 +346,8 @@ static void fetch_port_take(struct fetch_port *p)
         p->taken.tail = p->locked.ended.tail;
         fetch_items_init(&p->locked.ended);
     } else if (p->locked.is_signalled) {
-        p->locked.is_signalled = false;
-        CHECK(read(p->fd, &count, sizeof(count)) == sizeof(count));
+        /* Without one, it is on its way, and will be read another time. */
+        p->locked.is_signalled = read(p->fd, &count, sizeof(count)) < 0;
     }
     pthread_mutex_unlock(&p->fetch->lock);
 }
