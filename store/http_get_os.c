@@ -213,7 +213,7 @@ static bool get_host_secure(struct http_get *h, struct get_host *host,
                             struct fault *why)
 {
     return !host->is_tls || h->tls != NULL ||
-           http_tls_new(h->ca_bundle, why, &h->tls) == STATUS_OK;
+           http_tls_acquire(h->ca_bundle, why, &h->tls) == STATUS_OK;
 }
 
 /* Give queued calls connections while there are any. */
@@ -511,7 +511,7 @@ static void get_destroy(void *self)
     get_calls_drop(h, &h->shown);
     get_spare_free(h);
     buf_fini(&h->head);
-    http_tls_destroy(&h->tls);
+    http_tls_release(&h->tls);
     free(h->ca_bundle);
     close(h->wake);
     close(h->epoll);
@@ -541,7 +541,7 @@ enum status http_get_new(const struct http_options *options, struct fault *why,
         return fault_set(why, STATUS_OS, "out of files for connections");
     }
     if (h->ca_bundle != NULL) { /* Better said now than at the first use. */
-        enum status s = http_tls_new(h->ca_bundle, why, &h->tls);
+        enum status s = http_tls_acquire(h->ca_bundle, why, &h->tls);
 
         if (s != STATUS_OK) {
             get_destroy(h);

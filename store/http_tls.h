@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS over a socket that never waits: the client's end, TLS 1.2 and later,
- * the peer's chain and its name always checked. One thread. */
+ * the peer's chain and its name always checked. A connection is one thread's.
+ */
 
 #ifndef STORE_HTTP_TLS_H
 #define STORE_HTTP_TLS_H
@@ -12,14 +13,15 @@
 #include "base/status.h"
 #include "store/http_link.h"
 
-struct http_tls;      /* What all connections share. */
+struct http_tls;      /* What all connections share, of all threads. */
 struct http_tls_link; /* One connection. */
 
-/* Trust the PEM file @ca_bundle; NULL: what the system trusts.
+/* Trust the PEM file @ca_bundle; NULL: what the system trusts. What was read
+ * for one user serves all, on any thread, until the last one releases it.
  * NOT_FOUND, INVALID: the file. OS. */
-MUST_USE enum status http_tls_new(const char *ca_bundle, struct fault *why,
-                                  struct http_tls **out);
-void http_tls_destroy(struct http_tls **t);
+MUST_USE enum status http_tls_acquire(const char *ca_bundle, struct fault *why,
+                                      struct http_tls **out);
+void http_tls_release(struct http_tls **t); /* NULL is left alone. */
 
 /* A connection on @fd, which stays the caller's, to @host: a name or an
  * address. NULL: out of memory. @t must outlive it. */

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenSSL reads through a BIO of our own: its socket BIO may raise SIGPIPE.
- * It reads ahead, so that one recv(2) brings many records. */
+ * It reads ahead, so that one recv(2) brings many records.
+ *
+ * To read a file of trusted certificates takes tens of milliseconds, and every
+ * lane has a handle for every source: those that are alive share what was
+ * read. A context is not changed once it is set up, which makes it safe for
+ * all threads. */
 #include "store/http_tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +29,20 @@
 enum { TLS_READ_AHEAD = 128 << 10 };
 
 struct http_tls {
+    struct http_tls *next;
+    uint32_t users;
+    char *ca_bundle; /* NULL: the system's. */
     SSL_CTX *context;
     BIO_METHOD *method;
 };
+
+static struct {
+    pthread_mutex_t lock; /* Held while a file is read: who else wants it has
+                             to wait for it anyway. */
+    struct {
+        struct http_tls *first; /* Those that are in use. */
+    } locked;
+} tls_process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct http_tls_link {
     SSL *ssl;
@@ -143,13 +161,22 @@ static bool tls_configure(SSL_CTX *context)
                0;
 }
 
-enum status http_tls_new(const char *ca_bundle, struct fault *why,
-                         struct http_tls **out)
+static void tls_free(struct http_tls *t)
+{
+    SSL_CTX_free(t->context);
+    BIO_meth_free(t->method);
+    free(t->ca_bundle);
+    free(t);
+}
+
+static enum status tls_make(const char *ca_bundle, struct fault *why,
+                            struct http_tls **out)
 {
     struct http_tls *t = mem_new(1, sizeof(*t));
     enum status s;
 
     ERR_clear_error();
+    t->ca_bundle = ca_bundle != NULL ? mem_copy(ca_bundle) : NULL;
     t->method = tls_bio_method();
     t->context = SSL_CTX_new(TLS_client_method());
     if (t->context == NULL || !tls_configure(t->context)) {
@@ -159,20 +186,65 @@ enum status http_tls_new(const char *ca_bundle, struct fault *why,
     }
     ERR_clear_error();
     if (s != STATUS_OK) {
-        http_tls_destroy(&t);
+        tls_free(t);
+        t = NULL;
     }
     *out = t;
     return s;
 }
 
-void http_tls_destroy(struct http_tls **t)
+static bool tls_is_for(const struct http_tls *t, const char *ca_bundle)
 {
-    if (*t != NULL) {
-        SSL_CTX_free((*t)->context);
-        BIO_meth_free((*t)->method);
-        free(*t);
+    return t->ca_bundle == NULL || ca_bundle == NULL
+               ? t->ca_bundle == ca_bundle
+               : strcmp(t->ca_bundle, ca_bundle) == 0;
+}
+
+enum status http_tls_acquire(const char *ca_bundle, struct fault *why,
+                             struct http_tls **out)
+{
+    struct http_tls *t;
+    enum status s = STATUS_OK;
+
+    CHECK(pthread_mutex_lock(&tls_process.lock) == 0);
+    t = tls_process.locked.first;
+    while (t != NULL && !tls_is_for(t, ca_bundle)) {
+        t = t->next;
     }
-    *t = NULL;
+    if (t == NULL) {
+        s = tls_make(ca_bundle, why, &t);
+        if (s == STATUS_OK) {
+            t->next = tls_process.locked.first;
+            tls_process.locked.first = t;
+        }
+    }
+    if (t != NULL) {
+        t->users++;
+    }
+    CHECK(pthread_mutex_unlock(&tls_process.lock) == 0);
+    *out = t;
+    return s;
+}
+
+void http_tls_release(struct http_tls **out)
+{
+    struct http_tls **at = &tls_process.locked.first;
+    struct http_tls *t = *out;
+
+    *out = NULL;
+    if (t == NULL) {
+        return;
+    }
+    CHECK(pthread_mutex_lock(&tls_process.lock) == 0);
+    if (--t->users == 0) {
+        while (*at != t) {
+            CHECK(*at != NULL);
+            at = &(*at)->next;
+        }
+        *at = t->next;
+        tls_free(t);
+    }
+    CHECK(pthread_mutex_unlock(&tls_process.lock) == 0);
 }
 
 /* ---- one connection ----------------------------------------------------- */

@@ -66,7 +66,12 @@ static bool s3_read_number(struct bytes text, uint64_t *out)
 
 static void s3_read_sum(struct bytes headers, struct crc *out)
 {
-    static const enum crc_kind kinds[] = {CRC_64NVME, CRC_32C, CRC_32};
+    static const struct {
+        enum crc_kind kind;
+        const char *name;
+    } sums[] = {{CRC_64NVME, "x-amz-checksum-crc64nvme"},
+                {CRC_32C, "x-amz-checksum-crc32c"},
+                {CRC_32, "x-amz-checksum-crc32"}};
     struct bytes type;
     struct bytes v;
 
@@ -75,13 +80,10 @@ static void s3_read_sum(struct bytes headers, struct crc *out)
         bytes_is(type, "COMPOSITE")) {
         return;
     }
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        char name[S3_CODE_MAX];
-
-        snprintf(name, sizeof(name), "x-amz-checksum-%s", crc_name(kinds[i]));
-        if (http_header(headers, name, &v) &&
-            crc_parse(kinds[i], v, &out->value)) {
-            out->kind = kinds[i];
+    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+        if (http_header(headers, sums[i].name, &v) &&
+            crc_parse(sums[i].kind, v, &out->value)) {
+            out->kind = sums[i].kind;
             return;
         }
     }
@@ -253,23 +255,37 @@ enum s3_next s3_read_head(struct s3_call *c, const struct s3_flight *f,
 
 /* ---- GET ---------------------------------------------------------------- */
 
+/* Cut the number before @end off @text. */
+static bool s3_read_until(struct bytes *text, char end, uint64_t *out)
+{
+    const char *at = text->size > 0 ? memchr(text->at, end, text->size) : NULL;
+    struct bytes number;
+
+    if (at == NULL) {
+        return false;
+    }
+    number = (struct bytes){text->at, (size_t)(at - text->at)};
+    text->at += number.size + 1;
+    text->size -= number.size + 1;
+    return s3_read_number(number, out);
+}
+
 /* "bytes FIRST-LAST/SIZE" */
 static bool s3_read_range(struct bytes headers, uint64_t *first, uint64_t *last,
                           uint64_t *size)
 {
+    static const char unit[] = "bytes ";
     struct bytes v;
-    char text[80];
-    int end = 0;
 
-    if (!http_header(headers, "Content-Range", &v) || v.size >= sizeof(text)) {
+    if (!http_header(headers, "Content-Range", &v) ||
+        !bytes_has_prefix(v, BYTES("bytes "))) {
         return false;
     }
-    memcpy(text, v.at, v.size);
-    text[v.size] = '\0';
-    return sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64 "%n", first,
-                  last, size, &end) == 3 &&
-           text[end] == '\0' && *first <= *last && *last < *size &&
-           *size <= INT64_MAX; /* More is what sscanf() makes of too much. */
+    v.at += sizeof(unit) - 1;
+    v.size -= sizeof(unit) - 1;
+    return s3_read_until(&v, '-', first) && s3_read_until(&v, '/', last) &&
+           s3_read_number(v, size) && *first <= *last && *last < *size &&
+           *size <= INT64_MAX;
 }
 
 /* A later answer, to what is left, has no checksum of the whole any more. */

@@ -135,8 +135,12 @@ static void sign_finish(struct signer *s, const struct sign_request *r,
     char hex[SIGN_HEX_SIZE];
 
     sign_digest_hash(s->digest, buf_bytes(&out->canonical), hex);
-    buf_print(&out->to_sign, "AWS4-HMAC-SHA256\n%s\n%s\n%s", t->date,
-              t->scope.text, hex);
+    buf_add_text(&out->to_sign, "AWS4-HMAC-SHA256\n");
+    buf_add_text(&out->to_sign, t->date);
+    buf_add_char(&out->to_sign, '\n');
+    buf_add_text(&out->to_sign, t->scope.text);
+    buf_add_char(&out->to_sign, '\n');
+    buf_add_text(&out->to_sign, hex);
     sign_digest_sign(s->digest, &t->scope, bytes_of(r->key.secret_key),
                      buf_bytes(&out->to_sign), out->signature);
 }

@@ -278,7 +278,7 @@ static bool fetch_lane_turn(struct fetch_lane_state *l)
     l->locked.has_cancels = false;
     is_stopping = l->locked.is_stopping;
     l->locked.is_asleep = true;
-    pthread_mutex_unlock(&f->lock);
+    fetch_unlock_and_call(f);
     for (uint32_t i = 0; i < FETCH_LANE_MAX; i++) {
         if (marks[i]) {
             fetch_lane_cancel(l, i);

@@ -264,12 +264,6 @@ void fetch_stop(struct fetch **fp)
     for (uint32_t i = 0; i <= f->lane_count; i++) {
         fetch_queue_fini(&f->locked.queues[i]);
     }
-    while (f->locked.spare != NULL) {
-        struct fetch_item *item = f->locked.spare;
-
-        f->locked.spare = item->next;
-        fetch_item_free(item);
-    }
     CHECK(pthread_mutex_destroy(&f->lock) == 0);
     CHECK(pthread_cond_destroy(&f->is_quiet) == 0);
     free(f->locked.queues);

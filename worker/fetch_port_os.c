@@ -72,34 +72,39 @@ static void fetch_port_unlink(struct fetch_port *p, struct fetch_item *item)
 
 /* ---- items -------------------------------------------------------------- */
 
-void fetch_item_free(struct fetch_item *item)
+static struct fetch_item *fetch_item_new(struct fetch_port *p)
 {
-    free(item->why);
-    buf_fini(&item->text);
-    free(item);
-}
-
-static struct fetch_item *fetch_item_new_locked(struct fetch *f)
-{
-    struct fetch_item *item = f->locked.spare;
+    struct fetch_item *item = p->spare;
     struct buf text;
 
     if (item == NULL) {
         return mem_new(1, sizeof(*item));
     }
-    f->locked.spare = item->next;
+    p->spare = item->next;
     text = item->text;
     buf_clear(&text);
     *item = (struct fetch_item){.text = text};
     return item;
 }
 
-static void fetch_item_spare_locked(struct fetch *f, struct fetch_item *item)
+static void fetch_item_spare(struct fetch_port *p, struct fetch_item *item)
 {
     free(item->why);
     item->why = NULL;
-    item->next = f->locked.spare;
-    f->locked.spare = item;
+    item->next = p->spare;
+    p->spare = item;
+}
+
+static void fetch_items_free(struct fetch_item *item)
+{
+    while (item != NULL) {
+        struct fetch_item *next = item->next;
+
+        free(item->why);
+        buf_fini(&item->text);
+        free(item);
+        item = next;
+    }
 }
 
 static void fetch_item_fill(struct fetch_item *item,
@@ -131,6 +136,7 @@ struct fetch_port *fetch_open(struct fetch *f)
     p->locked.room = FETCH_TABLE_MIN;
     p->locked.table = mem_new(FETCH_TABLE_MIN, sizeof(struct fetch_item *));
     fetch_items_init(&p->locked.ended);
+    fetch_items_init(&p->taken);
     pthread_mutex_lock(&f->lock);
     p->next = f->locked.ports;
     f->locked.ports = p;
@@ -192,11 +198,14 @@ void fetch_close(struct fetch_port **pp)
         pthread_cond_wait(&p->fetch->is_quiet, &p->fetch->lock);
     }
     CHECK(p->locked.count == 0);
-    while ((item = fetch_items_take(&p->locked.ended)) != NULL) {
-        fetch_item_spare_locked(p->fetch, item);
-    }
     fetch_port_forget_locked(p);
     pthread_mutex_unlock(&p->fetch->lock);
+    while (atomic_load(&p->callers) > 0) { /* For the time of a write(2). */
+        sched_yield();
+    }
+    fetch_items_free(p->locked.ended.first);
+    fetch_items_free(p->taken.first);
+    fetch_items_free(p->spare);
     close(p->fd);
     free(p->locked.table);
     free(p);
@@ -206,16 +215,15 @@ void fetch_close(struct fetch_port **pp)
 void fetch_submit(struct fetch_port *p, const struct fetch_request *r)
 {
     struct fetch *f = p->fetch;
-    struct fetch_item *item;
+    struct fetch_item *item = fetch_item_new(p);
 
     CHECK(r->size > 0 && r->into != NULL);
     CHECK(r->source < f->source_count && r->etag.size < STORE_ETAG_MAX);
-    pthread_mutex_lock(&f->lock);
-    CHECK(fetch_port_find(p, r->tag) == NULL);
-    item = fetch_item_new_locked(f);
     fetch_item_fill(item, r);
     item->port = p;
     item->queue = r->lane < f->lane_count ? r->lane : f->lane_count;
+    pthread_mutex_lock(&f->lock);
+    CHECK(fetch_port_find(p, r->tag) == NULL);
     item->wait.sequence = f->locked.sequence++;
     if (++p->locked.count > p->locked.room) {
         fetch_port_widen(p);
@@ -239,7 +247,7 @@ void fetch_cancel(struct fetch_port *p, uint64_t tag)
     if (item != NULL) {
         fetch_item_cancel_locked(item);
     }
-    pthread_mutex_unlock(&p->fetch->lock);
+    fetch_unlock_and_call(p->fetch);
 }
 
 void fetch_hurry(struct fetch_port *p, uint64_t tag, uint64_t due)
@@ -273,19 +281,37 @@ static bool fetch_item_matters(const struct fetch_item *item)
 void fetch_port_end_locked(struct fetch_item *item)
 {
     struct fetch_port *p = item->port;
+    struct fetch *f = p->fetch;
     bool matters = fetch_item_matters(item);
-    uint64_t one = 1;
 
     CHECK(item->state != FETCH_ENDED && p->locked.in_lanes > 0);
     fetch_port_unlink(p, item);
     item->state = FETCH_ENDED;
     fetch_items_add(&p->locked.ended, item);
     if (--p->locked.in_lanes == 0 && p->locked.is_closing) {
-        pthread_cond_broadcast(&p->fetch->is_quiet);
+        pthread_cond_broadcast(&f->is_quiet);
     }
-    if (matters && !p->locked.is_signalled) {
+    if (matters && !p->locked.is_signalled && !p->locked.is_closing) {
         p->locked.is_signalled = true;
+        atomic_fetch_add(&p->callers, 1);
+        p->next_call = f->locked.calls;
+        f->locked.calls = p;
+    }
+}
+
+void fetch_unlock_and_call(struct fetch *f)
+{
+    struct fetch_port *p = f->locked.calls;
+    uint64_t one = 1;
+
+    f->locked.calls = NULL;
+    pthread_mutex_unlock(&f->lock);
+    while (p != NULL) {
+        struct fetch_port *next = p->next_call;
+
         CHECK(write(p->fd, &one, sizeof(one)) == sizeof(one));
+        atomic_fetch_sub(&p->callers, 1); /* It may be gone after that. */
+        p = next;
     }
 }
 
@@ -309,21 +335,35 @@ static void fetch_item_tell(const struct fetch_item *item,
     }
 }
 
-bool fetch_take(struct fetch_port *p, struct fetch_event *out)
+/* Take over all that has ended; that nothing has, lowers the signal. */
+static void fetch_port_take(struct fetch_port *p)
 {
-    struct fetch_item *item;
     uint64_t count;
 
     pthread_mutex_lock(&p->fetch->lock);
-    item = fetch_items_take(&p->locked.ended);
-    if (item != NULL) {
-        fetch_item_tell(item, out);
-        fetch_item_spare_locked(p->fetch, item);
+    if (p->locked.ended.first != NULL) {
+        p->taken.first = p->locked.ended.first;
+        p->taken.tail = p->locked.ended.tail;
+        fetch_items_init(&p->locked.ended);
     } else if (p->locked.is_signalled) {
-        p->locked.is_signalled = false;
-        CHECK(read(p->fd, &count, sizeof(count)) == sizeof(count));
+        /* Without one, it is on its way, and will be read another time. */
+        p->locked.is_signalled = read(p->fd, &count, sizeof(count)) < 0;
     }
     pthread_mutex_unlock(&p->fetch->lock);
+}
+
+bool fetch_take(struct fetch_port *p, struct fetch_event *out)
+{
+    struct fetch_item *item;
+
+    if (p->taken.first == NULL) {
+        fetch_port_take(p);
+    }
+    item = fetch_items_take(&p->taken);
+    if (item != NULL) {
+        fetch_item_tell(item, out);
+        fetch_item_spare(p, item);
+    }
     return item != NULL;
 }
 

@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "store/store_wait.h"
@@ -67,15 +68,21 @@ struct fetch_port {
     struct fetch *fetch;
     struct fetch_port *next;
     int fd;
+    atomic_uint callers; /* Who is about to write to @fd, without the lock. */
+    struct fetch_port *next_call; /* Locked, then the caller's. */
     struct {
         struct fetch_item **table; /* By tag: what has not ended. */
         uint32_t room;             /* A power of two. */
         uint32_t count;
         uint32_t in_lanes;
         struct fetch_items ended;
-        bool is_signalled; /* @fd is readable. */
+        bool is_signalled; /* @fd is readable, or about to be. */
         bool is_closing;
     } locked;
+
+    /* The owner's own: so that it holds the lock once for a batch. */
+    struct fetch_items taken; /* Ended, to be told. */
+    struct fetch_item *spare; /* Without a life; they keep their memory. */
 };
 
 struct fetch_lane_state {
@@ -116,8 +123,8 @@ struct fetch {
         uint32_t inflight;
         uint64_t sequence;
         struct pace pace;
-        struct fetch_item *spare;
         struct fetch_port *ports;
+        struct fetch_port *calls; /* To be signalled after unlocking. */
         struct fetch_stats stats;
     } locked;
 };
@@ -138,9 +145,13 @@ void fetch_wake_locked(struct fetch_lane_state *lane);
 
 /* ---- fetch_port_os.c */
 
-/* The end of what was in a lane. */
+/* The end of what was in a lane. Whoever ends some gives up the lock by
+ * fetch_unlock_and_call(). */
 void fetch_port_end_locked(struct fetch_item *item);
-void fetch_item_free(struct fetch_item *item);
+
+/* Wake those who wait for what has ended once the lock is free: the first
+ * thing that they do is to take it. */
+void fetch_unlock_and_call(struct fetch *f);
 
 /* ---- fetch_lane_os.c */
 

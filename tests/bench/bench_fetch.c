@@ -2,7 +2,7 @@
 /* bench_fetch URL [ROUNDS] [MIB] [PART]: what a gigabyte costs this process
  * when it is fetched by lanes into slots: the object /bench/big (MIB MiB) in
  * parts of 8 MiB, and /bench/small (256 KiB) as often as that makes the same
- * bytes; beside a loop that does nothing but recv into the same buffers, with
+ * bytes; beside a loop that does nothing but recv into as much memory, with
  * several numbers of connections. All ways take turns within one run; each
  * measurement is a process of its own. PART: only ways with this in their name,
  * and no ratios. Run by tests/bench/fetch.sh. Without an argument it says so
@@ -127,7 +127,7 @@ static void end(struct result *r)
 
 struct raw {
     int fd;
-    char *into; /* Where this part goes; moves on with each. */
+    char *into;  /* Where this part goes; moves on with each. */
     size_t want; /* Of the body; 0: the head is not there yet. */
     size_t got;
 };
@@ -417,13 +417,26 @@ static double median_of(int way, int rounds, bool is_cpu)
     return median(values, rounds);
 }
 
-/* The raw loop of the same kind that is quickest. */
-static int best_raw(bool is_small, int rounds)
+static size_t memory_of(const struct way *w)
+{
+    return w->slots * (w->kind == FLOW ? (size_t)PART : part_of(w));
+}
+
+/* Whether @raw is a loop that brings the same, into as much memory. */
+static bool is_like(const struct way *raw, const struct way *w)
+{
+    return raw->kind == RAW && raw->is_small == w->is_small &&
+           memory_of(raw) * 10 >= memory_of(w) * 9 &&
+           memory_of(raw) * 9 <= memory_of(w) * 10;
+}
+
+/* The quickest one of those. */
+static int best_raw(const struct way *w, int rounds)
 {
     int best = -1;
 
     for (int i = 0; i < WAYS; i++) {
-        if (ways[i].kind == RAW && ways[i].is_small == is_small &&
+        if (is_like(&ways[i], w) &&
             (best < 0 ||
              median_of(i, rounds, false) < median_of(best, rounds, false))) {
             best = i;
@@ -436,7 +449,7 @@ static void report(int way, int rounds)
 {
     double gb = (double)total_bytes / 1e9;
     double wall = median_of(way, rounds, false);
-    int raw = best_raw(ways[way].is_small, rounds);
+    int raw = best_raw(&ways[way], rounds);
     double cpus[ROUNDS_MAX];
     double walls[ROUNDS_MAX];
 

@@ -67,6 +67,28 @@ TEST(anonymous)
     kit_stop(&k);
 }
 
+TEST(a_copy_is_forgotten)
+{
+    struct credentials from = {.access_key = "AKIDSECRET",
+                               .secret_key = "key SECRET",
+                               .token = "token SECRET",
+                               .expires_ms = 7,
+                               .generation = 3,
+                               .origin = "environment"};
+    static struct credentials c;
+
+    credentials_copy(&c, &from);
+    EXPECT_EQ(memcmp(&c, &from, sizeof(c)), 0);
+    credentials_forget(&c);
+    EXPECT(memmem(&c, sizeof(c), "SECRET", 6) == NULL);
+    EXPECT_STR(c.token, "");
+    EXPECT_STR(c.origin, "");
+    EXPECT(c.expires_ms == 0 && c.generation == 0);
+    from.token[5] = '\0';
+    credentials_copy(&c, &from);
+    EXPECT_STR(c.token, "token");
+}
+
 TEST(a_bad_value_is_named_and_not_shown)
 {
     struct kit k;

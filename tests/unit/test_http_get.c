@@ -566,6 +566,27 @@ TEST(a_file_without_certificates_is_refused_at_once)
     EXPECT(strstr(why.text, "Makefile") != NULL);
 }
 
+TEST(handles_share_what_was_read_of_a_file)
+{
+    struct http_options options;
+    struct tls_ca ca = {0};
+    struct http first;
+    struct http second;
+    struct fault why;
+
+    tls_ca_start(&ca);
+    options = (struct http_options){.ca_bundle = ca.path};
+    first = get_new(options);
+    EXPECT_EQ(unlink(ca.path), 0);
+    second = get_new(options);
+    http_destroy(&first);
+    first = get_new(options);
+    http_destroy(&second);
+    http_destroy(&first);
+    EXPECT_EQ(http_get_new(&options, &why, &first), STATUS_NOT_FOUND);
+    tls_ca_stop(&ca);
+}
+
 TEST(certificates)
 {
     static const struct {
