@@ -41,6 +41,11 @@ _lent = {}  # By number: what keeps the memory as it is.
 _numbers = itertools.count(1)  # Never 0: that would be no context.
 
 
+def is_anybodys(numbers):
+    """Whether any of them is still somebody's."""
+    return any(number in _lent for number in numbers)
+
+
 def _give_back(number):
     lent = _lent.pop(number, None)
     if lent is not None:
@@ -129,6 +134,8 @@ def capsule_of(sample, max_version, dl_device, member, is_lent=True):
     managed.context = next(_numbers)
     managed.deleter = ctypes.cast(
         _delete_versioned if is_versioned else _delete, ctypes.c_void_p).value
+    if not is_lent and sample._copy is None:
+        sample._lent = (sample._lent or ()) + (managed.context,)
     _lent[managed.context] = (let_go, managed, shape, keeper)
     return _python.PyCapsule_New(ctypes.addressof(managed),
                                  _NAMES[type(managed)], _forget)

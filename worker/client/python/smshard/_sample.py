@@ -47,7 +47,7 @@ class Sample:
 
     __slots__ = ("epoch", "position", "record", "is_last", "key",
                  "_reader", "_held", "_at", "_size", "_copy", "_members",
-                 "_view", "_views", "_is_kept")
+                 "_view", "_views", "_is_kept", "_lent")
 
     def __init__(self, reader, held, at, size, record, is_last):
         self.epoch = held.epoch
@@ -64,6 +64,7 @@ class Sample:
         self._view = None
         self._views = None
         self._is_kept = False
+        self._lent = None
 
     def __repr__(self):
         name = f" {self.key}" if self.key is not None else ""
@@ -170,6 +171,7 @@ class Sample:
         self._reader._consumed(self, held)
 
     def _drop_views(self):
+        """Whether nobody looks at them any more."""
         view, self._view = self._view, None
         views, self._views = self._views, None
         try:
@@ -179,7 +181,17 @@ class Sample:
                 for view in views.values():
                     view.release()
         except BufferError:
-            pass  # An array looks at it.
+            return False  # An array looks at it.
+        return True
+
+    def _is_free(self):
+        """Whether no array and no tensor is left that it does not hold for;
+        for whoever is about to release it: its views are of no use then."""
+        is_free = self._drop_views()
+        if self._lent is not None:
+            from . import _dlpack  # pylint: disable=import-outside-toplevel
+            is_free = is_free and not _dlpack.is_anybodys(self._lent)
+        return is_free
 
     def __enter__(self):
         return self.keep()
