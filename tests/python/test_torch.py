@@ -36,7 +36,7 @@ class Dataset(kit.Case):
     def dataset(self, server, records="raw", **options):
         dataset = smshard.torch.IterableDataset(
             "train", records, socket=server.socket, **options)
-        self.addCleanup(dataset._close)
+        self.addCleanup(dataset.close)
         return dataset
 
     def test_each_pass_is_an_epoch(self):
@@ -135,9 +135,9 @@ class Dataset(kit.Case):
         copy = pickle.loads(pickle.dumps(dataset))
         self.assertIsNone(copy._reader)
         steps.close()
-        dataset._close()
+        dataset.close()
         self.assertEqual(list(copy), [b"b"])
-        copy._close()
+        copy.close()
 
 
 @unittest.skipUnless(IS_REAL, "there is no PyTorch")

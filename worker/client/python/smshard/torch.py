@@ -98,7 +98,7 @@ class IterableDataset(_data.IterableDataset):
         cursor = Cursor()
         for one in state if isinstance(state, (list, tuple)) else [state]:
             cursor.merge(one)
-        self._close()
+        self.close()
         self._cursor = cursor
 
     def __getstate__(self):
@@ -110,7 +110,8 @@ class IterableDataset(_data.IterableDataset):
 
     # ---- Passes ----------------------------------------------------------
 
-    def _close(self):
+    def close(self):
+        """Close its reader; a pass after that opens another one."""
         reader, self._reader = self._reader, None
         if reader is not None and self._pid == os.getpid():
             reader.close()
@@ -158,7 +159,7 @@ class IterableDataset(_data.IterableDataset):
         if last is not None:
             self._epoch = last + 1
         if epoch is None:
-            self._close()
+            self.close()
 
 
 def batches(loader, batch_size, collate=_data.default_collate,
