@@ -87,9 +87,20 @@ class Capsules(kit.Case):
                               ({"max_version": (0, 8)}, "dltensor"),
                               ({"dl_device": (1, 0)}, "dltensor")):
             self.assertIn(f'"{name}"', repr(sample.__dlpack__(**options)))
-        for options in ({"copy": True}, {"dl_device": (2, 0)}):
+        for options in ({"copy": True, "dl_device": (2, 0)},
+                        {"dl_device": (2, 0)}):
             with self.assertRaises(BufferError):
                 sample.__dlpack__(**options)
+
+    def test_a_copy_does_not_hold_the_sample(self):
+        server = self.serve([b"abcd", b"efgh"], entries=1)
+        reader = self.open(server)
+        sample = next(reader)
+        for version in (None, (1, 0)):
+            capsule = sample.__dlpack__(copy=True, max_version=version)
+            self.assertIn("dltensor", repr(capsule))
+        next(reader)
+        server.wait("commit 0 0")
 
     def test_what_was_put_together_is_lent_too(self):
         unit = kit.pattern(3, 20000) + b"\n" + kit.pattern(4, 20000)

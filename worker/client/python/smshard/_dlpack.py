@@ -10,7 +10,7 @@ import itertools
 
 CPU, CUDA_HOST = 1, 3
 _UINT, _BITS = 1, 8
-_READ_ONLY = 1
+_READ_ONLY, _IS_COPIED = 1, 2
 
 
 class _Tensor(ctypes.Structure):
@@ -39,11 +39,6 @@ class _Versioned(ctypes.Structure):
 
 _lent = {}  # By number: what keeps the memory as it is.
 _numbers = itertools.count(1)  # Never 0: that would be no context.
-
-
-def is_anybodys(numbers):
-    """Whether any of them is still somebody's."""
-    return any(number in _lent for number in numbers)
 
 
 def _give_back(number):
@@ -105,18 +100,28 @@ def _memory_of(sample, member):
     if sample._copy is None:
         size = sample._size if member is None else sample._members[member][1]
         return sample.address(member), size, sample._held.source
-    view = sample._bytes_of(member)
+    return _copy_of(sample._bytes_of(member))
+
+
+def _copy_of(view):
     array = (ctypes.c_ubyte * max(1, view.nbytes)).from_buffer_copy(
         bytes(view) or b"\0")
     return ctypes.addressof(array), view.nbytes, array
 
 
-def capsule_of(sample, max_version, dl_device, member, is_lent=True):
+def capsule_of(sample, max_version, dl_device, member, is_lent=True,
+               is_copy=False):
     """A capsule of the sample's bytes. Lent: the sample is held until the
-    taker's deleter; else only its memory is."""
-    kind, number = _wanted_device(sample, dl_device)
-    address, size, keeper = _memory_of(sample, member)
+    taker's deleter; else only its memory is. A copy is the taker's own."""
     held, reader = sample._held_or_raise(), sample._reader
+    if is_copy:
+        is_lent, kind, number = False, CPU, 0
+        if dl_device is not None and tuple(map(int, dl_device)) != (CPU, 0):
+            raise BufferError(f"a sample is copied to (1, 0), not {dl_device}")
+        address, size, keeper = _copy_of(sample._bytes_of(member))
+    else:
+        kind, number = _wanted_device(sample, dl_device)
+        address, size, keeper = _memory_of(sample, member)
     if is_lent:
         reader._hold(held)
         let_go = lambda: reader._let_go(held)  # noqa: E731
@@ -130,12 +135,13 @@ def capsule_of(sample, max_version, dl_device, member, is_lent=True):
     tensor.ndim, tensor.shape, tensor.strides = 1, shape, None
     tensor.code, tensor.bits, tensor.lanes = _UINT, _BITS, 1
     if is_versioned:
-        managed.major, managed.minor, managed.flags = 1, 0, _READ_ONLY
+        managed.major, managed.minor = 1, 0
+        managed.flags = _IS_COPIED if is_copy else _READ_ONLY
     managed.context = next(_numbers)
     managed.deleter = ctypes.cast(
         _delete_versioned if is_versioned else _delete, ctypes.c_void_p).value
-    if not is_lent and sample._copy is None:
-        sample._lent = (sample._lent or ()) + (managed.context,)
+    if is_lent or not is_copy and sample._copy is None:
+        sample._note_taker(managed)
     _lent[managed.context] = (let_go, managed, shape, keeper)
     return _python.PyCapsule_New(ctypes.addressof(managed),
                                  _NAMES[type(managed)], _forget)
