@@ -79,10 +79,10 @@ def _forget(capsule):
 
 
 def device_of(sample):
-    """(kind, number) of the memory."""
-    held = sample._held_or_raise()
-    is_pinned = held.source.pinned is not None and sample._copy is None
-    return (CUDA_HOST if is_pinned else CPU), 0
+    """(kind, number) of the memory. Registered memory is the CPU's as well,
+    and few who take capsules know it by its own name."""
+    sample._held_or_raise()
+    return CPU, 0
 
 
 def _wanted_device(sample, dl_device):
@@ -90,7 +90,8 @@ def _wanted_device(sample, dl_device):
     if dl_device is None:
         return mine
     wanted = tuple(int(n) for n in dl_device)
-    if wanted not in (mine, (CPU, 0)):
+    is_pinned = sample._held.source.pinned is not None and sample._copy is None
+    if wanted != mine and not (is_pinned and wanted == (CUDA_HOST, 0)):
         raise BufferError(f"the sample lies on device {mine}, not {wanted}")
     return wanted
 
