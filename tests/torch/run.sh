@@ -8,7 +8,7 @@
 # PyTorch is installed (tests/setup.sh torch; else with pip below build/torch).
 # Where it can't be had, the last line is `skipped: WHY`. PYTHON names another
 # interpreter. SHOW=1 prints what docs/python.md shows of the example.
-# shellcheck disable=SC2086,SC2154 # flags; set by lib.sh
+# shellcheck disable=SC2016,SC2086,SC2154 # a command's; flags; set by lib.sh
 set -u
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/../integration/lib.sh"
@@ -39,8 +39,9 @@ PYTHON=$(command -v "$PYTHON")
 case $PYTHON in /*) ;; *) PYTHON=$PWD/$PYTHON ;; esac
 "$PYTHON" -c 'import torch; print("PyTorch", torch.__version__)' || exit 1
 
-export PYTHONPATH="$PWD/worker/client/python" PYTHONDONTWRITEBYTECODE=1
-export SMSHARD_LIBRARY="$(dirname "$SMSHARD")/libsmshard.so.0"
+SMSHARD_LIBRARY=$(dirname "$SMSHARD")/libsmshard.so.0
+PYTHONPATH=$PWD/worker/client/python
+export SMSHARD_LIBRARY PYTHONPATH PYTHONDONTWRITEBYTECODE=1
 export OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore
 for kind in points lines units large; do
     "$PYTHON" "$here/data.py" "$T/data/$kind" "$kind" || exit 1
@@ -78,6 +79,7 @@ example Pipe mode=Pipe,epochs=2 2
 example Ring mode=Ring,epochs=2 2
 example Pipe-dynamic mode=Pipe,epochs=2,deal=dynamic 0
 example Ring-dynamic mode=Ring,epochs=2,deal=dynamic 4
+check "docs/python.md says so" grep -q "$(cat "$T/File.digest")\$" docs/python.md
 check "one digest in all" test "$(wc -l <"$T/File.digest")" -eq 1
 
 # One reader and a seed: the same order in both modes that stream.
