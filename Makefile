@@ -143,8 +143,8 @@ bench-store: setup $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 cos
 	$(Q)$(ENV) tests/bench/store.sh
 check-topologies: setup $(SMSHARD) ## Compare hwloc's XML in DIR= with hwloc-calc
 	$(Q)$(ENV) tests/topologies/check.py "$(DIR)"
-check-numa: setup $(SMSHARD) $(TOOLS) ## Two memory nodes, in a guest of qemu
-	$(Q)$(ENV) tests/numa/run.sh
+check-numa: setup $(SMSHARD) $(TOOLS) ; $(Q)$(ENV) tests/numa/run.sh ## Two memory nodes, in a guest of qemu
+check-torch: setup all ; $(Q)$(ENV) tests/torch/run.sh ## PyTorch reads, in every mode
 lint: setup ; $(Q)OUT=$(OUT) tests/lint/run.sh ## Format, tidy, cppcheck, shellcheck, rules
 fmt: setup ; $(Q)tests/lint/run.sh fmt ## Format every C file
 demo: setup $(SMSHARD) $(BINS) ## A job of three hosts here; STORE=s3: on S3
@@ -160,7 +160,7 @@ setup: ## Install what is missing (Debian, Ubuntu); names it elsewhere
 	    $(call wants,check-s3)$(filter s3,$(STORE)),s3) $(patsubst \
 	    bench-store,bench,$(call wants,bench-store))
 
-$(if $(call wants,setup check check-s3 check-failover bench-store cover demo cluster),$(eval \
+$(if $(call wants,setup check check-s3 check-torch check-failover bench-store cover demo cluster),$(eval \
     $(OBJS): | setup))
 
 # What is installed: source:place under PREFIX:mode. Uninstall reads the same.
@@ -192,8 +192,8 @@ help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
 	    while read -r t text; do printf '  %-10s %s\n' "$$t" "$$text"; done
 
-.PHONY: all check check-s3 check-failover check-topologies check-numa unit replay \
-        fuzz cover bench lint fmt bench-store bench-coordinator sim sim-long \
+.PHONY: all check check-s3 check-failover check-topologies check-numa \
+        check-torch unit replay fuzz cover bench lint fmt bench-store bench-coordinator sim sim-long \
         sim-mutants demo cluster setup install uninstall dist clean help
 .SECONDARY .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(PIC:.o=.d)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install what the build and its checks need, where it is missing.
 #
-#   tests/setup.sh [GROUP…]     build check clang lint spin s3 bench cluster;
-#                               default: build
+#   tests/setup.sh [GROUP…]     build check clang lint spin s3 bench torch
+#                               cluster; default: build
 #
 # What counts is whether a program runs or a header is found, not which package
 # it came from; so the second run only looks, and says so in one line. Packages
@@ -54,6 +54,8 @@ python3 python3
 python_venv python3-venv'
 needs[bench]='
 nginx nginx-light'
+needs[torch]='
+python_torch python3-torch'
 needs[cluster]='
 docker docker-cli|docker.io
 docker_daemon docker.io
@@ -62,6 +64,7 @@ base_image debootstrap'
 
 has() { command -v "$1" >/dev/null 2>&1; }
 python_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+python_torch() { /usr/bin/python3 -c 'import torch' >/dev/null 2>&1; }
 nginx() { has nginx || [ -x /usr/sbin/nginx ]; }
 clang_format() { has clang-format-14 || has clang-format; }
 clang_tidy() { has clang-tidy-14 || has clang-tidy; }

@@ -8,6 +8,7 @@ import hashlib
 import json
 import mmap
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -38,9 +39,11 @@ class Sizes:
         self.chunk = MiB if is_small else 64 * MiB
         self.copy = [256 << 10, MiB] if is_small else [
             256 << 10, MiB, 4 * MiB, 16 * MiB, 64 * MiB, 256 * MiB, GiB]
-        self.pool = 2 * MiB if is_small else 2 * GiB
+        self.pool = 2 * MiB if is_small else GiB
         self.slot = 256 << 10 if is_small else 16 * MiB
         self.slots = 4 if is_small else 16
+        self.rate_slots = 8 if is_small else 64  # A GiB.
+        self.processes = (2,) if is_small else (1, 2, 4)
         self.units = 12 if is_small else 64
         self.kills = 2 if is_small else 100
         self.epochs = 2 if is_small else 20
@@ -52,7 +55,7 @@ class Server:
     """Delivers units of one slot each: unit i is i's digest, over and over."""
 
     def __init__(self, sizes, folder, count=None, mode=1, consumers=1,
-                 epochs=1):
+                 epochs=1, slots=None):
         os.makedirs(folder, exist_ok=True)
         self.count = count or sizes.units
         names = []
@@ -64,7 +67,7 @@ class Server:
         self.process = subprocess.Popen(
             [os.path.join(os.environ["BUILT"], "tests/tools/ring_server"),
              os.path.join(folder, "ring"), f"mode={mode}",
-             f"consumers={consumers}", f"slots={sizes.slots}",
+             f"consumers={consumers}", f"slots={slots or sizes.slots}",
              f"size={sizes.slot}", f"epochs={epochs}", "stay=1", *names],
             stdin=subprocess.PIPE, stdout=self.log)
         self.socket = self.wait("ready ").split()[1]
@@ -109,6 +112,8 @@ def _memory(kind, size):
         flags = 4 if kind == "hugetlb" else 0
         f = os.memfd_create("gpu", flags)
     os.ftruncate(f, size)
+    if kind == "shm":  # Containers have little; to write there would kill.
+        os.posix_fallocate(f, 0, size)
     with mmap.mmap(f, size) as m:
         for at in range(0, size, 4096 if kind != "hugetlb" else 2 * MiB):
             m[at] = 1
@@ -168,7 +173,23 @@ def registration(sizes):
                                                  flags)))
                 unmap()
             os.close(f)
-    return rows
+    return rows + [_with_little_memlock(sizes)]
+
+
+def _with_little_memlock(sizes):
+    """The driver locks pages itself: the limit should be no matter."""
+    size = sizes.register[0]
+    row = {"memory": "memfd", "size": size, "rights": "r", "flags": 9,
+           "chunk": size, "memlock": 64 << 10}
+    soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    f = _memory("memfd", size)
+    address, unmap = _map(f, size, 1)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (64 << 10, hard))
+    row.update(_register(address, size, size, 9))
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (soft, hard))
+    unmap()
+    os.close(f)
+    return row
 
 
 # ---- 3. Rates --------------------------------------------------------------
@@ -177,7 +198,7 @@ def rates(sizes):
     """Host to device, from the ring and from the driver's own memory."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(sizes, folder)
+        server = Server(sizes, folder, slots=sizes.rate_slots)
         reader = smshard.open(socket=server.socket)
         source = reader._source
         pool = min(sizes.pool, source.memory.size)
@@ -207,6 +228,67 @@ def rates(sizes):
     return rows
 
 
+# ---- 3b. Several processes -------------------------------------------------
+
+COPIER = """
+import hashlib, sys, time
+sys.path[:0] = [{package!r}, {here!r}]
+import smshard, device
+size, count = {size}, {count}
+reader = smshard.open(socket=sys.argv[1], mode="broadcast", pin=0)
+dev = device.Device(size * count)
+print("ready", flush=True)
+sys.stdin.readline()
+start, done = time.perf_counter(), 0
+for sample in reader:
+    with dev.driver.current(0):
+        dev.copy(sample.address(), sample.size, 0, sample.position * size)
+    done += sample.size
+    sample.release_after(dev.streams[0].value)
+with dev.driver.current(0):
+    dev.wait()
+took = time.perf_counter() - start
+print(done / took / 1e9, sum(
+    dev.read(size, i * size) != hashlib.sha256(b"%d" % i).digest() *
+    (size // 32) for i in range(count)), flush=True)
+"""
+
+
+def several(sizes):
+    """Processes that have all registered the same memory, each with a mapping
+    of its own, and all copy every unit of it."""
+    rows = []
+    code = COPIER.format(package=sys.path[0], here=HERE, size=sizes.slot,
+                         count=sizes.units)
+    for count in sizes.processes:
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(sizes, folder, mode=3, consumers=count,
+                            epochs=sizes.epochs)
+            copiers = [subprocess.Popen(
+                [sys.executable, "-B", "-c", code, server.socket],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                for _ in range(count)]
+            try:
+                for copier in copiers:
+                    copier.stdout.readline()
+                for copier in copiers:
+                    copier.stdin.write("go\n")
+                    copier.stdin.flush()
+                said = [copier.stdout.readline().split()
+                        for copier in copiers]
+            finally:
+                for copier in copiers:
+                    copier.kill()
+                    copier.wait()
+                    copier.stdin.close()
+                    copier.stdout.close()
+                server.close()
+        rows.append({"processes": count,
+                     "GBps": round(sum(float(rate) for rate, _ in said), 3),
+                     "wrong": sum(int(wrong) for _, wrong in said)})
+    return rows
+
+
 # ---- 4. The framework ------------------------------------------------------
 
 def framework(sizes):
@@ -233,16 +315,23 @@ def framework(sizes):
                 torch.cuda.synchronize()
                 out["copy_is_right"] = bytes(gpu.cpu().numpy()) == unit(
                     0, sizes.slot)
-                try:
-                    torch.from_dlpack(next(reader))
-                    out["dlpack_cuda_host"] = "ok"
-                except Exception as error:  # pylint: disable=broad-except
-                    out["dlpack_cuda_host"] = repr(error)
+                for kind in (1, 3):  # The CPU's, the host's of CUDA.
+                    out[f"dlpack_{kind}"] = _dlpack_of(torch, next(reader),
+                                                       kind)
                 out["overlap"] = _overlap(torch, reader, adapter)
         out["warnings"] = [str(w.message) for w in said]
         reader.close()
         server.close()
     return out
+
+
+def _dlpack_of(torch, sample, kind):
+    try:
+        tensor = torch.utils.dlpack.from_dlpack(sample.__dlpack__(
+            dl_device=(kind, 0)))
+        return "pinned" if tensor.is_pinned() else "not pinned"
+    except Exception as error:  # pylint: disable=broad-except
+        return repr(error)
 
 
 def _overlap(torch, reader, adapter):
@@ -415,7 +504,7 @@ def _torch_loader(sizes, folder):
 # ----------------------------------------------------------------------------
 
 PARTS = (("registration", registration), ("rates", rates),
-         ("framework", framework), ("crashes", crashes),
+         ("several", several), ("framework", framework), ("crashes", crashes),
          ("early_release", early_release), ("end_to_end", end_to_end))
 
 

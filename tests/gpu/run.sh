@@ -39,5 +39,8 @@ if [ "${1:-}" = --fake ]; then
     export SMSHARD_CUDA_LIBRARY=$built/libcuda.so.1
     set -- --small
 fi
+# What the placement tests can learn from the machine, where hwloc is there.
+! command -v hwloc-gather-topology >/dev/null ||
+    hwloc-gather-topology "$OUT/topology" >/dev/null 2>&1 || true
 SMSHARD_LIBRARY=$built/libsmshard.so.0 BUILT=$built \
     "$python" -B tests/gpu/measure.py --out "$OUT/gpu.json" "$@"

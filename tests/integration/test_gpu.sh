@@ -38,8 +38,8 @@ def expect(what, is_so):
         print("FAILED", what, json.dumps(got.get(what.split()[0]))[:500])
 
 
-PARTS = ("registration", "rates", "framework", "crashes", "early_release",
-         "end_to_end")
+PARTS = ("registration", "rates", "several", "framework", "crashes",
+         "early_release", "end_to_end")
 for part in PARTS:
     expect(part, got.get(part) and "error" not in got[part])
 expect("registration of read-only memory, with its flag", all(
@@ -48,10 +48,12 @@ expect("registration of read-only memory, with its flag", all(
 expect("registration of read-only memory, without", all(
     "error" in row for row in got["registration"]
     if row.get("rights") == "r" and row["flags"] == 1))
+expect("rates", {row["streams"] for row in got["rates"]} == {1, 2, 4})
+expect("several", [row["wrong"] for row in got["several"]] == [0])
 expect("crashes", got["crashes"]["wrong"] == 0 and got["crashes"]["kills"] > 0)
 expect("early_release", got["early_release"]["wrong_released_early"] > 0)
 expect("early_release after", got["early_release"]["wrong_released_after"] == 0)
 expect("end_to_end", got["end_to_end"]["ring"]["GBps"] > 0)
-print(f"{len(PARTS) + 6 - failed} passed, {failed} failed")
+print(f"{len(PARTS) + 8 - failed} passed, {failed} failed")
 sys.exit(1 if failed else 0)
 END

@@ -13,6 +13,11 @@ try:
     import numpy
 except ImportError:
     numpy = None
+try:
+    import torch
+    torch = torch if hasattr(torch, "from_dlpack") else None
+except ImportError:
+    torch = None
 
 
 @unittest.skipIf(numpy is None, "there is no NumPy")
@@ -87,9 +92,20 @@ class Capsules(kit.Case):
                               ({"max_version": (0, 8)}, "dltensor"),
                               ({"dl_device": (1, 0)}, "dltensor")):
             self.assertIn(f'"{name}"', repr(sample.__dlpack__(**options)))
-        for options in ({"copy": True}, {"dl_device": (2, 0)}):
+        for options in ({"copy": True, "dl_device": (2, 0)},
+                        {"dl_device": (2, 0)}):
             with self.assertRaises(BufferError):
                 sample.__dlpack__(**options)
+
+    def test_a_copy_does_not_hold_the_sample(self):
+        server = self.serve([b"abcd", b"efgh"], entries=1)
+        reader = self.open(server)
+        sample = next(reader)
+        for version in (None, (1, 0)):
+            capsule = sample.__dlpack__(copy=True, max_version=version)
+            self.assertIn("dltensor", repr(capsule))
+        next(reader)
+        server.wait("commit 0 0")
 
     def test_what_was_put_together_is_lent_too(self):
         unit = kit.pattern(3, 20000) + b"\n" + kit.pattern(4, 20000)
@@ -115,16 +131,21 @@ class Capsules(kit.Case):
 
     @unittest.skipUnless(os.path.exists(os.environ.get("FAKE_CUDA", "")),
                          "FAKE_CUDA names no library")
-    def test_pinned_memory_is_the_hosts_of_cuda(self):
+    def test_pinned_memory_is_the_cpu_s_as_well(self):
         from smshard import cuda
         os.environ["SMSHARD_CUDA_LIBRARY"] = os.environ["FAKE_CUDA"]
         ctypes.CDLL(os.environ["FAKE_CUDA"]).fake_reset()
         cuda._driver = None
         self.addCleanup(setattr, cuda, "_driver", None)
         sample = next(self.open(self.serve([b"abcd"]), pin=0))
-        self.assertEqual(sample.__dlpack_device__(), (3, 0))
+        self.assertEqual(sample.__dlpack_device__(), (1, 0))
         self.assertEqual(numpy.from_dlpack(sample).tobytes(), b"abcd")
-        sample.__dlpack__(dl_device=(1, 0))
+        for kind in (1, 3):
+            sample.__dlpack__(dl_device=(kind, 0))
+        with self.assertRaises(BufferError):
+            sample.__dlpack__(dl_device=(2, 0))
+        if torch is not None:
+            self.assertEqual(bytes(torch.from_dlpack(sample)), b"abcd")
 
 
 if __name__ == "__main__":

@@ -215,6 +215,53 @@ class Processes(kit.Case):
                                       for p in range(120)))
         self.assertEqual(sorted(server.committed(1)), list(range(120)))
 
+    def test_who_copies_holds_nothing_that_others_wait_for(self):
+        unit = b"".join(b"line %d\n" % i for i in range(3000))
+        server = self.serve([unit, b"a\nb\nc\n"] * 4, "share", consumers=2,
+                            size=4096, slots=4, stay=1)
+        idle = self.open(server, "lines", copy=True)
+        busy = self.open(server, "lines", copy=True)
+        for _ in range(2):  # The second is of the next unit.
+            first = next(idle)
+            while first.position == 0 and first.record < 2999:
+                first = next(idle)
+            self.assertEqual(idle.stats()["held"], 0)
+        seen = [(s.position, s.record) for s in busy]
+        server.wait("over")
+        seen += [(first.position, first.record)]
+        seen += [(s.position, s.record) for s in idle]
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertLessEqual(4 * 3003 - 3003, len(seen))
+        self.assertEqual(sorted(server.committed()), list(range(8)))
+
+    def test_copies_are_the_same_bytes(self):
+        units = kit.make_units(30) + [b""]
+        for records in ("raw", "parts"):
+            server = self.serve(units, "share", consumers=1, entries=3,
+                                size=4096, name=records, epochs=2)
+            reader = self.open(server, records, copy=True)
+            got = {}
+            for sample in reader:
+                got.setdefault((sample.epoch, sample.position), b"")
+                self.assertEqual(sample.offset, len(
+                    got[sample.epoch, sample.position]))
+                got[sample.epoch, sample.position] += bytes(sample)
+            self.assertEqual([got[e, i] for e in range(2)
+                              for i in range(31)], units * 2)
+
+    def test_copies_stay_when_the_worker_goes(self):
+        units = [b"%d" % i for i in range(6)]
+        server = self.serve(units, "share", consumers=1, entries=3, slots=2)
+        reader = self.open(server, copy=True, reconnect=0)
+        seen = [bytes(next(reader))]
+        server.kill()
+        try:
+            while True:
+                seen.append(bytes(next(reader)))
+        except smshard.ResetError:
+            pass
+        self.assertEqual(seen[:3], units[:3])
+
     def test_all_of_a_broadcast_see_all(self):
         units = kit.make_units(30)
         server = self.serve(units, "broadcast", consumers=2, stay=1)

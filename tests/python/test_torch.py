@@ -3,6 +3,7 @@
 those are tested with a stand-in for the few names that they need; tensors are
 not tested then."""
 
+import gc
 import json
 import os
 import sys
@@ -22,6 +23,12 @@ from torch.utils.data import DataLoader  # noqa: E402
 
 import smshard.torch  # noqa: E402
 
+try:
+    import numpy
+    HAS_NUMPY = numpy is not None
+except ImportError:
+    HAS_NUMPY = False
+
 IS_REAL = not hasattr(torch, "IS_STAND_IN")
 
 
@@ -35,7 +42,7 @@ class Dataset(kit.Case):
     def dataset(self, server, records="raw", **options):
         dataset = smshard.torch.IterableDataset(
             "train", records, socket=server.socket, **options)
-        self.addCleanup(dataset._close)
+        self.addCleanup(dataset.close)
         return dataset
 
     def test_each_pass_is_an_epoch(self):
@@ -73,6 +80,58 @@ class Dataset(kit.Case):
         server.wait("over")
         self.assertEqual(sorted(server.committed(2)), list(range(90)))
 
+    def test_a_worker_that_comes_late_takes_nothing_of_the_next_epoch(self):
+        units = [b"%d" % i for i in range(9)]
+        server = self.serve(units, "share", consumers=2, entries=3, epochs=2,
+                            stay=1)
+        with self.open(server, cursor=smshard.Cursor()) as reader:
+            for epoch in reader.epochs():
+                if epoch.number == 0:
+                    for _ in epoch:
+                        pass
+                    break
+        for _ in range(2):  # Each in a process of its own, and all at once.
+            dataset = self.dataset(server)
+            dataset.set_epoch(0)
+            late = DataLoader(dataset, num_workers=2, batch_size=None)
+            self.assertEqual(list(late), [])
+            del late
+        gc.collect()
+        dataset.set_epoch(1)
+        self.assertEqual(sorted(dataset), units)
+
+    def test_batches_are_full_whichever_worker_they_are_of(self):
+        units = [b"%02d" % i for i in range(31)]
+        server = self.serve(units, "share", consumers=3, entries=1, stay=1)
+        dataset = self.dataset(server)
+        dataset.set_epoch(0)
+        loader = DataLoader(dataset, batch_size=None, num_workers=3)
+        got = list(smshard.torch.batches(loader, 4, list))
+        self.assertEqual([len(b) for b in got], [4] * 7 + [3])
+        self.assertEqual(sorted(flat(got)), units)
+        self.assertEqual(list(smshard.torch.batches(range(5), 2, list, True)),
+                         [[0, 1], [2, 3]])
+
+    def test_what_decode_returns_may_not_look_at_the_sample(self):
+        ways = [lambda sample: sample.numpy()] * HAS_NUMPY
+        if IS_REAL:
+            ways += [lambda sample: sample.torch(), torch.from_dlpack]
+        for i, decode in enumerate(ways):
+            server = self.serve([b"abcd"] * 3, name=f"s{i}")
+            dataset = self.dataset(server, decode=decode)
+            with self.assertRaisesRegex(smshard.InvalidError, "copy it"):
+                next(iter(dataset))
+
+    def test_what_decode_returns_may_be_a_copy(self):
+        ways = [lambda sample: sample.numpy().copy()] * HAS_NUMPY
+        if IS_REAL:
+            ways += [lambda sample: sample.torch().clone(),
+                     lambda sample: torch.from_dlpack(sample) + 0]
+        for i, decode in enumerate(ways):
+            server = self.serve([b"abcd", b"efgh"], name=f"s{i}")
+            self.assertEqual([i.tolist() for i in self.dataset(
+                server, decode=decode)], [list(b"abcd"), list(b"efgh")])
+
     def test_workers_need_the_sharing_mode(self):
         server = self.serve([b"a"], stay=1)
         loader = DataLoader(self.dataset(server, timeout=1), num_workers=2)
@@ -81,6 +140,7 @@ class Dataset(kit.Case):
             said = repr(getattr(loader, "states", ""))
         except Exception as error:  # pylint: disable=broad-except
             said = repr(error)
+        gc.collect()  # The loader's workers have the server's pipe, too.
         self.assertIn("RefusedError", said)
 
     def test_a_rank_reads_its_own_ring(self):
@@ -133,9 +193,9 @@ class Dataset(kit.Case):
         copy = pickle.loads(pickle.dumps(dataset))
         self.assertIsNone(copy._reader)
         steps.close()
-        dataset._close()
+        dataset.close()
         self.assertEqual(list(copy), [b"b"])
-        copy._close()
+        copy.close()
 
 
 @unittest.skipUnless(IS_REAL, "there is no PyTorch")

@@ -10,7 +10,7 @@ import itertools
 
 CPU, CUDA_HOST = 1, 3
 _UINT, _BITS = 1, 8
-_READ_ONLY = 1
+_READ_ONLY, _IS_COPIED = 1, 2
 
 
 class _Tensor(ctypes.Structure):
@@ -79,10 +79,10 @@ def _forget(capsule):
 
 
 def device_of(sample):
-    """(kind, number) of the memory."""
-    held = sample._held_or_raise()
-    is_pinned = held.source.pinned is not None and sample._copy is None
-    return (CUDA_HOST if is_pinned else CPU), 0
+    """(kind, number) of the memory. Registered memory is the CPU's as well,
+    and few who take capsules know it by its own name."""
+    sample._held_or_raise()
+    return CPU, 0
 
 
 def _wanted_device(sample, dl_device):
@@ -90,7 +90,8 @@ def _wanted_device(sample, dl_device):
     if dl_device is None:
         return mine
     wanted = tuple(int(n) for n in dl_device)
-    if wanted not in (mine, (CPU, 0)):
+    is_pinned = sample._held.source.pinned is not None and sample._copy is None
+    if wanted != mine and not (is_pinned and wanted == (CUDA_HOST, 0)):
         raise BufferError(f"the sample lies on device {mine}, not {wanted}")
     return wanted
 
@@ -100,18 +101,28 @@ def _memory_of(sample, member):
     if sample._copy is None:
         size = sample._size if member is None else sample._members[member][1]
         return sample.address(member), size, sample._held.source
-    view = sample._bytes_of(member)
+    return _copy_of(sample._bytes_of(member))
+
+
+def _copy_of(view):
     array = (ctypes.c_ubyte * max(1, view.nbytes)).from_buffer_copy(
         bytes(view) or b"\0")
     return ctypes.addressof(array), view.nbytes, array
 
 
-def capsule_of(sample, max_version, dl_device, member, is_lent=True):
+def capsule_of(sample, max_version, dl_device, member, is_lent=True,
+               is_copy=False):
     """A capsule of the sample's bytes. Lent: the sample is held until the
-    taker's deleter; else only its memory is."""
-    kind, number = _wanted_device(sample, dl_device)
-    address, size, keeper = _memory_of(sample, member)
+    taker's deleter; else only its memory is. A copy is the taker's own."""
     held, reader = sample._held_or_raise(), sample._reader
+    if is_copy:
+        is_lent, kind, number = False, CPU, 0
+        if dl_device is not None and tuple(map(int, dl_device)) != (CPU, 0):
+            raise BufferError(f"a sample is copied to (1, 0), not {dl_device}")
+        address, size, keeper = _copy_of(sample._bytes_of(member))
+    else:
+        kind, number = _wanted_device(sample, dl_device)
+        address, size, keeper = _memory_of(sample, member)
     if is_lent:
         reader._hold(held)
         let_go = lambda: reader._let_go(held)  # noqa: E731
@@ -125,10 +136,13 @@ def capsule_of(sample, max_version, dl_device, member, is_lent=True):
     tensor.ndim, tensor.shape, tensor.strides = 1, shape, None
     tensor.code, tensor.bits, tensor.lanes = _UINT, _BITS, 1
     if is_versioned:
-        managed.major, managed.minor, managed.flags = 1, 0, _READ_ONLY
+        managed.major, managed.minor = 1, 0
+        managed.flags = _IS_COPIED if is_copy else _READ_ONLY
     managed.context = next(_numbers)
     managed.deleter = ctypes.cast(
         _delete_versioned if is_versioned else _delete, ctypes.c_void_p).value
+    if is_lent or not is_copy and sample._copy is None:
+        sample._note_taker(managed)
     _lent[managed.context] = (let_go, managed, shape, keeper)
     return _python.PyCapsule_New(ctypes.addressof(managed),
                                  _NAMES[type(managed)], _forget)

@@ -44,6 +44,19 @@ class _Source:
         self.is_live = True
 
 
+class _Copied:
+    """Memory of our own, in a connection's place: nothing to give back."""
+
+    __slots__ = ("view", "address", "data", "pinned", "is_live")
+
+    def __init__(self, array):
+        self.view = memoryview(array).toreadonly()
+        self.address = self.data = ctypes.addressof(
+            (ctypes.c_char * len(array)).from_buffer(array)) if array else 0
+        self.pinned = None
+        self.is_live = False
+
+
 class Epoch:
     """One epoch's samples; `number` is which one."""
 
@@ -73,7 +86,8 @@ class Epoch:
 class Reader:
     """The samples of one channel, for one thread at a time. See open()."""
 
-    def __init__(self, options, records, cursor=None, reconnect=30.0):
+    def __init__(self, options, records, cursor=None, reconnect=30.0,
+                 copies=False):
         self._lib = _lib.get()
         self._pid = os.getpid()
         self._handle = None
@@ -88,6 +102,10 @@ class Reader:
         self._reading = None  # What the decoder reads.
         self._last = None
         self._put = None
+        self._copied = deque() if copies else None
+        self._unit = None  # Of a copy: the unit that is to go on.
+        self._epoch_max = None  # What is of later ones is not copied.
+        self._about = _lib.Stats()
         self._events = deque()
         self._device = None
         self._record = 0
@@ -163,6 +181,9 @@ class Reader:
             decoder, self._decoder = self._decoder, None
             self._lib.decoder_free(ctypes.byref(ctypes.c_void_p(decoder)))
         self._ready, self._after, self._put = [], None, None
+        self._unit = None
+        if self._copied is not None:
+            self._copied.clear()
         self._last = self._reading = self._source = None
 
     def __enter__(self):
@@ -349,6 +370,13 @@ class Reader:
 
     def _take(self, until):
         """What comes next: a Held, an _End, or None when all is over."""
+        if self._copied is None:
+            return self._take_now(until)
+        while not self._copied:
+            self._copy_ahead(until)
+        return self._copied.popleft()
+
+    def _take_now(self, until):
         if self._handle is None:
             raise _errors.InvalidError("the reader is closed")
         if not self._busy.acquire(False):
@@ -370,6 +398,61 @@ class Reader:
         if status == END:
             return _End(held.epoch)
         return held
+
+    def _copy_ahead(self, until):
+        """Copy whole units, until no slot of the ring is ours. Whoever is not
+        called again before others have got something may hold nothing: all
+        that they wait for may be in it."""
+        while not self._copied or self._unit is not None or self._has_slot():
+            try:
+                item = self._take_now(
+                    until if not self._copied or self._unit is not None
+                    else 0)
+            except TimeoutError:
+                if self._copied and self._unit is None:
+                    return
+                raise
+            if type(item) is Held and not self._is_later(item):
+                self._copy(item)
+            else:
+                self._unit = None
+                self._copied.append(item)
+                return
+
+    def _is_later(self, held):
+        return self._epoch_max is not None and held.epoch > self._epoch_max
+
+    def _has_slot(self):
+        self._lib.stats(self._handle, ctypes.addressof(self._about))
+        return self._about.held > 0
+
+    def _copy(self, held):
+        is_last = bool(held.is_last)
+        if self._records == "parts":
+            part = bytearray(held.source.view[held.start:
+                                              held.start + held.size])
+            self._copied.append(self._held_of(held, part, held.offset))
+            self._unit = None if is_last else ()
+        else:
+            if held.offset == 0:
+                self._unit = bytearray(held.unit_size)
+            if self._unit is not None:
+                self._unit[held.offset:held.offset + held.size] = \
+                    held.source.view[held.start:held.start + held.size]
+            if is_last and self._unit is not None:
+                self._copied.append(self._held_of(held, self._unit, 0))
+                self._unit = None
+        self._let_go(held)
+
+    def _held_of(self, held, array, offset):
+        copy = self._pool.pop() if self._pool else Held()
+        source = _Copied(array)
+        is_last = offset + len(array) == held.unit_size
+        _lib.SAMPLE.pack_into(copy.buffer, 0, source.data, len(array),
+                              held.epoch, held.position, offset,
+                              held.unit_size, offset == 0, is_last)
+        copy.fill(source)
+        return copy
 
     def _wait(self, status, held, until):
         """Wait for OK, END or OVER; anything else is raised."""
@@ -415,7 +498,11 @@ class Reader:
         self._take_memory()
 
     def _forget_ready(self):
-        """What was taken and not given out comes again."""
+        """What was taken and not given out comes again; but for copies, whose
+        samples were released."""
+        self._unit = None
+        if self._copied is not None:
+            return
         ready, self._ready = self._ready, []
         after, self._after = self._after, None
         if after is not None and after[0] == OK:
@@ -525,7 +612,7 @@ class Reader:
 
 def open(channel="train", rank=None, records="raw", *, socket=None, mode=None,
          member=None, hold=0, timeout=10.0, reconnect=30.0, cursor=None,
-         pin=False):
+         pin=False, copy=False):
     """Open a channel of this rank and return its Reader.
 
     records    what a sample is: "raw" a unit; "parts" a unit, or a part of one
@@ -542,6 +629,9 @@ def open(channel="train", rank=None, records="raw", *, socket=None, mode=None,
     cursor     what is passed over, and grows (smshard.Cursor)
     pin        register the memory with the CUDA driver; a device's number, or
                True for the current one
+    copy       copy whole units and give them back at once, before they are
+               given out: for one of several processes that somebody calls in
+               turn, as a loader does its workers
     """
     if records not in FORMATS:
         raise _errors.InvalidError(
@@ -556,7 +646,7 @@ def open(channel="train", rank=None, records="raw", *, socket=None, mode=None,
         -1 if rank is None else int(rank), MODES[mode],
         -1 if member is None else int(member), int(hold),
         -1 if timeout is None else int(timeout * 1000))
-    reader = Reader(options, records, cursor, reconnect)
+    reader = Reader(options, records, cursor, reconnect, copy)
     if pin is not False and pin is not None:
         try:
             reader.pin(None if pin is True else pin)

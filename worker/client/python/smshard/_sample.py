@@ -2,6 +2,7 @@
 """Samples: views of what lies in the ring, and who still wants it there."""
 
 import ctypes
+import weakref
 
 from . import _errors
 from ._lib import SAMPLE, SAMPLE_SIZE
@@ -47,7 +48,7 @@ class Sample:
 
     __slots__ = ("epoch", "position", "record", "is_last", "key",
                  "_reader", "_held", "_at", "_size", "_copy", "_members",
-                 "_view", "_views", "_is_kept")
+                 "_view", "_views", "_is_kept", "_takers")
 
     def __init__(self, reader, held, at, size, record, is_last):
         self.epoch = held.epoch
@@ -64,6 +65,7 @@ class Sample:
         self._view = None
         self._views = None
         self._is_kept = False
+        self._takers = None
 
     def __repr__(self):
         name = f" {self.key}" if self.key is not None else ""
@@ -170,6 +172,7 @@ class Sample:
         self._reader._consumed(self, held)
 
     def _drop_views(self):
+        """Whether nobody looks at them any more."""
         view, self._view = self._view, None
         views, self._views = self._views, None
         try:
@@ -179,7 +182,19 @@ class Sample:
                 for view in views.values():
                     view.release()
         except BufferError:
-            pass  # An array looks at it.
+            return False  # An array looks at it.
+        return True
+
+    def _note_taker(self, thing):
+        """As long as it is there, somebody looks at the bytes."""
+        self._takers = (self._takers or ()) + (weakref.ref(thing),)
+
+    def _is_free(self):
+        """Whether no array and no tensor of it is left; for whoever is about
+        to release it: its views are of no use then."""
+        is_free = self._drop_views()
+        return is_free and (self._takers is None or
+                            all(taker() is None for taker in self._takers))
 
     def __enter__(self):
         return self.keep()
@@ -210,7 +225,9 @@ class Sample:
         view = self._bytes_of(member)
         if not view.nbytes:
             return numpy.empty(0, dtype)
-        return numpy.frombuffer(view, dtype)
+        array = numpy.frombuffer(view, dtype)
+        self._note_taker(array)
+        return array
 
     def torch(self, dtype=None, member=None):
         """A tensor of it, good until it is released; not to be written to."""
@@ -232,9 +249,8 @@ class Sample:
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None,
                    copy=None):
-        """A capsule of its bytes. Whoever takes it holds the sample."""
+        """A capsule of its bytes. Whoever takes it holds the sample, unless
+        it is a copy."""
         from . import _dlpack  # pylint: disable=import-outside-toplevel
-        if copy:
-            raise BufferError("a sample is lent, not copied: copy=True is not "
-                              "to be had")
-        return _dlpack.capsule_of(self, max_version, dl_device, None)
+        return _dlpack.capsule_of(self, max_version, dl_device, None,
+                                  is_copy=bool(copy))

@@ -210,7 +210,8 @@ class Event:
     def query(self):
         """Whether the device has come by. An error is not "yes": what it was
         to copy may still be wanted."""
-        code = self._driver.ask("cuEventQuery", self._event)
+        with self._driver.current(self._device):
+            code = self._driver.ask("cuEventQuery", self._event)
         if code not in (0, NOT_READY):
             raise CudaError(f"cuEventQuery: {self._driver.name_of(code)}: the "
                             "copies out of this sample may not have ended")
@@ -218,7 +219,8 @@ class Event:
 
     def synchronize(self):
         """Wait until it has."""
-        self._driver.call("cuEventSynchronize", self._event)
+        with self._driver.current(self._device):
+            self._driver.call("cuEventSynchronize", self._event)
 
     def close(self):
         """It is not wanted any more."""

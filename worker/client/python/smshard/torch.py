@@ -17,6 +17,7 @@ from torch.utils import data as _data
 from torch.utils import dlpack as _torch_dlpack
 
 from . import _dlpack
+from ._errors import InvalidError
 from ._reader import open as _open
 from .cursor import Cursor
 
@@ -62,6 +63,11 @@ class IterableDataset(_data.IterableDataset):
     Under a DataLoader each of its workers has a reader of its own; with more
     than one the channel has to be in the ring's work-sharing mode. A rank
     reads its own share: nothing is to be split by rank.
+
+    A loader takes batches of its workers in turn, and calls no other one
+    while it waits for one. So where there are several each copies the unit
+    that it reads (`smshard.open(copy=True)`), and has nothing in hand that
+    another one may be waiting for.
     """
 
     def __init__(self, channel="train", records="raw", *, decode=decode_bytes,
@@ -92,7 +98,7 @@ class IterableDataset(_data.IterableDataset):
         cursor = Cursor()
         for one in state if isinstance(state, (list, tuple)) else [state]:
             cursor.merge(one)
-        self._close()
+        self.close()
         self._cursor = cursor
 
     def __getstate__(self):
@@ -104,7 +110,8 @@ class IterableDataset(_data.IterableDataset):
 
     # ---- Passes ----------------------------------------------------------
 
-    def _close(self):
+    def close(self):
+        """Close its reader; a pass after that opens another one."""
         reader, self._reader = self._reader, None
         if reader is not None and self._pid == os.getpid():
             reader.close()
@@ -114,13 +121,14 @@ class IterableDataset(_data.IterableDataset):
             info = _data.get_worker_info()
             args = dict(self._args, cursor=self._cursor)
             if info is not None and info.num_workers > 1:
-                args["mode"] = "share"
+                args.update(mode="share", copy=True)
             self._reader = _open(**args)
             self._pid = os.getpid()
         return self._reader
 
     def _next_epoch(self, reader):
         """The epoch to read, or None."""
+        reader._epoch_max = self._epoch
         for epoch in reader.epochs():
             if self._epoch is None or epoch.number <= self._epoch:
                 return epoch
@@ -128,19 +136,46 @@ class IterableDataset(_data.IterableDataset):
             return None
         return None
 
+    def _item_of(self, sample):
+        item = self._decode(sample)
+        if not sample._is_free():
+            raise InvalidError(
+                f"what decode made of {sample!r} still looks at its memory, "
+                "which is about to be filled again: copy it (.copy() of an "
+                "array, .clone() of a tensor, bytes() of a view)")
+        sample.release()
+        return item
+
     def __iter__(self):
         reader = self._open()
         epoch = self._next_epoch(reader)
         last = self._epoch
         while epoch is not None:
             for sample in epoch:
-                item = self._decode(sample)
-                sample.release()
-                yield item
+                yield self._item_of(sample)
             if last is None or epoch.number >= last:
                 break
             epoch = self._next_epoch(reader)
         if last is not None:
             self._epoch = last + 1
         if epoch is None:
-            self._close()
+            self.close()
+
+
+def batches(loader, batch_size, collate=_data.default_collate,
+            drop_last=False):
+    """Batches of `batch_size` out of a loader of single items
+    (`batch_size=None`), whichever worker they are of.
+
+    A loader of batches ends with one that is not full for each of its
+    workers: as many as happen to be. Where each step waits for the other
+    ranks, these have to be as many on each rank.
+    """
+    batch = []
+    for item in loader:
+        batch.append(item)
+        if len(batch) == batch_size:
+            yield collate(batch)
+            batch = []
+    if batch and not drop_last:
+        yield collate(batch)

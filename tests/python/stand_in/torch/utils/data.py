@@ -71,8 +71,16 @@ class DataLoader:
     def __iter__(self):
         batches = {}
         for worker, item in self._items():
+            if self.batch_size is None:
+                yield item
+                continue
             batch = batches.setdefault(worker, [])
             batch.append(item)
             if len(batch) == self.batch_size:
                 yield batches.pop(worker)
         yield from batches.values()
+
+
+def default_collate(batch):
+    """What is made of a batch where nothing else is said."""
+    return batch
