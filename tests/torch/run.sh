@@ -5,8 +5,8 @@
 # ranks of two hosts that wait for each other at every step; a stop and a
 # resume; a worker that is killed. What came is compared, and audited.
 #
-# PyTorch is installed (tests/setup.sh torch; else with pip below build/torch).
-# Where it can't be had, the last line is `skipped: WHY`. PYTHON names another
+# PyTorch is installed (tests/setup.sh torch; else with pip below build/torch,
+# which is several GB where its wheels bring CUDA along). Where it can't be had, the last line is `skipped: WHY`. PYTHON names another
 # interpreter. SHOW=1 prints what docs/python.md shows of the example.
 # shellcheck disable=SC2016,SC2086,SC2154 # a command's; flags; set by lib.sh
 set -u
@@ -55,7 +55,7 @@ audit() { # JOB
 job() { # NAME CHANNEL COMMAND...
     name=$1 channel=$2
     shift 2
-    run timeout -k 5 100 "$SMSHARD" run --base "$T/base-$name" --job-name "$name" \
+    run timeout -k 5 200 "$SMSHARD" run --base "$T/base-$name" --job-name "$name" \
         --output "$T/out" --memory 4MiB --channel "train=$channel" -- "$@"
     check "$name: exit code $code" test "$code" -eq 0
     [ "$code" -eq 0 ] || sed 's/^/    /' "$T/std.out" "$T/std.err"
@@ -102,7 +102,7 @@ two_hosts() { # JOB CHANNEL WORKERS
     job=$1
     for n in 1 2; do
         start "h$n" host "$n" 2 --job-name "$job" --output "$T/out" --ranks 2 \
-            --channel "train=$T/data/units/,$2" -- timeout -k 5 100 \
+            --channel "train=$T/data/units/,$2" -- timeout -k 5 200 \
             "$PYTHON" "$here/ranks.py" "$T/$job" "$3" 2
         eval "p$n=$pid"
     done
