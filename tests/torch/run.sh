@@ -6,8 +6,9 @@
 # resume; a worker that is killed. What came is compared, and audited.
 #
 # PyTorch is installed (tests/setup.sh torch; else with pip below build/torch,
-# which is several GB where its wheels bring CUDA along). Where it can't be had, the last line is `skipped: WHY`. PYTHON names another
-# interpreter. SHOW=1 prints what docs/python.md shows of the example.
+# which is several GB where its wheels bring CUDA along). Where it can't be had,
+# the last line is `skipped: WHY`. PYTHON names another interpreter. SHOW=1
+# prints what docs/python.md shows of the example.
 # shellcheck disable=SC2016,SC2086,SC2154 # a command's; flags; set by lib.sh
 set -u
 # shellcheck source=tests/integration/lib.sh
