@@ -346,11 +346,19 @@ static enum status job_serve_mode(const struct job_channel *c,
     bool is_changed =
         c->compression == JOB_GZIP || c->wrapper == JOB_WRAP_RECORDIO;
 
-    if (c->source == JOB_SOURCE_AUGMENTED) {
+    if (c->source == JOB_SOURCE_AUGMENTED && c->mode != JOB_PIPE) {
         return fault_set(why, STATUS_UNSUPPORTED,
-                         "channel %s: S3DataType AugmentedManifestFile is not "
-                         "served by this version; use ManifestFile",
+                         "channel %s: S3DataType AugmentedManifestFile is "
+                         "served in InputMode Pipe alone",
                          c->name);
+    }
+    if (c->source == JOB_SOURCE_AUGMENTED &&
+        (c->compression == JOB_GZIP || c->may_split)) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: %s is not served with S3DataType "
+                         "AugmentedManifestFile; leave it out",
+                         c->name,
+                         c->may_split ? "Split" : "CompressionType Gzip");
     }
     if (c->mode == JOB_RING && is_changed) {
         return fault_set(why, STATUS_UNSUPPORTED,

@@ -301,7 +301,10 @@ static void flow_fill_add(struct flow *f, struct flow_fill *fill, size_t size)
     fill->parts[fill->count] = (struct flow_part){.serial = f->serial};
     fill->used = at + size;
     fill->count++;
-    if (size > 0) {
+    if (f->unit.text != NULL) {
+        memcpy((char *)slots_at(f->o.slots, fill->slot) + at,
+               f->unit.text + f->unit_at, size);
+    } else if (size > 0) {
         flow_ask(f, fill, fill->count - 1);
     }
     f->unit_at += size;

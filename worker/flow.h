@@ -48,6 +48,7 @@ struct flow_unit {
     uint64_t size;
     bool is_whole; /* The range is all of it: its checksum is looked at, if it
                       fits into a slot. */
+    const char *text; /* These are the bytes: nothing is fetched. Else NULL. */
 };
 
 /* OK; EMPTY: none now, ask again later; STOPPED: the epoch has ended, and
