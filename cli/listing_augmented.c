@@ -65,8 +65,8 @@ static enum status lines_locate(struct bytes uri, struct fault *why,
 /* An object lies where the first one does, and in a store of the kind that
  * the manifest is in: a list that comes from a bucket names no files here. */
 static enum status lines_check_root(struct listing_lines *n,
-                                    const struct store_uri *at,
-                                    uint64_t number, struct fault *why)
+                                    const struct store_uri *at, uint64_t number,
+                                    struct fault *why)
 {
     const char *home = store_root_uri(n->l->store);
     size_t scheme = (size_t)(strstr(home, "://") - home);
@@ -372,8 +372,9 @@ enum status listing_augmented_run(const struct listing_augmented *l,
     enum status s;
 
     n.table = listing_table_new();
-    n.wanted = (struct augmented){n.name, l->channel->attributes,
-                                  l->channel->attribute_count};
+    n.wanted =
+        (struct augmented){n.name, (const char *const *)l->channel->attributes,
+                           l->channel->attribute_count};
     recipes_begin(recipes);
     s = lines_run(&n, why);
     *root_uri = s == STATUS_OK ? n.root : NULL;

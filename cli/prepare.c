@@ -173,11 +173,11 @@ static enum status prepare_recipes(struct prepare *p, struct store *state,
         return STATUS_OK;
     }
     at = share_recipes_key(bytes_of(key));
-    s = store_sync_put(
-        state,
-        &(struct store_sync_put){at, buf_bytes(&d->listing.recipes),
-                                 STORE_ALWAYS, NULL},
-        &p->why);
+    s = store_sync_put(state,
+                       &(struct store_sync_put){at,
+                                                buf_bytes(&d->listing.recipes),
+                                                STORE_ALWAYS, NULL},
+                       &p->why);
     free(at);
     return s;
 }

@@ -177,8 +177,8 @@ static uint32_t run_name_texts(struct run *r, const struct wire_share_all *all,
         r->has_dealt = run_is_dealt_here(r, &all->shares[i]);
     }
     if (r->has_dealt) {
-        keys[count++] = mem_print("%sruns/%s/dealt",
-                                  buf_text(&r->state_prefix), r->lease.run);
+        keys[count++] = mem_print("%sruns/%s/dealt", buf_text(&r->state_prefix),
+                                  r->lease.run);
     }
     for (uint32_t i = 0; i < all->share_count; i++) {
         if (run_has_recipes(r, &all->shares[i])) {
@@ -226,9 +226,9 @@ enum status run_bring_go_on(struct run *r, struct fault *why)
     enum status s = share_fetch_join(r->fetch, why);
 
     if (s == STATUS_OK && r->has_dealt) {
-        s = run_streams_take_dealt(
-            &r->streams, buf_bytes(share_fetch_text(r->fetch, 0)), r->lease.run,
-            why);
+        s = run_streams_take_dealt(&r->streams,
+                                   buf_bytes(share_fetch_text(r->fetch, 0)),
+                                   r->lease.run, why);
     }
     if (s == STATUS_OK) {
         s = run_take_shares(r, why);

@@ -80,8 +80,8 @@ static bool augmented_next_key(struct bytes text, size_t *at, uint32_t *depth,
         }
         *depth += c == '{' || c == '[' ? 1 : 0;
         *depth -= c == '}' || c == ']' ? 1 : 0;
-        is_due = *depth == 1 && (c == '{' || c == ',' ||
-                                 (is_due && augmented_is_space(c)));
+        is_due = *depth == 1 &&
+                 (c == '{' || c == ',' || (is_due && augmented_is_space(c)));
         ++*at;
     }
     return false;
@@ -132,9 +132,13 @@ static enum status augmented_check_keys(struct bytes text, size_t distinct,
         return STATUS_OK;
     }
     key = augmented_repeated(text, count);
+    if (key.size == 0) {
+        return fault_set(why, STATUS_INVALID,
+                         ": a key stands twice, written in two ways; leave one "
+                         "of them");
+    }
     return fault_set(
-        why, STATUS_INVALID,
-        ": the key %.*s stands twice; leave one of them",
+        why, STATUS_INVALID, ": the key %.*s stands twice; leave one of them",
         (int)(key.size < AUGMENTED_SHOW_MAX ? key.size : AUGMENTED_SHOW_MAX),
         key.at);
 }
@@ -152,7 +156,8 @@ static enum status augmented_check_ref(const char *attribute,
 {
     struct bytes text = json_string(v);
 
-    if (!json_is(v, JSON_STRING) || memmem(text.at, text.size, "://", 3) == NULL) {
+    if (!json_is(v, JSON_STRING) ||
+        memmem(text.at, text.size, "://", 3) == NULL) {
         return fault_set(why, STATUS_INVALID,
                          ": attribute \"%s\" is not the URI of an object",
                          attribute);
@@ -208,8 +213,8 @@ static enum status augmented_fill(const struct augmented *a,
     return STATUS_OK;
 }
 
-static enum status augmented_parse(const struct augmented *a,
-                                   struct bytes line, struct fault *why,
+static enum status augmented_parse(const struct augmented *a, struct bytes line,
+                                   struct fault *why,
                                    struct augmented_line *out)
 {
     struct json_doc *doc = NULL;

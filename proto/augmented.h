@@ -29,7 +29,7 @@ enum {
 /* What is wanted of each line. */
 struct augmented {
     const char *name; /* The manifest's, in messages. */
-    char *const *attributes;
+    const char *const *attributes;
     uint32_t count; /* 1 to AUGMENTED_ATTRIBUTES_MAX. */
 };
 

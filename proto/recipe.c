@@ -201,8 +201,8 @@ static bool recipe_read_part(struct bytes *in, struct recipe_part *out)
 static bool recipe_read(struct bytes code, struct recipe *out)
 {
     uint64_t count;
-    bool is_right = varint_read(&code, &count) && count > 0 &&
-                    count <= RECIPE_PARTS_MAX;
+    bool is_right =
+        varint_read(&code, &count) && count > 0 && count <= RECIPE_PARTS_MAX;
 
     out->count = is_right ? (uint32_t)count : 0;
     for (uint32_t i = 0; is_right && i < out->count; i++) {

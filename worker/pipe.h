@@ -48,8 +48,8 @@ struct pipe_options {
     uint64_t wrap_max;  /* unless it is larger. That much memory is taken up to
                            PIPE_WRAP_COPIES times, beside the slots. */
     bool skips;         /* Units may be skipped. */
-    const struct recipes *recipes; /* Units are lines, made of these parts; NULL:
-                                      units are objects. */
+    const struct recipes *recipes; /* Units are lines, made of these parts;
+                                      NULL: units are objects. */
 };
 
 struct pipe;

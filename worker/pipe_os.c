@@ -62,9 +62,9 @@ struct pipe {
     bool has_end;       /* All units of the epoch have come. */
     bool is_last_epoch; /* And there is no other. */
     uint64_t number;
-    uint64_t epoch; /* Of the last unit taken, */
-    struct flow_unit cut;  /* and what the flow was told of it: with a recipe */
-    struct recipe recipe;  /* there are more parts to be told. */
+    uint64_t epoch;       /* Of the last unit taken, */
+    struct flow_unit cut; /* and what the flow was told of it: with a recipe */
+    struct recipe recipe; /* there are more parts to be told. */
     uint32_t recipe_at;
     uint64_t written;
     uint64_t opened_ms; /* When the FIFO began to wait for a reader. */
@@ -128,8 +128,8 @@ static enum status pipe_find_recipe(struct pipe *p, struct pipe_unit *unit,
                                     struct flow_unit *io)
 {
     struct fault why = {.text = ""};
-    enum status s = recipes_find(p->options.recipes, io->key, io->etag, &why,
-                                 &p->recipe);
+    enum status s =
+        recipes_find(p->options.recipes, io->key, io->etag, &why, &p->recipe);
 
     if (s != STATUS_OK) {
         pipe_fail(p, s, &why);

@@ -82,6 +82,23 @@ audit one
 check "an epoch that ended early is no gap: $(tail -n 1 "$T/std.out")" \
     test "$code" -eq 0
 
+# Resumed: what a cursor leaves is dealt.
+catalog=$($SMSHARD plan --channel "$FROM" $AS --json | jq -r '.channels[0].catalog')
+cat >"$T/cursor.json" <<JSON
+{"cursor":1,"job":"one","channels":[{"name":"train","catalog":"$catalog",
+ "how":{"deal":"dynamic","even":"none","split":false,"seed":null},
+ "epoch":0,"positions":$LINES,"base":[],"committed":[[0,20],[30,31]],"skipped":[]}]}
+JSON
+run $ONE --channel "$FROM" $AS --resume "$T/cursor.json" -- \
+    sh -c 'cat "${SM_CHANNEL_TRAIN}_0" >"$0"' "$T/got.rest"
+check "resumed: exit code $code: $(tail -n 1 "$T/std.err")" test "$code" -eq 0
+sed -e 1,20d -e 31d "$T/want.lines" | tr -d '\n' >"$T/want.rest"
+check "what was left comes" cmp "$T/want.rest" "$T/got.rest"
+sed 's/"label": 9,/"label": 10,/' "$T/sets/train.jsonl" >"$T/sets/other.jsonl"
+fails "resumed: another text is another catalog" 65 "lists as" \
+    $ONE --channel "train=$T/sets/other.jsonl,mode=Pipe,source=AugmentedManifestFile" $AS \
+    --resume "$T/cursor.json" -- true
+
 # Objects of more than a slot, and a text of more than a slot.
 head -c 3000000 /dev/urandom >"$T/img/large.bin"
 large=$(head -c 200000 /dev/zero | tr '\0' 'y')
