@@ -126,6 +126,8 @@ static enum status stream_unit(void *self, uint32_t rank, uint64_t epoch,
     out->offset = unit.is_whole ? 0 : unit.offset;
     out->size = unit.is_whole ? object.size : unit.size;
     out->is_whole = unit.is_whole;
+    out->framing = t->channel->records;
+    out->object_size = object.size;
     return STATUS_OK;
 }
 

@@ -49,6 +49,7 @@ static const struct {
     {JOB_FIELD_DEAL, {"Smshard.Deal", NULL, NULL}},
     {JOB_FIELD_EVEN, {"Smshard.Even", NULL, NULL}},
     {JOB_FIELD_SPLIT, {"Smshard.Split", NULL, NULL}},
+    {JOB_FIELD_RECORDS, {"Smshard.Records", NULL, NULL}},
     {JOB_FIELD_ALLOW_EMPTY, {"Smshard.AllowEmpty", NULL, NULL}},
     {JOB_FIELD_LISTING, {"Smshard.Listing", NULL, NULL}},
     {JOB_FIELD_EPOCHS, {"Smshard.Epochs", NULL, NULL}},

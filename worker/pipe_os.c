@@ -115,7 +115,7 @@ static bool pipe_next_part(struct pipe *p, struct flow_unit *out)
     p->recipe_at++;
     *out = p->cut;
     out->offset = 0;
-    out->is_whole = true;
+    out->is_whole = part->is_object;
     out->key = part->key;
     out->etag = part->etag;
     out->size = part->is_object ? part->size : part->text.size;
@@ -184,6 +184,8 @@ static enum status pipe_next_unit(void *self, struct flow_unit *out)
         .offset = from.offset,
         .size = from.size,
         .is_whole = from.is_whole,
+        .framing = from.framing,
+        .object_size = from.object_size,
     };
     return p->options.recipes != NULL ? pipe_find_recipe(p, unit, out)
                                       : STATUS_OK;
