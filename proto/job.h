@@ -43,8 +43,7 @@ enum job_source {
     JOB_SOURCE_MANIFEST,    /* A JSON list of keys. */
     JOB_SOURCE_AUGMENTED,   /* JSON lines with attributes. */
     JOB_SOURCE_FILE_SYSTEM, /* EFS or FSx, mounted by the platform. */
-    JOB_SOURCE_PRESENT,     /* Only inputdataconfig.json names the channel: the
-                               platform has brought it already. */
+    JOB_SOURCE_PRESENT,     /* Only inputdataconfig.json names it: brought. */
 };
 
 enum job_mode { JOB_FILE, JOB_FAST_FILE, JOB_PIPE, JOB_RING };

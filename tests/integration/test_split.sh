@@ -12,7 +12,7 @@ if ! command -v python3 >/dev/null 2>&1; then
     exit 0
 fi
 RECORDS="python3 -B $PWD/tests/integration/records.py"
-case ${MODE:-release} in release) BYTES=${BYTES:-64000000} ;; *) BYTES=${BYTES:-16000000} ;; esac
+BYTES=${BYTES:-16000000}
 audit() { # JOB
     run $SMSHARD status --audit --job-name "$1" --output "$T/out"
     check "$1: the audit is exact: $(tail -n 1 "$T/std.out")" test "$code" -eq 0
