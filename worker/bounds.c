@@ -264,16 +264,14 @@ static void bounds_add(struct bounds *b, const struct flow_unit *from)
     }
 }
 
-/* Have units that are looked into. What needs none is not taken ahead, unless
- * it stands behind such. */
+/* Look into more units, while the first one is looked into. */
 static void bounds_pull(struct bounds *b)
 {
     struct flow_unit unit;
     enum status s = STATUS_OK;
 
     while (s == STATUS_OK && b->end == STATUS_OK && b->count < BOUNDS_AHEAD &&
-           (b->count == 0 || bounds_is_pending(b->first))) {
-        unit = (struct flow_unit){.epoch = 0};
+           bounds_is_pending(b->first)) {
         s = b->o.next(b->o.next_self, &unit);
         if (s == STATUS_OK) {
             bounds_add(b, &unit);
@@ -285,15 +283,20 @@ static void bounds_pull(struct bounds *b)
 enum status bounds_next(struct bounds *b, struct flow_unit *out)
 {
     struct bounds_unit *u;
+    enum status s = b->end;
 
     bounds_free(&b->yielded);
+    if (b->first == NULL) {
+        b->end = STATUS_OK;
+        s = s == STATUS_OK ? b->o.next(b->o.next_self, out) : s;
+        if (s != STATUS_OK || !bounds_needs_search(out)) {
+            return s;
+        }
+        bounds_add(b, out);
+    }
     bounds_pull(b);
     u = b->first;
-    if (u == NULL && b->end == STATUS_STOPPED) {
-        b->end = STATUS_OK;
-        return STATUS_STOPPED;
-    }
-    if (u == NULL || bounds_is_pending(u)) {
+    if (bounds_is_pending(u)) {
         return STATUS_EMPTY;
     }
     b->first = u->next;

@@ -198,4 +198,37 @@ for e in 0 1; do
 done
 audit leased
 check "leased: the audit is exact: $(tail -n 1 "$T/std.out")" test "$code" -eq 0
+
+# --- On S3 --------------------------------------------------------------------
+TOOLS=$(dirname "$SMSHARD")/tests/tools
+start server "$TOOLS/s3_server"
+until_true 200 test -s "$T/server.out"
+AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
+export AWS_ENDPOINT_URL_S3 AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret
+export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
+export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
+unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_proxy
+mkdir "$T/s3"
+sed "s|file://$T/|s3://bucket/|" "$T/sets/train.jsonl" >"$T/s3/all.jsonl"
+printf '{"label": 1, "image-ref": "file:///etc/passwd"}\n' >"$T/s3/local.jsonl"
+{ head -n 1 "$T/s3/all.jsonl"; printf '{"label": 1, "image-ref": "s3://other/k"}\n'; } >"$T/s3/two.jsonl"
+{ head -n 1 "$T/s3/all.jsonl"; printf '{"label": 1, "image-ref": "s3://bucket/img/none"}\n'; } >"$T/s3/gone.jsonl"
+check "objects are on the server" "$TOOLS/store_copy" put "$T/img" s3://bucket/img/
+check "and manifests" "$TOOLS/store_copy" put "$T/s3" s3://bucket/sets/
+on_s3() { # MANIFEST
+    echo "train=s3://bucket/sets/$1,mode=Pipe,source=AugmentedManifestFile,epochs=1"
+}
+run $ONE --channel "$(on_s3 all.jsonl)" $AS -- \
+    sh -c 'cat "${SM_CHANNEL_TRAIN}_0" >"$0"' "$T/got.s3"
+check "from S3: exit code $code: $(tail -n 1 "$T/std.err")" test "$code" -eq 0
+check "the same lines" cmp "$T/want" "$T/got.s3"
+audit one
+check "the audit is exact: $(tail -n 1 "$T/std.out")" test "$code" -eq 0
+fails "a local file from a bucket's manifest" 65 \
+    'local.jsonl:1: file:///etc/passwd: it lies outside of s3://' \
+    $ONE --channel "$(on_s3 local.jsonl)" $AS -- true
+fails "objects in two buckets" 65 'two.jsonl:2: s3://other/k: it lies outside of s3://bucket/' \
+    $ONE --channel "$(on_s3 two.jsonl)" $AS -- true
+fails "an object that is not on S3" 66 'gone.jsonl:2: attribute "image-ref": ' \
+    $ONE --channel "$(on_s3 gone.jsonl)" $AS -- true
 finish
