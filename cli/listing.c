@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "cli/listing_augmented.h"
 #include "cli/listing_inventory.h"
 #include "cli/listing_manifest.h"
 #include "proto/keypath.h"
@@ -113,6 +114,37 @@ static enum status listing_from_manifest(struct listing_work *w,
     return s;
 }
 
+/* The lines are in order, and their keys are. */
+static enum status listing_add_line(void *self,
+                                    const struct catalog_object *object,
+                                    struct fault *why)
+{
+    return listing_add(self, object, why);
+}
+
+static enum status listing_from_augmented(struct listing_work *w,
+                                          struct store *store,
+                                          struct fault *why)
+{
+    struct listing_augmented lines = {
+        .channel = w->options->channel,
+        .store = store,
+        .key = buf_text(&w->listing->prefix),
+        .stop = w->options->stop,
+        .each = listing_add_line,
+        .self = w,
+    };
+    char *root_uri = NULL;
+    enum status s =
+        listing_augmented_run(&lines, why, &w->listing->recipes, &root_uri);
+
+    if (root_uri != NULL) {
+        free(w->listing->root_uri);
+        w->listing->root_uri = root_uri;
+    }
+    return s;
+}
+
 static enum status listing_from_inventory(struct listing_work *w,
                                           struct store *store,
                                           struct fault *why)
@@ -144,6 +176,8 @@ static enum status listing_fill(struct listing_work *w, struct fault *why)
     w->listing->root_uri = mem_copy(store_root_uri(store));
     if (c->source == JOB_SOURCE_MANIFEST) {
         s = listing_from_manifest(w, store, why);
+    } else if (c->source == JOB_SOURCE_AUGMENTED) {
+        s = listing_from_augmented(w, store, why);
     } else if (c->listing != NULL) {
         s = listing_from_inventory(w, store, why);
     } else {
@@ -207,7 +241,7 @@ enum status listing_make(const struct listing_options *options,
     const struct job_channel *c = options->channel;
     enum status s;
 
-    CHECK(c->source == JOB_SOURCE_PREFIX || c->source == JOB_SOURCE_MANIFEST);
+    CHECK(c->source <= JOB_SOURCE_AUGMENTED);
     *out = (struct listing){0};
     s = catalog_builder_new(&w.builder);
     if (s == STATUS_OK) {
@@ -257,5 +291,6 @@ void listing_fini(struct listing *l)
     free(l->root_uri);
     free(l->named_by);
     buf_fini(&l->prefix);
+    buf_fini(&l->recipes);
     *l = (struct listing){0};
 }

@@ -19,6 +19,8 @@ struct listing {
     uint64_t folder_marks; /* Keys that end with "/": left out. */
     char *named_by;        /* What named the objects, if they were not listed:
                               "the inventory of 2026-…". Else NULL. */
+    struct buf recipes;    /* Of an augmented manifest's lines, which are the
+                              catalog's objects then (proto/recipe.h). */
 };
 
 /* How far a long listing is, told now and then; may be NULL. */

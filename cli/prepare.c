@@ -162,6 +162,26 @@ static void prepare_log_dealt(const struct dealing *d)
               deal_skew(d->deal), deal_dropped(d->deal), deal_padded(d->deal));
 }
 
+/* What the units of an augmented manifest are made of, beside its catalog. */
+static enum status prepare_recipes(struct prepare *p, struct store *state,
+                                   const struct dealing *d, const char *key)
+{
+    char *at;
+    enum status s;
+
+    if (d->channel->source != JOB_SOURCE_AUGMENTED) {
+        return STATUS_OK;
+    }
+    at = share_recipes_key(bytes_of(key));
+    s = store_sync_put(state,
+                       &(struct store_sync_put){at,
+                                                buf_bytes(&d->listing.recipes),
+                                                STORE_ALWAYS, NULL},
+                       &p->why);
+    free(at);
+    return s;
+}
+
 static enum status prepare_channel(struct prepare *p, struct store *state,
                                    struct dealing *d)
 {
@@ -170,6 +190,9 @@ static enum status prepare_channel(struct prepare *p, struct store *state,
                           catalog_name(catalog));
     enum status s = share_write(state, key, catalog, &p->why);
 
+    if (s == STATUS_OK) {
+        s = prepare_recipes(p, state, d, key);
+    }
     free(key);
     prepare_log_dealt(d);
     dealing_fill(d, &p->dealing, &p->dealt.channels[p->dealt.channel_count]);

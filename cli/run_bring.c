@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "cli/run.h"
+#include "cli/share.h"
 #include "cli/share_fetch.h"
 
 static bool run_yield(struct catalog_cursor *cursor, struct bring_item *out)
@@ -82,12 +83,21 @@ static bool run_is_dealt_here(const struct run *r,
     return c != NULL && job_channel_is_stream(c) && !from->is_dynamic;
 }
 
+/* The units are lines of a manifest, with recipes. */
+static bool run_has_recipes(const struct run *r, const struct wire_share *from)
+{
+    const struct job_channel *c = run_find_channel(r, from);
+
+    return c != NULL && c->source == JOB_SOURCE_AUGMENTED;
+}
+
 /* What the fetch has read, in the order of run_name_keys(). */
 static enum status run_take_shares(struct run *r, struct fault *why)
 {
     const struct wire_share_all *all = r->dealt;
     enum status s = STATUS_OK;
     uint32_t next = 0;
+    uint32_t text = r->has_dealt ? 1 : 0;
 
     for (uint32_t i = 0; s == STATUS_OK && i < all->share_count; i++) {
         struct run_share *share = &r->shares[r->share_count];
@@ -101,6 +111,9 @@ static enum status run_take_shares(struct run *r, struct fault *why)
                     .share = &all->shares[i],
                     .channel = channel,
                     .catalog = share_fetch_take(r->fetch, next++),
+                    .recipes = run_has_recipes(r, &all->shares[i])
+                                   ? share_fetch_text(r->fetch, text++)
+                                   : NULL,
                     .host = r->contract.hosts.current,
                     .ranks = r->ranks,
                 },
@@ -153,12 +166,42 @@ static uint32_t run_name_keys(const struct run *r,
     return count;
 }
 
+/* What is to be read as it is: what was dealt, then recipes. */
+static uint32_t run_name_texts(struct run *r, const struct wire_share_all *all,
+                               char **keys)
+{
+    uint32_t count = 0;
+
+    r->has_dealt = false;
+    for (uint32_t i = 0; i < all->share_count && !r->has_dealt; i++) {
+        r->has_dealt = run_is_dealt_here(r, &all->shares[i]);
+    }
+    if (r->has_dealt) {
+        keys[count++] = mem_print("%sruns/%s/dealt", buf_text(&r->state_prefix),
+                                  r->lease.run);
+    }
+    for (uint32_t i = 0; i < all->share_count; i++) {
+        if (run_has_recipes(r, &all->shares[i])) {
+            keys[count++] = share_recipes_key(all->shares[i].catalog);
+        }
+    }
+    return count;
+}
+
+static void run_free_keys(char **keys, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        free(keys[i]);
+    }
+}
+
 enum status run_bring_start(struct run *r, const struct wire_share_all *all,
                             struct fault *why)
 {
     char *keys[2 * WIRE_CHANNELS_MAX];
+    char *texts[WIRE_CHANNELS_MAX + 1];
     uint32_t count = run_name_keys(r, all, keys);
-    char *dealt = NULL;
+    uint32_t text_count;
     enum status s;
 
     CHECK(r->share_count == 0 && r->fetch == NULL && r->bring == NULL);
@@ -168,20 +211,13 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
     r->first_rank = all->first_rank;
     r->rank_count = all->rank_count;
     r->dealt = all;
-    for (uint32_t i = 0; i < all->share_count && dealt == NULL; i++) {
-        if (run_is_dealt_here(r, &all->shares[i])) {
-            dealt = mem_print("%sruns/%s/dealt", buf_text(&r->state_prefix),
-                              r->lease.run);
-        }
-    }
-    r->has_dealt = dealt != NULL;
-    s = share_fetch_start(
-        &(struct share_fetch_options){r->state_uri, keys, count, dealt}, why,
-        &r->fetch);
-    free(dealt);
-    for (uint32_t i = 0; i < count; i++) {
-        free(keys[i]);
-    }
+    text_count = run_name_texts(r, all, texts);
+    s = share_fetch_start(&(struct share_fetch_options){r->state_uri, keys,
+                                                        count, texts,
+                                                        text_count},
+                          why, &r->fetch);
+    run_free_keys(keys, count);
+    run_free_keys(texts, text_count);
     return s;
 }
 
@@ -190,7 +226,8 @@ enum status run_bring_go_on(struct run *r, struct fault *why)
     enum status s = share_fetch_join(r->fetch, why);
 
     if (s == STATUS_OK && r->has_dealt) {
-        s = run_streams_take_dealt(&r->streams, share_fetch_text(r->fetch),
+        s = run_streams_take_dealt(&r->streams,
+                                   buf_bytes(share_fetch_text(r->fetch, 0)),
                                    r->lease.run, why);
     }
     if (s == STATUS_OK) {

@@ -37,6 +37,7 @@ enum status run_streams_add(struct run_streams *s,
 {
     struct run_stream *t = &s->each[s->count];
     bool is_single = from->channel->mode != JOB_RING;
+    enum status status = STATUS_OK;
 
     CHECK(s->count < RUN_STREAMS_MAX);
     s->count++;
@@ -47,6 +48,12 @@ enum status run_streams_add(struct run_streams *s,
         mem_copy_text(from->share->root_uri.at, from->share->root_uri.size);
     t->prefix = mem_copy_text(from->share->prefix.at, from->share->prefix.size);
     t->ranks = is_single ? 1 : from->ranks;
+    if (from->recipes != NULL) {
+        status = recipes_read(from->recipes, why, &t->recipes);
+    }
+    if (status != STATUS_OK) {
+        return fault_prefix(why, status, "channel %s", t->channel->name);
+    }
     if (t->channel->mode == JOB_FAST_FILE) {
         return STATUS_OK;
     }
@@ -119,6 +126,8 @@ static enum status stream_unit(void *self, uint32_t rank, uint64_t epoch,
     out->offset = unit.is_whole ? 0 : unit.offset;
     out->size = unit.is_whole ? object.size : unit.size;
     out->is_whole = unit.is_whole;
+    out->framing = t->channel->records;
+    out->object_size = object.size;
     return STATUS_OK;
 }
 
@@ -267,6 +276,7 @@ static enum status stream_start_pipe(struct run_streams *s, uint32_t i,
             .is_wrapped = stream_is_wrapped(t),
             .wrap_max = stream_wrap_max(s, i),
             .skips = t->channel->skips > 0,
+            .recipes = t->recipes,
         },
         why, &t->pipe);
 }
@@ -563,6 +573,7 @@ void run_streams_fini(struct run_streams *s)
         holder_destroy(&t->holder);
         run_deal_destroy(&t->deal);
         catalog_destroy(&t->catalog);
+        recipes_destroy(&t->recipes);
         free(t->root_uri);
         free(t->prefix);
     }

@@ -17,6 +17,7 @@
 #include "coordinator/dealt.h"
 #include "coordinator/order.h"
 #include "proto/job.h"
+#include "proto/recipe.h"
 #include "proto/wire.h"
 #include "worker/course.h"
 #include "worker/fetch.h"
@@ -36,6 +37,7 @@ struct run_stream {
     uint32_t number; /* Of the channel in the job. */
     const struct job_channel *channel;
     struct catalog *catalog;
+    struct recipes *recipes; /* Of an augmented manifest; else NULL. */
     char *root_uri;
     char *prefix;          /* Of the keys. */
     struct run_deal *deal; /* NULL: dynamic. */
@@ -72,6 +74,7 @@ struct run_stream_from {
     const struct wire_share *share;
     const struct job_channel *channel;
     struct catalog *catalog; /* Becomes the stream's. */
+    struct buf *recipes;     /* So do these; or NULL. */
     uint32_t host;           /* This one, among the job's. */
     uint32_t ranks;          /* Of this host. */
 };

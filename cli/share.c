@@ -117,6 +117,11 @@ enum status share_read(struct store *store, const struct share_want *want,
     return s;
 }
 
+char *share_recipes_key(struct bytes catalog_key)
+{
+    return mem_print("%.*s.recipes", (int)catalog_key.size, catalog_key.at);
+}
+
 enum status share_of_host(const struct catalog *catalog,
                           const struct deal *deal, uint32_t host,
                           struct fault *why, struct catalog **out)

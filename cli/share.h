@@ -29,6 +29,10 @@ MUST_USE enum status share_read(struct store *store,
                                 const struct share_want *want,
                                 struct fault *why, struct catalog **out);
 
+/* Where the recipes of an augmented manifest are whose catalog is at
+ * @catalog_key; the caller's. */
+char *share_recipes_key(struct bytes catalog_key);
+
 /* Make the catalog of what @host (an index of the deal's hosts) brings. */
 MUST_USE enum status share_of_host(const struct catalog *catalog,
                                    const struct deal *deal, uint32_t host,

@@ -21,7 +21,8 @@ struct share_fetch {
     char *state_uri;
     char **keys;
     uint32_t count;
-    char *text_key;
+    char **text_keys;
+    uint32_t text_count;
     int fd;
     atomic_bool stop;
     pthread_t thread;
@@ -29,7 +30,7 @@ struct share_fetch {
 
     /* The thread's until it is joined, then the owner's. */
     struct catalog **catalogs;
-    struct buf text;
+    struct buf *texts;
     enum status status;
     struct fault why;
 };
@@ -48,11 +49,11 @@ static enum status share_fetch_all(struct share_fetch *f)
         s = share_read(store, &(struct share_want){f->keys[i], NULL}, &f->why,
                        &f->catalogs[i]);
     }
-    if (s == STATUS_OK && f->text_key != NULL) {
-        s = store_sync_get(
-            store,
-            &(struct store_sync_get){f->text_key, SHARE_FETCH_TEXT_MAX, NULL},
-            &f->why, &f->text);
+    for (uint32_t i = 0; s == STATUS_OK && i < f->text_count; i++) {
+        s = store_sync_get(store,
+                           &(struct store_sync_get){f->text_keys[i],
+                                                    SHARE_FETCH_TEXT_MAX, NULL},
+                           &f->why, &f->texts[i]);
     }
     store_close(&store);
     buf_fini(&prefix);
@@ -76,8 +77,12 @@ enum status share_fetch_start(const struct share_fetch_options *options,
 
     f->state_uri = mem_copy(options->state_uri);
     f->count = options->count;
-    f->text_key =
-        options->text_key != NULL ? mem_copy(options->text_key) : NULL;
+    f->text_count = options->text_count;
+    f->text_keys = mem_new(f->text_count + 1, sizeof(f->text_keys[0]));
+    f->texts = mem_new(f->text_count + 1, sizeof(f->texts[0]));
+    for (uint32_t i = 0; i < f->text_count; i++) {
+        f->text_keys[i] = mem_copy(options->text_keys[i]);
+    }
     f->keys = mem_new(f->count + 1, sizeof(f->keys[0]));
     f->catalogs = mem_new(f->count + 1, sizeof(struct catalog *));
     for (uint32_t i = 0; i < f->count; i++) {
@@ -136,10 +141,10 @@ struct catalog *share_fetch_take(struct share_fetch *f, uint32_t i)
     return catalog;
 }
 
-struct bytes share_fetch_text(const struct share_fetch *f)
+struct buf *share_fetch_text(struct share_fetch *f, uint32_t i)
 {
-    CHECK(!f->has_thread && f->status == STATUS_OK && f->text_key != NULL);
-    return buf_bytes(&f->text);
+    CHECK(!f->has_thread && f->status == STATUS_OK && i < f->text_count);
+    return &f->texts[i];
 }
 
 void share_fetch_destroy(struct share_fetch **f)
@@ -158,8 +163,12 @@ void share_fetch_destroy(struct share_fetch **f)
     if (old->fd >= 0) {
         close(old->fd);
     }
-    buf_fini(&old->text);
-    free(old->text_key);
+    for (uint32_t i = 0; i < old->text_count; i++) {
+        buf_fini(&old->texts[i]);
+        free(old->text_keys[i]);
+    }
+    free(old->texts);
+    free(old->text_keys);
     free(old->catalogs);
     free(old->keys);
     free(old->state_uri);

@@ -19,7 +19,8 @@ struct share_fetch_options {
     const char *state_uri; /* All texts are copied. */
     char *const *keys;     /* What share_write() was given, one each. */
     uint32_t count;
-    const char *text_key; /* One more object, as it is; or NULL. */
+    char *const *text_keys; /* More objects, each as it is. */
+    uint32_t text_count;
 };
 
 /* Start reading. OS: the system has no thread left; *@out is NULL then. */
@@ -40,8 +41,9 @@ MUST_USE enum status share_fetch_join(struct share_fetch *f, struct fault *why);
 /* The catalog of the @i-th key, once each and only after OK: the caller's. */
 struct catalog *share_fetch_take(struct share_fetch *f, uint32_t i);
 
-/* The bytes of @text_key's object; only after OK, until it is destroyed. */
-struct bytes share_fetch_text(const struct share_fetch *f);
+/* The bytes of the @i-th text; only after OK. They are the fetch's until it is
+ * destroyed, but may be taken out (buf_fini()). */
+struct buf *share_fetch_text(struct share_fetch *f, uint32_t i);
 
 /* Cancel it, wait for its end and free *@f, with what was not taken. NULL is
  * left alone. */

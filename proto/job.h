@@ -21,6 +21,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "proto/framing.h"
 #include "proto/job_fields.h"
 #include "proto/settings.h"
 
@@ -42,8 +43,7 @@ enum job_source {
     JOB_SOURCE_MANIFEST,    /* A JSON list of keys. */
     JOB_SOURCE_AUGMENTED,   /* JSON lines with attributes. */
     JOB_SOURCE_FILE_SYSTEM, /* EFS or FSx, mounted by the platform. */
-    JOB_SOURCE_PRESENT,     /* Only inputdataconfig.json names the channel: the
-                               platform has brought it already. */
+    JOB_SOURCE_PRESENT,     /* Only inputdataconfig.json names it: brought. */
 };
 
 enum job_mode { JOB_FILE, JOB_FAST_FILE, JOB_PIPE, JOB_RING };
@@ -86,14 +86,15 @@ struct job_channel {
     char *groups[JOB_CHANNEL_GROUPS_MAX];
     uint32_t group_count; /* 0: all hosts. */
 
-    enum job_deal deal;  /* "Deal" */
-    enum job_even even;  /* "Even" */
-    bool may_split;      /* "Split" */
-    bool may_be_empty;   /* "AllowEmpty" */
-    char *listing;       /* "Listing": a URI, or NULL: the source is listed. */
-    uint64_t epochs;     /* "Epochs" */
-    uint64_t step_units; /* "StepUnits"; 0: no steps. */
-    uint64_t skips;      /* "Skip" */
+    enum job_deal deal;   /* "Deal" */
+    enum job_even even;   /* "Even" */
+    bool may_split;       /* "Split" */
+    enum framing records; /* "Records": where it may; RAW: at any byte. */
+    bool may_be_empty;    /* "AllowEmpty" */
+    char *listing;        /* "Listing": a URI, or NULL: the source is listed. */
+    uint64_t epochs;      /* "Epochs" */
+    uint64_t step_units;  /* "StepUnits"; 0: no steps. */
+    uint64_t skips;       /* "Skip" */
     struct job_value values[JOB_FIELDS_COUNT]; /* Where each came from. */
 };
 

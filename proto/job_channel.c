@@ -49,6 +49,7 @@ static const struct {
     {JOB_FIELD_DEAL, {"Smshard.Deal", NULL, NULL}},
     {JOB_FIELD_EVEN, {"Smshard.Even", NULL, NULL}},
     {JOB_FIELD_SPLIT, {"Smshard.Split", NULL, NULL}},
+    {JOB_FIELD_RECORDS, {"Smshard.Records", NULL, NULL}},
     {JOB_FIELD_ALLOW_EMPTY, {"Smshard.AllowEmpty", NULL, NULL}},
     {JOB_FIELD_LISTING, {"Smshard.Listing", NULL, NULL}},
     {JOB_FIELD_EPOCHS, {"Smshard.Epochs", NULL, NULL}},
@@ -185,9 +186,9 @@ static enum status job_check_sources(struct job_maker *m, const struct json *v,
 enum status job_read_channel(struct job_maker *m, const struct json *v,
                              struct job_channel *c)
 {
-    static const char *const words[] = {"Deal",       "Even",    "Split",
-                                        "AllowEmpty", "Listing", "Epochs",
-                                        "StepUnits",  "Skip"};
+    static const char *const words[] = {"Deal",    "Even",       "Split",
+                                        "Records", "AllowEmpty", "Listing",
+                                        "Epochs",  "StepUnits",  "Skip"};
     enum status s = STATUS_OK;
 
     for (size_t i = 0; i < sizeof(job_members) / sizeof(*job_members); i++) {

@@ -75,6 +75,34 @@ static enum status job_check_mode(const struct job_channel *c,
     return STATUS_OK;
 }
 
+/* A cut within an object leaves parts that are no object. */
+static enum status job_check_records(const struct job_channel *c,
+                                     struct fault *why)
+{
+    struct job_place at = job_place_of(c, JOB_FIELD_SPLIT);
+
+    if (c->may_split && c->compression == JOB_GZIP) {
+        return job_refuse(why, &at,
+                          "Split can't cut objects of CompressionType Gzip, "
+                          "which can only be read from their beginning");
+    }
+    at = job_place_of(c, JOB_FIELD_RECORDS);
+    if (c->records == FRAMING_RAW) {
+        return STATUS_OK;
+    }
+    if (!c->may_split || job_channel_deal(c) != JOB_DEAL_BALANCED) {
+        return job_refuse(why, &at,
+                          "Records says where objects may be cut; only Deal "
+                          "balanced with Split cuts any");
+    }
+    if (!job_channel_is_stream(c) || c->wrapper == JOB_WRAP_RECORDIO) {
+        return job_refuse(why, &at,
+                          "Records needs InputMode Pipe or Ring without "
+                          "RecordWrapperType");
+    }
+    return STATUS_OK;
+}
+
 static enum status job_check_listing(const struct job_channel *c,
                                      struct fault *why)
 {
@@ -246,6 +274,9 @@ static enum status job_check_channel(const struct job *job,
         s = job_check_listing(c, why);
     }
     if (s == STATUS_OK) {
+        s = job_check_records(c, why);
+    }
+    if (s == STATUS_OK) {
         s = job_check_steps(c, why);
     }
     if (s == STATUS_OK) {
@@ -346,11 +377,19 @@ static enum status job_serve_mode(const struct job_channel *c,
     bool is_changed =
         c->compression == JOB_GZIP || c->wrapper == JOB_WRAP_RECORDIO;
 
-    if (c->source == JOB_SOURCE_AUGMENTED) {
+    if (c->source == JOB_SOURCE_AUGMENTED && c->mode != JOB_PIPE) {
         return fault_set(why, STATUS_UNSUPPORTED,
-                         "channel %s: S3DataType AugmentedManifestFile is not "
-                         "served by this version; use ManifestFile",
+                         "channel %s: S3DataType AugmentedManifestFile is "
+                         "served in InputMode Pipe alone",
                          c->name);
+    }
+    if (c->source == JOB_SOURCE_AUGMENTED &&
+        (c->compression == JOB_GZIP || c->may_split)) {
+        return fault_set(why, STATUS_UNSUPPORTED,
+                         "channel %s: %s is not served with S3DataType "
+                         "AugmentedManifestFile; leave it out",
+                         c->name,
+                         c->may_split ? "Split" : "CompressionType Gzip");
     }
     if (c->mode == JOB_RING && is_changed) {
         return fault_set(why, STATUS_UNSUPPORTED,

@@ -46,6 +46,8 @@ enum { JOB_EPOCHS_MAX = 1000000 };
       "pad, drop or none: units of each rank made equal in number")            \
     X(SPLIT, "split", "Split", FLAG, 0, "no", ONE,                             \
       "yes: large objects may be cut into byte ranges")                        \
+    X(RECORDS, "records", "Records", WORD, 0, "raw", ONE,                      \
+      "raw, lines, recordio, tfrecord or tar: where Split may cut")            \
     X(ALLOW_EMPTY, "allow-empty", "AllowEmpty", FLAG, 0, "no", ONE,            \
       "yes: a source without objects is no error")                             \
     X(LISTING, "listing", "Listing", URI, 1024, NULL, ONE,                     \

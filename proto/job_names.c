@@ -20,6 +20,11 @@ static const char *const job_compressions[] = {"None", "Gzip", NULL};
 static const char *const job_deals[] = {"auto",    "sagemaker",  "balanced",
                                         "dynamic", "replicated", NULL};
 static const char *const job_evens[] = {"none", "pad", "drop", NULL};
+static const char *const job_framings[] = {
+#define X(name, text) text,
+    FRAMING_MAP(X)
+#undef X
+        NULL};
 static const char *const job_file_systems[] = {"EFS", "FSxLustre", NULL};
 static const char *const job_accesses[] = {"ro", "rw", NULL};
 const char *const job_output_words[] = {"GZIP", "NONE", NULL};
@@ -49,6 +54,8 @@ const char *const *job_field_words(enum job_field f)
         return job_deals;
     case JOB_FIELD_EVEN:
         return job_evens;
+    case JOB_FIELD_RECORDS:
+        return job_framings;
     case JOB_FIELD_FS_TYPE:
         return job_file_systems;
     case JOB_FIELD_FS_ACCESS:

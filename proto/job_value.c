@@ -277,6 +277,9 @@ static void job_put_word(struct job_channel *c, enum job_field f, uint32_t w)
     case JOB_FIELD_EVEN:
         c->even = (enum job_even)w;
         break;
+    case JOB_FIELD_RECORDS:
+        c->records = (enum framing)w;
+        break;
     case JOB_FIELD_FS_TYPE:
         c->file_system.type = (enum job_file_system)w;
         break;

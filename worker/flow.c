@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "worker/bounds.h"
 #include "worker/stored_parts.h"
 
 enum {
@@ -50,6 +51,7 @@ struct flow_fill {
 struct flow {
     struct flow_options o;
     struct fetch_port *port;
+    struct bounds *bounds; /* What units come through. */
     size_t slot_size;
     struct flow_fill *fills; /* @o.slots_max of them. */
     uint32_t *by_slot;       /* Which fill has a slot. */
@@ -98,6 +100,14 @@ struct flow *flow_new(const struct flow_options *o)
         f->spares[f->spare_count++] = f->o.slots_max - 1 - i;
     }
     f->port = fetch_open(o->fetch);
+    f->bounds = bounds_new(&(struct bounds_options){
+        .fetch = o->fetch,
+        .port = f->port,
+        .source = o->source,
+        .lane = o->lane,
+        .next = o->next,
+        .next_self = o->next_self,
+    });
     return f;
 }
 
@@ -117,6 +127,7 @@ void flow_destroy(struct flow **fp)
         return;
     }
     fetch_close(&f->port);
+    bounds_destroy(&f->bounds);
     flow_hand_back(f);
     for (uint32_t i = 0; i < f->o.slots_max; i++) {
         if (f->fills[i].state != FLOW_SPARE) {
@@ -278,6 +289,15 @@ static void flow_ask(struct flow *f, struct flow_fill *fill, uint32_t index)
     fetch_submit(f->port, &r);
 }
 
+/* Keep why an entry of @fill has failed, if it is the first one. */
+static void flow_blame(struct flow_fill *fill, const struct fault *why)
+{
+    if (fill->why == NULL) {
+        fill->why = mem_new(1, sizeof(*fill->why));
+        *fill->why = *why;
+    }
+}
+
 /* Put the next @size bytes of the unit into @fill. */
 static void flow_fill_add(struct flow *f, struct flow_fill *fill, size_t size)
 {
@@ -297,11 +317,17 @@ static void flow_fill_add(struct flow *f, struct flow_fill *fill, size_t size)
         .size = size,
         .is_first = f->unit_at == 0,
         .is_last = f->unit_at + size == f->unit.size,
+        .status = f->unit.status,
     };
     fill->parts[fill->count] = (struct flow_part){.serial = f->serial};
     fill->used = at + size;
     fill->count++;
-    if (size > 0) {
+    if (f->unit.status != STATUS_OK) {
+        flow_blame(fill, f->unit.why);
+    } else if (f->unit.text != NULL) {
+        memcpy((char *)slots_at(f->o.slots, fill->slot) + at,
+               f->unit.text + f->unit_at, size);
+    } else if (size > 0) {
         flow_ask(f, fill, fill->count - 1);
     }
     f->unit_at += size;
@@ -362,7 +388,7 @@ static bool flow_pull(struct flow *f)
     if (f->is_stopped) {
         return false;
     }
-    s = f->o.next(f->o.next_self, &f->unit);
+    s = bounds_next(f->bounds, &f->unit);
     CHECK(s == STATUS_OK || s == STATUS_EMPTY || s == STATUS_STOPPED);
     f->has_unit = s == STATUS_OK;
     f->is_dry = s == STATUS_EMPTY;
@@ -437,10 +463,7 @@ static void flow_fail(struct flow *f, struct flow_fill *fill, uint32_t index,
         entry->is_last = true;
         f->has_unit = f->has_unit && f->serial != serial;
     }
-    if (fill->why == NULL) {
-        fill->why = mem_new(1, sizeof(*fill->why));
-        *fill->why = e->why;
-    }
+    flow_blame(fill, &e->why);
 }
 
 static void flow_answer(struct flow *f, const struct fetch_event *e)
@@ -469,7 +492,11 @@ void flow_step(struct flow *f)
     struct fetch_event e;
 
     while (fetch_take(f->port, &e)) {
-        flow_answer(f, &e);
+        if ((e.tag & BOUNDS_TAG) != 0) {
+            bounds_answer(f->bounds, &e);
+        } else {
+            flow_answer(f, &e);
+        }
     }
     flow_plan(f);
 }
@@ -580,6 +607,7 @@ void flow_reset(struct flow *f)
         flow_ring_pop(f);
         flow_fill_kill(f, fill);
     }
+    bounds_reset(f->bounds);
     f->has_unit = false;
     f->is_dry = false;
     f->is_stopped = false;
@@ -596,6 +624,7 @@ struct flow_stats flow_stats(const struct flow *f)
         stats.ready += is_ready;
         stats.filling += !is_ready;
     }
+    stats.filling += bounds_searching(f->bounds);
     for (uint32_t i = 0; i < f->o.slots_max; i++) {
         stats.held += f->fills[i].state == FLOW_HELD;
     }

@@ -28,6 +28,7 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
+#include "proto/framing.h"
 #include "worker/fetch.h"
 #include "worker/slots.h"
 
@@ -48,6 +49,16 @@ struct flow_unit {
     uint64_t size;
     bool is_whole; /* The range is all of it: its checksum is looked at, if it
                       fits into a slot. */
+    const char *text; /* These are the bytes: nothing is fetched. Else NULL. */
+
+    /* Of a range: it is moved to where records start (bounds.h), unless
+     * FRAMING_RAW. */
+    enum framing framing;
+    uint64_t object_size;
+
+    /* Private. */
+    enum status status;
+    const struct fault *why;
 };
 
 /* OK; EMPTY: none now, ask again later; STOPPED: the epoch has ended, and
@@ -71,9 +82,9 @@ struct flow_entry {
     uint64_t epoch;
     uint64_t position;
     uint64_t mark;
-    uint64_t unit_size;
-    uint64_t offset; /* In the unit. */
-    size_t at;       /* In the slot. */
+    uint64_t unit_size; /* With its range moved. */
+    uint64_t offset;    /* In the unit. */
+    size_t at;          /* In the slot. */
     size_t size;
     bool is_first;
     bool is_last;
@@ -120,7 +131,7 @@ void flow_reset(struct flow *f);
 
 struct flow_stats {
     uint32_t ready;   /* Slots that can be taken, */
-    uint32_t filling; /* not yet, */
+    uint32_t filling; /* not yet, units that are looked into among them, */
     uint32_t held;    /* by the consumer. */
     uint64_t units;   /* Handed over to their end, */
     uint64_t bytes;

@@ -11,6 +11,9 @@
  * looked up, not guessed. What is still in the FIFO when its reader goes is
  * given back.
  *
+ * A line of an augmented manifest comes as its parts, one behind the other, in
+ * their order; wrapped, each of them is a record.
+ *
  * A unit that can't be read ends the channel, unless units may be skipped and
  * nothing of it was written yet.
  *
@@ -25,6 +28,7 @@
 
 #include "base/fault.h"
 #include "base/status.h"
+#include "proto/recipe.h"
 #include "worker/fetch.h"
 #include "worker/slots.h"
 #include "worker/supply.h"
@@ -44,6 +48,8 @@ struct pipe_options {
     uint64_t wrap_max;  /* unless it is larger. That much memory is taken up to
                            PIPE_WRAP_COPIES times, beside the slots. */
     bool skips;         /* Units may be skipped. */
+    const struct recipes *recipes; /* Units are lines, made of these parts;
+                                      NULL: units are objects. */
 };
 
 struct pipe;

@@ -34,6 +34,7 @@ struct pipe_unit {
     struct pipe_unit *next;
     struct supply_told told; /* What will be said. */
     uint64_t end_at;         /* In this FIFO; UINT64_MAX: not all written. */
+    uint32_t parts_left;     /* That are not written. */
     char key[];              /* For what a person reads. */
 };
 
@@ -61,7 +62,10 @@ struct pipe {
     bool has_end;       /* All units of the epoch have come. */
     bool is_last_epoch; /* And there is no other. */
     uint64_t number;
-    uint64_t epoch; /* Of the last unit taken. */
+    uint64_t epoch;       /* Of the last unit taken, */
+    struct flow_unit cut; /* and what the flow was told of it: with a recipe */
+    struct recipe recipe; /* there are more parts to be told. */
+    uint32_t recipe_at;
     uint64_t written;
     uint64_t opened_ms; /* When the FIFO began to wait for a reader. */
     bool is_lonely;     /* That it waits for long was said. */
@@ -88,13 +92,67 @@ struct pipe {
 /* ---- Units. ---------------------------------------------------------------
  */
 
+/* The channel can't go on. */
+static void pipe_fail(struct pipe *p, enum status status,
+                      const struct fault *why)
+{
+    struct supply_told told = {.word = SUPPLY_FAIL, .status = status};
+
+    snprintf(told.reason, sizeof(told.reason), "%s", why->text);
+    supply_tell(p->options.supply, &told);
+    p->state = PIPE_OVER;
+    atomic_store(&p->stat_is_over, true);
+}
+
+/* The next part of the unit that was taken last; false: it has no more. */
+static bool pipe_next_part(struct pipe *p, struct flow_unit *out)
+{
+    const struct recipe_part *part = &p->recipe.parts[p->recipe_at];
+
+    if (p->recipe_at == p->recipe.count) {
+        return false;
+    }
+    p->recipe_at++;
+    *out = p->cut;
+    out->offset = 0;
+    out->is_whole = part->is_object;
+    out->key = part->key;
+    out->etag = part->etag;
+    out->size = part->is_object ? part->size : part->text.size;
+    out->text = part->is_object ? NULL : part->text.at;
+    return true;
+}
+
+/* Have the parts of @unit, which was taken just now. */
+static enum status pipe_find_recipe(struct pipe *p, struct pipe_unit *unit,
+                                    struct flow_unit *io)
+{
+    struct fault why = {.text = ""};
+    enum status s =
+        recipes_find(p->options.recipes, io->key, io->etag, &why, &p->recipe);
+
+    if (s != STATUS_OK) {
+        pipe_fail(p, s, &why);
+        return STATUS_EMPTY;
+    }
+    unit->parts_left = p->recipe.count;
+    p->cut = *io;
+    p->recipe_at = 0;
+    (void)pipe_next_part(p, io);
+    return STATUS_OK;
+}
+
 static enum status pipe_next_unit(void *self, struct flow_unit *out)
 {
     struct pipe *p = self;
     struct supply_unit from;
     struct pipe_unit *unit;
-    enum status s = supply_take(p->options.supply, 0, &from);
+    enum status s;
 
+    if (pipe_next_part(p, out)) {
+        return STATUS_OK;
+    }
+    s = supply_take(p->options.supply, 0, &from);
     if (s == STATUS_STOPPED) {
         p->has_end = true;
         p->is_last_epoch = from.is_over;
@@ -103,6 +161,7 @@ static enum status pipe_next_unit(void *self, struct flow_unit *out)
         return s == STATUS_NOT_FOUND ? STATUS_EMPTY : s;
     }
     unit = mem_new(1, sizeof(*unit) + from.key.size + 1);
+    unit->parts_left = 1;
     memcpy(unit->key, from.key.at, from.key.size);
     unit->end_at = UINT64_MAX;
     unit->told = (struct supply_told){
@@ -125,8 +184,11 @@ static enum status pipe_next_unit(void *self, struct flow_unit *out)
         .offset = from.offset,
         .size = from.size,
         .is_whole = from.is_whole,
+        .framing = from.framing,
+        .object_size = from.object_size,
     };
-    return STATUS_OK;
+    return p->options.recipes != NULL ? pipe_find_recipe(p, unit, out)
+                                      : STATUS_OK;
 }
 
 static void pipe_tell_first(struct pipe *p, enum supply_word word)
@@ -165,6 +227,7 @@ static void pipe_settle(struct pipe *p)
 
 static void pipe_return_all(struct pipe *p)
 {
+    p->recipe_at = p->recipe.count;
     while (p->first != NULL) {
         pipe_tell_first(p, SUPPLY_BACK);
     }
@@ -174,18 +237,6 @@ static void pipe_say(struct pipe *p, enum supply_word word)
 {
     supply_tell(p->options.supply,
                 &(struct supply_told){.word = word, .epoch = p->epoch});
-}
-
-/* The channel can't go on. */
-static void pipe_fail(struct pipe *p, enum status status,
-                      const struct fault *why)
-{
-    struct supply_told told = {.word = SUPPLY_FAIL, .status = status};
-
-    snprintf(told.reason, sizeof(told.reason), "%s", why->text);
-    supply_tell(p->options.supply, &told);
-    p->state = PIPE_OVER;
-    atomic_store(&p->stat_is_over, true);
 }
 
 /* ---- The FIFO. ------------------------------------------------------------
@@ -333,8 +384,12 @@ static bool pipe_skip(struct pipe *p, enum status status,
     return true;
 }
 
-static void pipe_end_unit(struct pipe *p)
+/* A part of the unit is written, or passed over. */
+static void pipe_end_part(struct pipe *p)
 {
+    if (--p->writing->parts_left > 0) {
+        return;
+    }
     p->writing->end_at = p->written;
     p->writing = NULL;
     pipe_settle(p);
@@ -346,7 +401,7 @@ static bool pipe_give_entry(struct pipe *p)
 {
     const struct flow_entry *e = &p->slot.entries[p->entry];
 
-    if (e->is_first) {
+    if (p->writing == NULL) {
         p->writing = (struct pipe_unit *)(uintptr_t)e->mark;
         p->begun = false;
     }
@@ -364,7 +419,7 @@ static bool pipe_give_entry(struct pipe *p)
     }
     p->entry++; /* It is passed over. */
     if (e->is_last) {
-        pipe_end_unit(p);
+        pipe_end_part(p);
     }
     return true;
 }
@@ -374,7 +429,7 @@ static void pipe_end_entry(struct pipe *p)
 {
     p->is_given = false;
     if (p->slot.entries[p->entry++].is_last) {
-        pipe_end_unit(p);
+        pipe_end_part(p);
     }
 }
 
@@ -524,7 +579,8 @@ static void pipe_turn(struct pipe *p)
         return;
     }
     flow_step(p->flow);
-    if (p->fd < 0 && p->state != PIPE_DRAINING && !pipe_open(p)) {
+    if (p->state == PIPE_OVER ||
+        (p->fd < 0 && p->state != PIPE_DRAINING && !pipe_open(p))) {
         return;
     }
     if (p->fd >= 0 && !p->has_reader && !pipe_is_alone(p)) {

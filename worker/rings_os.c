@@ -119,6 +119,8 @@ static struct rings_unit *rings_unit_new(struct rings_line *l,
         .offset = from->offset,
         .size = from->size,
         .is_whole = from->is_whole,
+        .framing = from->framing,
+        .object_size = from->object_size,
     };
     u->unit.key = rings_keep(&at, from->key);
     u->unit.etag = rings_keep(&at, from->etag);

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
+#include "proto/framing.h"
 
 enum { SUPPLY_RANKS_MAX = 64, SUPPLY_REASON_MAX = FAULT_TEXT_MAX };
 
@@ -38,7 +39,10 @@ struct supply_unit {
     struct bytes etag; /* take of that rank. */
     uint64_t offset;
     uint64_t size;
-    bool is_whole; /* That range is all of the object. */
+    bool is_whole;        /* That range is all of the object. */
+    enum framing framing; /* Else: it is moved to where records start; RAW:
+                             not. */
+    uint64_t object_size;
 };
 
 struct supply;

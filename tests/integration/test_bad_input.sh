@@ -55,8 +55,8 @@ fails "duplicate channel" 65 "train" "$SMSHARD" plan --job "$T/job.json"
 document "$(i=1; while [ $i -le 20 ]; do channel c$i; echo ,; i=$((i + 1)); done; channel c21)"
 fails "21 channels" 65 "20" "$SMSHARD" plan --job "$T/job.json"
 fails "job name not allowed" 65 "a_b" "$SMSHARD" plan --job-name a_b --output "$T/out"
-fails "source that is not served yet" 78 "ManifestFile" $RUN "--channel" \
-    "train=$T/data/m.jsonl,mode=Pipe,source=AugmentedManifestFile,attributes=x" -- true
+fails "source that is not served in this mode" 78 "ManifestFile" $RUN "--channel" \
+    "train=$T/data/m.jsonl,mode=Ring,source=AugmentedManifestFile,attributes=x" -- true
 fails "many hosts and nowhere to meet" 65 "--output" \
     env SMSHARD_HOSTS=a,b SMSHARD_CURRENT_HOST=a "$SMSHARD" run --job-name t -- true
 

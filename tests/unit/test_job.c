@@ -280,67 +280,75 @@ TEST(channels_that_are_there_already)
     job_destroy(&job);
 }
 
+static const struct {
+    const char *flags;
+    const char *fault;
+} not_served[] = {
+    {"channel=a=/a;", ""},
+    {"channel=a=/a,source=ManifestFile,deal=balanced,even=drop;", ""},
+    {"channel=a=/a,sharded,even=pad;output=/o;checkpoint=/c;", ""},
+    {"channel=a=s3://b/a;output=s3://b/o;checkpoint=s3://b/c;", ""},
+    {"channel=a=https://b/a;",
+     "channel a: https:// is not served by this version; use s3:// or "
+     "file://"},
+    {"channel=a=/a;output=https://b/o;",
+     "output: https:// is not served by this version; use s3:// or "
+     "file://"},
+    {"channel=a=/a;checkpoint=https://b/o;",
+     "checkpoint: https:// is not served by this version; use s3:// or "
+     "file://"},
+    {"channel=a=/a,listing=https://b/m.json;",
+     "Listing of channel a: https:// is not served by this version; use "
+     "s3:// or file://"},
+    {"channel=a=/a,listing=s3://b/i/;", ""},
+    {"channel=a=/a,mode=FastFile;", ""},
+    {"channel=a=/a,mode=Pipe,compression=Gzip,wrapper=RecordIO;", ""},
+    {"channel=a=/a,mode=Pipe,deal=balanced,epochs=7,skip=3;", ""},
+    {"channel=a=/a,mode=Ring;", ""},
+    {"channel=a=/a,mode=Ring,compression=Gzip;",
+     "channel a: InputMode Ring hands objects over as they are; "
+     "CompressionType Gzip needs Pipe"},
+    {"channel=a=/a,mode=FastFile,deal=dynamic;",
+     "channel a: Deal dynamic leases one unit after the other, and a "
+     "folder shows all of them at once; use InputMode File, Pipe or Ring"},
+    {"channel=a=/a,deal=dynamic,epochs=3,step-units=8,even=drop,skip=2;", ""},
+    {"channel=a=/a,deal=dynamic,even=pad;",
+     "channel a: Even pad is not served with Deal dynamic, which reads "
+     "each unit once; use none, or drop with StepUnits"},
+    {"channel=a=/a,deal=dynamic,mode=FastFile,split=yes;",
+     "channel a: Split is not served with Deal dynamic; use balanced, or "
+     "leave Split out"},
+    {"channel=a=/a,deal=balanced;epochs=2;",
+     "channel a: Epochs needs Deal dynamic, or InputMode Pipe or Ring; "
+     "with balanced the command reads its files as often as it likes"},
+    {"channel=a=/a,skip=1;",
+     "channel a: Skip needs Deal dynamic, or InputMode Pipe or Ring; with "
+     "replicated every file is brought before the command starts"},
+    {"channel=a=/a,mode=Ring,source=AugmentedManifestFile,attributes=x;",
+     "channel a: S3DataType AugmentedManifestFile is served in InputMode "
+     "Pipe alone"},
+    {"channel=a=/a,mode=Pipe,source=AugmentedManifestFile,attributes=x,"
+     "compression=Gzip;",
+     "channel a: CompressionType Gzip is not served with S3DataType "
+     "AugmentedManifestFile; leave it out"},
+    {"channel=a=/a,mode=Pipe,source=AugmentedManifestFile,attributes=x,"
+     "deal=balanced,split=yes;",
+     "channel a: Split is not served with S3DataType "
+     "AugmentedManifestFile; leave it out"},
+};
+
 TEST(what_this_version_serves)
 {
-    static const struct {
-        const char *flags;
-        const char *fault;
-    } rows[] = {
-        {"channel=a=/a;", ""},
-        {"channel=a=/a,source=ManifestFile,deal=balanced,even=drop;", ""},
-        {"channel=a=/a,sharded,even=pad;output=/o;checkpoint=/c;", ""},
-        {"channel=a=s3://b/a;output=s3://b/o;checkpoint=s3://b/c;", ""},
-        {"channel=a=https://b/a;",
-         "channel a: https:// is not served by this version; use s3:// or "
-         "file://"},
-        {"channel=a=/a;output=https://b/o;",
-         "output: https:// is not served by this version; use s3:// or "
-         "file://"},
-        {"channel=a=/a;checkpoint=https://b/o;",
-         "checkpoint: https:// is not served by this version; use s3:// or "
-         "file://"},
-        {"channel=a=/a,listing=https://b/m.json;",
-         "Listing of channel a: https:// is not served by this version; use "
-         "s3:// or file://"},
-        {"channel=a=/a,listing=s3://b/i/;", ""},
-        {"channel=a=/a,mode=FastFile;", ""},
-        {"channel=a=/a,mode=Pipe,compression=Gzip,wrapper=RecordIO;", ""},
-        {"channel=a=/a,mode=Pipe,deal=balanced,epochs=7,skip=3;", ""},
-        {"channel=a=/a,mode=Ring;", ""},
-        {"channel=a=/a,mode=Ring,compression=Gzip;",
-         "channel a: InputMode Ring hands objects over as they are; "
-         "CompressionType Gzip needs Pipe"},
-        {"channel=a=/a,mode=FastFile,deal=dynamic;",
-         "channel a: Deal dynamic leases one unit after the other, and a "
-         "folder shows all of them at once; use InputMode File, Pipe or Ring"},
-        {"channel=a=/a,deal=dynamic,epochs=3,step-units=8,even=drop,skip=2;",
-         ""},
-        {"channel=a=/a,deal=dynamic,even=pad;",
-         "channel a: Even pad is not served with Deal dynamic, which reads "
-         "each unit once; use none, or drop with StepUnits"},
-        {"channel=a=/a,deal=dynamic,mode=FastFile,split=yes;",
-         "channel a: Split is not served with Deal dynamic; use balanced, or "
-         "leave Split out"},
-        {"channel=a=/a,deal=balanced;epochs=2;",
-         "channel a: Epochs needs Deal dynamic, or InputMode Pipe or Ring; "
-         "with balanced the command reads its files as often as it likes"},
-        {"channel=a=/a,skip=1;",
-         "channel a: Skip needs Deal dynamic, or InputMode Pipe or Ring; with "
-         "replicated every file is brought before the command starts"},
-        {"channel=a=/a,mode=Pipe,source=AugmentedManifestFile,attributes=x;",
-         "channel a: S3DataType AugmentedManifestFile is not served by this "
-         "version; use ManifestFile"},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct from from = {.flags = rows[i].flags};
+    for (size_t i = 0; i < sizeof(not_served) / sizeof(*not_served); i++) {
+        struct from from = {.flags = not_served[i].flags};
         struct job *job;
         struct fault why;
 
         EXPECT_EQ(make(&from, &why, &job), STATUS_OK);
-        EXPECT_EQ(job_check_served(job, &why),
-                  rows[i].fault[0] != '\0' ? STATUS_UNSUPPORTED : STATUS_OK);
-        EXPECT_STR(why.text, rows[i].fault);
+        EXPECT_EQ(job_check_served(job, &why), not_served[i].fault[0] != '\0'
+                                                   ? STATUS_UNSUPPORTED
+                                                   : STATUS_OK);
+        EXPECT_STR(why.text, not_served[i].fault);
         job_destroy(&job);
     }
 }

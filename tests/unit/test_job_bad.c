@@ -69,6 +69,29 @@ static const struct {
      "balanced, dynamic, replicated"},
     {CHANNEL("\"Smshard\":{\"Split\":\"x\"}"),
      "job.json:1: channel t: Split \"x\" is not one of yes, no, true, false"},
+    {CHANNEL("\"Smshard\":{\"Records\":\"csv\"}"),
+     "job.json:1: channel t: Records \"csv\" is not one of raw, lines, "
+     "recordio, tfrecord, tar"},
+    {CHANNEL("\"InputMode\":\"Pipe\",\"Smshard\":{\"Records\":\"tar\"}"),
+     "job.json:1: channel t: Records says where objects may be cut; only Deal "
+     "balanced with Split cuts any"},
+    {CHANNEL("\"InputMode\":\"Pipe\",\"Smshard\":{\"Records\":\"tar\","
+             "\"Split\":true}"),
+     "job.json:1: channel t: Records says where objects may be cut; only Deal "
+     "balanced with Split cuts any"},
+    {CHANNEL("\"InputMode\":\"FastFile\",\"Smshard\":{\"Records\":\"tar\","
+             "\"Split\":true,\"Deal\":\"balanced\"}"),
+     "job.json:1: channel t: Records needs InputMode Pipe or Ring without "
+     "RecordWrapperType"},
+    {CHANNEL("\"InputMode\":\"Pipe\",\"RecordWrapperType\":\"RecordIO\","
+             "\"Smshard\":{\"Records\":\"lines\","
+             "\"Split\":true,\"Deal\":\"balanced\"}"),
+     "job.json:1: channel t: Records needs InputMode Pipe or Ring without "
+     "RecordWrapperType"},
+    {CHANNEL("\"InputMode\":\"Pipe\",\"CompressionType\":\"Gzip\","
+             "\"Smshard\":{\"Split\":true,\"Deal\":\"balanced\"}"),
+     "job.json:1: channel t: Split can't cut objects of CompressionType Gzip, "
+     "which can only be read from their beginning"},
     {CHANNEL("\"Smshard\":{\"Epochs\":0}"),
      "job.json:1: channel t: Epochs is 0; at least 1 is needed"},
     {CHANNEL("\"Smshard\":{\"Epochs\":1000001}"),

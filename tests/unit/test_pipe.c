@@ -35,6 +35,7 @@ struct bench {
     uint64_t back;
     uint64_t skips;
     uint64_t stops;
+    struct recipes *recipes; /* Units are lines. */
     char failure[SUPPLY_REASON_MAX];
 };
 
@@ -48,6 +49,41 @@ static void choose_sizes(void)
     }
     sizes[3] = 0;
 }
+
+/* ---- Lines. ---------------------------------------------------------------
+ */
+
+static struct recipe_unit lines[OBJECTS];
+
+/* Of line @i: an object, a text, another object, and nothing. */
+static struct recipes *make_recipes(void)
+{
+    struct buf text = {0};
+    struct recipes *out;
+    struct fault why;
+
+    recipes_begin(&text);
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        struct recipe r = {.count = 4};
+        char keys[2][32];
+
+        for (uint32_t k = 0; k < 2; k++) {
+            uint32_t object = (i + 7 * k) % OBJECTS;
+
+            snprintf(keys[k], sizeof(keys[k]), "o/%u", object);
+            r.parts[2 * k] = (struct recipe_part){.is_object = true,
+                                                  .key = bytes_of(keys[k]),
+                                                  .size = sizes[object]};
+        }
+        r.parts[1].text = bytes_of("between");
+        recipes_add("m", i + 1, &r, &text, &lines[i]);
+    }
+    EXPECT_EQ(recipes_read(&text, &why, &out), STATUS_OK);
+    return out;
+}
+
+/* What @recipes is set to for lines. */
+static const struct recipes *const of_lines = (const void *)&lines;
 
 static void open_bench(struct bench *b, uint64_t epochs,
                        struct pipe_options options)
@@ -63,6 +99,10 @@ static void open_bench(struct bench *b, uint64_t epochs,
     EXPECT_EQ(slots_new(&so, &why, &b->slots), STATUS_OK);
     b->fetch = kit_fetch_of("mem://a/", 1, 0);
     b->supply = supply_new(&(struct supply_options){1, UNITS_MAX, 1 << 20});
+    if (options.recipes != NULL) {
+        b->recipes = make_recipes();
+        options.recipes = b->recipes;
+    }
     options.folder = b->folder;
     options.channel = "train";
     options.supply = b->supply;
@@ -78,6 +118,7 @@ static void close_bench(struct bench *b)
     supply_destroy(&b->supply);
     slots_destroy(&b->slots);
     fetch_stop(&b->fetch);
+    recipes_destroy(&b->recipes);
     EXPECT_EQ(rmdir(b->folder), 0); /* Nothing was left. */
 }
 
@@ -92,8 +133,11 @@ static void put_units(struct bench *b)
                        .epoch = b->epoch,
                        .position = b->next,
                        .lease = 1,
-                       .key = bytes_of(key),
-                       .size = sizes[b->next],
+                       .key = b->recipes != NULL ? bytes_of(lines[b->next].key)
+                                                 : bytes_of(key),
+                       .etag = bytes_of(lines[b->next].etag),
+                       .size = b->recipes != NULL ? lines[b->next].size
+                                                  : sizes[b->next],
                        .is_whole = true,
                    });
         b->next++;
@@ -392,6 +436,105 @@ TEST(or_is_skipped_where_the_job_says_so)
     EXPECT_EQ(b.done[0], OBJECTS - 1);
     EXPECT_EQ(b.skips, 1);
     close_bench(&b);
+}
+
+/* One object of the stream, cut off its front. */
+static bool cut_object(const uint8_t **at, size_t *left, uint32_t object)
+{
+    if (*left < sizes[object] || !kit_is_right(*at, object, 0, sizes[object])) {
+        return false;
+    }
+    *at += sizes[object];
+    *left -= sizes[object];
+    return true;
+}
+
+/* Whether what comes is all lines, and nothing more. */
+static bool reads_lines(int fd)
+{
+    static uint8_t all[32 << 20];
+    const uint8_t *at = all;
+    size_t left = 0;
+    ssize_t n;
+
+    while ((n = read(fd, all + left, 65536)) > 0) {
+        left += (size_t)n;
+    }
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        if (!cut_object(&at, &left, i) || left < 7 ||
+            memcmp(at, "between", 7) != 0) {
+            return false;
+        }
+        at += 7;
+        left -= 7;
+        if (!cut_object(&at, &left, (i + 7) % OBJECTS)) {
+            return false;
+        }
+    }
+    return left == 0;
+}
+
+static int read_lines(const struct bench *b)
+{
+    for (uint64_t i = 0; i < b->epochs; i++) {
+        uint8_t some[100];
+        int fd = open_fifo(b, i);
+        bool is_right = i == 1 ? read(fd, some, 100) == 100 : reads_lines(fd);
+
+        close(fd);
+        if (!is_right) {
+            return 1 + (int)i;
+        }
+    }
+    return 0;
+}
+
+TEST(lines_come_as_their_parts)
+{
+    struct bench b;
+
+    open_bench(&b, 3, (struct pipe_options){.recipes = of_lines});
+    EXPECT_EQ(serve(&b, fork_reader(&b, read_lines)), 0);
+    serve_until(&b, is_over);
+    EXPECT_EQ(b.done[0], OBJECTS);
+    EXPECT_EQ(b.done[1], 0); /* Closed within the first. */
+    EXPECT_EQ(b.done[2], OBJECTS);
+    EXPECT_EQ(pipe_stats(b.pipe).early, 1);
+    close_bench(&b);
+}
+
+/* Something of the line was written when its second object is found gone. */
+TEST(a_line_that_was_begun_is_not_skipped)
+{
+    struct bench b;
+    pid_t child;
+
+    open_bench(&b, 1,
+               (struct pipe_options){.recipes = of_lines, .skips = true});
+    remove_object(20);
+    child = fork_reader(&b, read_any);
+    serve_until(&b, has_failed);
+    EXPECT(strstr(b.failure, "o/20") != NULL);
+    EXPECT(b.done[0] <= 13 && b.skips == 0);
+    close_bench(&b);
+    waitpid(child, NULL, 0);
+}
+
+/* Nothing is known of a line's object until it is asked for: here the first
+ * lines are told to be another recipe. */
+TEST(a_line_that_was_not_dealt_ends_the_channel)
+{
+    struct bench b;
+    pid_t child;
+
+    open_bench(&b, 1, (struct pipe_options){.recipes = of_lines});
+    lines[5].etag[3] ^= 1;
+    child = fork_reader(&b, read_any);
+    serve_until(&b, has_failed);
+    EXPECT_STR(b.failure, "m:0000000006: the recipe of this line is not the "
+                          "one that was dealt");
+    close_bench(&b);
+    waitpid(child, NULL, 0);
 }
 
 TEST(a_file_of_that_name_is_not_touched)

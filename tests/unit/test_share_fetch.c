@@ -85,6 +85,28 @@ TEST(catalogs_are_read_in_turn)
     clean(&f);
 }
 
+TEST(texts_come_as_they_are)
+{
+    struct share_fetch *f;
+    struct fault why = {.text = ""};
+    char *texts[] = {(char[]){"state/y"}, (char[]){"state/x"}};
+
+    setup();
+    s3server_put(kit_server, "state/x", "one", 3);
+    s3server_put(kit_server, "state/y", "two\n", 4);
+    EXPECT_EQ(share_fetch_start(
+                  &(struct share_fetch_options){
+                      .state_uri = STATE, .text_keys = texts, .text_count = 2},
+                  &why, &f),
+              STATUS_OK);
+    await(f);
+    EXPECT_EQ(share_fetch_join(f, &why), STATUS_OK);
+    EXPECT_STR(buf_text(share_fetch_text(f, 0)), "two\n");
+    EXPECT_STR(buf_text(share_fetch_text(f, 1)), "one");
+    buf_fini(share_fetch_text(f, 1)); /* It may be taken. */
+    clean(&f);
+}
+
 TEST(what_cannot_be_read_is_named)
 {
     struct share_fetch *f;
