@@ -184,9 +184,7 @@ void s3_tokens_return(struct s3_tokens *t, const struct s3_call *c);
 void s3_tokens_fini(struct s3_tokens *t);
 
 /* ---- s3_call.c: the memory of a call. */
-
 struct s3_call *s3_call_new(void);
-
 /* Take over @r; what submit promises to copy is copied. */
 void s3_call_take(struct s3_call *c, const struct store_request *r);
 
