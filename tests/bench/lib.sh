@@ -77,8 +77,8 @@ PY
 # bench_origin_start: the bucket `bench` at $url is $DATA/bench. nginx answers
 # for objects, from the page cache; origin.py for listings.
 bench_origin_start() {
-    local listings
-    read -r port listings <<<"$(bench_ports 2)"
+    local listings plain
+    read -r port listings plain <<<"$(bench_ports 3)"
     python3 "$HERE/origin.py" "$DATA" "$listings" &
     bench_origin=$!
     bench_nginx "server {
@@ -87,8 +87,10 @@ bench_origin_start() {
         location = /bench { proxy_pass http://127.0.0.1:$listings; }
         location = /bench/ { proxy_pass http://127.0.0.1:$listings; }
         location ~ /\$ { return 404; }
-    }"
+    }
+    $(bench_plain "$plain")"
     url=http://127.0.0.1:$port
+    plain_url=http://127.0.0.1:$plain
     export AWS_ENDPOINT_URL_S3=$url AWS_REGION=us-east-1
     export AWS_ENDPOINT_URL=$url S3_ENDPOINT_URL=$url # The latter is s5cmd's.
     export AWS_DEFAULT_REGION=us-east-1
@@ -101,9 +103,24 @@ bench_origin_start() {
     done
 }
 
+# bench_plain PORT: the objects once more, with etags that have no dash in
+# them: some clients take that for the number of an upload's parts. So nothing
+# may be pinned to them, which takes a module to say.
+bench_more=/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so
+bench_plain() {
+    [ ! -e $bench_more ] || echo "server {
+        listen 127.0.0.1:$1;
+        root $DATA;
+        etag off;
+        more_clear_input_headers If-Match;
+        add_header ETag '\"0123456789abcdef0123456789abcdef\"';
+    }"
+}
+
 # bench_nginx SERVERS: start it.
 bench_nginx() {
     cat >"$T/nginx.conf" <<CONF
+$([ ! -e $bench_more ] || echo "load_module $bench_more;")
 worker_processes 1;
 pid $T/nginx.pid;
 error_log $T/error.log;
@@ -165,7 +182,9 @@ bench_ms() {
 bench_peer() {
     case $1 in
     awscrt | boto3) "$PEERS/venv/bin/python3" -c "import $1" 2>/dev/null ;;
-    mountpoint) command -v mount_from_config >/dev/null ;;
+    mountpoint)
+        command -v mount_from_config >/dev/null && [ -e $bench_more ]
+        ;;
     *) command -v "$1" >/dev/null ;;
     esac && return 0
     echo "$1: not installed: $(cat "$PEERS/$1.why" 2>/dev/null ||

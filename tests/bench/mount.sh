@@ -72,8 +72,8 @@ put_on_smshard() { # PREFIX MEMORY
 }
 
 put_on_mountpoint() { # PREFIX
-    "$PEERS/venv/bin/python3" "$HERE/mountpoint.py" "$DATA/bench" "$1" "$url" \
-        "$M" "$T"
+    "$PEERS/venv/bin/python3" "$HERE/mountpoint.py" "$DATA/bench" "$1" \
+        "$plain_url" "$M" "$T"
     mount_from_config \
         --config "$T/mountpoint.json" >"$T/said" 2>&1 &
     daemon=$!
