@@ -139,7 +139,9 @@ check-failover: setup $(SMSHARD) $(TOOLS) ## Real hosts die, ROUNDS=10 times
 	$(Q)$(ENV) ROUNDS=$(or $(ROUNDS),10) tests/integration/test_failover.sh
 check-s3: setup $(SMSHARD) $(TOOLS) ## S3 against a real server, SeaweedFS
 	$(Q)$(ENV) tests/s3/check.sh
-bench-store bench-read: setup all $(BENCHES) $(TOOLS) ## What a gigabyte from S3 costs; reading, beside others
+bench-store: $(BENCHES) ## What a gigabyte from S3 costs
+bench-read: all $(BENCHES) $(TOOLS) ## Reading, beside peers that are installed
+bench-store bench-read: setup
 	$(Q)$(ENV) tests/bench/$(@:bench-%=%).sh
 check-topologies: setup $(SMSHARD) ## Compare hwloc's XML in DIR= with hwloc-calc
 	$(Q)$(ENV) tests/topologies/check.py "$(DIR)"
@@ -147,10 +149,8 @@ check-numa: setup $(SMSHARD) $(TOOLS) ; $(Q)$(ENV) tests/numa/run.sh ## Two memo
 check-torch: setup all ; $(Q)$(ENV) tests/torch/run.sh ## PyTorch reads, in every mode
 lint: setup ; $(Q)OUT=$(OUT) tests/lint/run.sh ## Format, tidy, cppcheck, shellcheck, rules
 fmt: setup ; $(Q)tests/lint/run.sh fmt ## Format every C file
-demo: setup $(SMSHARD) $(BINS) ## A job of three hosts here; STORE=s3: on S3
-	$(Q)$(ENV) tests/demo/run.sh
-cluster: setup ## A job of three hosts in Docker Compose
-	$(Q)$(ENV) cluster-sim/run.sh
+demo: setup $(SMSHARD) $(BINS) ; $(Q)$(ENV) tests/demo/run.sh ## A job of three hosts here; STORE=s3: on S3
+cluster: setup ; $(Q)$(ENV) cluster-sim/run.sh ## A job of three hosts in Docker Compose
 
 # ---- Machine, packages -----------------------------------------------------
 wants = $(filter $1,$(MAKECMDGOALS))
