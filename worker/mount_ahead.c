@@ -377,7 +377,7 @@ static void piece_check(const struct mount_ahead *a,
 {
     CHECK_IMPLIES(p->state == PIECE_FREE, p->pins == 0 && !p->is_ahead);
     CHECK_IMPLIES(p->state == PIECE_FAILED, p->pins > 0);
-    CHECK_IMPLIES(p->state != PIECE_FREE, p->size > 0);
+    CHECK_IMPLIES(p->state != PIECE_FREE, p->size > 0 && p->is_warm);
     CHECK_IMPLIES(p->act != MOUNT_ACT_NONE, p->state == PIECE_FETCHING);
     CHECK(p->size <= a->o.cell_bytes && p->from % a->grid == 0);
     if (p->state != PIECE_FETCHING && p->state != PIECE_READY) {
@@ -395,6 +395,7 @@ static void piece_check(const struct mount_ahead *a,
 
 void mount_ahead_check(const struct mount_ahead *a)
 {
+    uint32_t warm = 0;
     uint32_t ahead = 0;
     uint32_t fetching = 0;
     uint32_t pinned = 0;
@@ -402,6 +403,7 @@ void mount_ahead_check(const struct mount_ahead *a)
 
     for (uint32_t i = 0; i < a->o.cells; i++) {
         piece_check(a, &a->pieces[i]);
+        warm += a->pieces[i].is_warm;
         ahead += a->pieces[i].is_ahead;
         fetching += a->pieces[i].state == PIECE_FETCHING;
         pinned += a->pieces[i].pins > 0;
@@ -409,6 +411,7 @@ void mount_ahead_check(const struct mount_ahead *a)
     for (const struct mount_ahead_file *f = a->files; f != NULL; f = f->next) {
         sequential += f->window > 0;
     }
+    CHECK(warm == a->warm && a->budget.bytes <= a->budget.most);
     CHECK(ahead == a->ahead && fetching == a->fetching);
     CHECK(pinned == a->pinned && sequential == a->sequential);
     for (const struct mount_ahead_read *r = a->waiting.first; r != NULL;
