@@ -6,8 +6,9 @@
  * several numbers of connections. All ways take turns within one run; each
  * measurement is a process of its own. PART: only ways with this in their name,
  * and no ratios. ROUNDS 0: only the way of that name, once, and three figures:
- * seconds, seconds of CPU, KiB. Run by tests/bench/fetch.sh and lanes.sh. Without an argument it says so
- * and ends, so that `make bench` passes over it. */
+ * seconds, seconds of CPU, KiB. Run by tests/bench/fetch.sh and lanes.sh.
+ * Without an argument it says so and ends, so that `make bench` passes over it.
+ */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>

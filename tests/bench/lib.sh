@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # What others use.
 # What the benchmarks share. A script sources this, says what it needs, starts
 # a server over data sets, measures in rounds in which all take turns, and
 # writes a line for each measurement; report.py makes tables of them.

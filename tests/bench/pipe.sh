@@ -25,6 +25,7 @@ measure() { # TEST WAY SETTING
     rm -rf "$T/job" "$T/out" "$T/fifo"
     if [ "$2" = cat ]; then
         mkfifo "$T/fifo"
+        # shellcheck disable=SC2016 # the command's
         cost=$(bench_cost bash -c 'cat "$0"/* >"$1" & python3 "$2" "$1" "$3"
             wait' "$M/p" "$T/fifo" "$HERE/drain.py" "$T/took")
     else
