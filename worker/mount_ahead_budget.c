@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much memory pays. Readers that outrun the store wait whatever lies
  * ahead of them, so that waiting alone is no reason for more: twice the memory
- * is tried, and kept where more is read by an eighth. What does not pay is
- * tried again, at longer and longer intervals. */
+ * is tried, and kept where more is read by a quarter than at best before: a
+ * store that is far away brings twice as much, and a busy machine is not to be
+ * taken for one. What does not pay is tried again, at longer and longer
+ * intervals. */
 #include "base/check.h"
 #include "worker/mount_ahead_state.h"
 
 enum {
     BUDGET_FIRST = 16 << 20,
     BUDGET_TRIAL = 3, /* Budgets that are read until it is judged. */
-    BUDGET_PAYS = 8,  /* One in so many. */
-    BUDGET_RESTS = 8, /* Trials without one, at first; */
+    BUDGET_PAYS = 4,  /* One in so many. */
+    BUDGET_FADES = 32,
+    BUDGET_LOOKS = 2, /* At what there is, before it is doubled; */
+    BUDGET_RESTS = 8, /* after what did not pay, */
     BUDGET_RESTS_MAX = 512,
 };
 
@@ -21,6 +25,7 @@ void budget_init(struct mount_ahead *a)
 
     b->most = cells * a->o.cell_bytes;
     b->bytes = b->most < BUDGET_FIRST ? b->most : BUDGET_FIRST;
+    b->rest = BUDGET_LOOKS;
     b->rests = BUDGET_RESTS;
 }
 
@@ -49,13 +54,17 @@ static void budget_judge(struct mount_budget *b, uint64_t rate)
             2 * b->rests < BUDGET_RESTS_MAX ? 2 * b->rests : BUDGET_RESTS_MAX;
         return;
     }
-    b->rate = rate;
+    if (b->before > 0) {
+        b->before = 0;
+        b->rate = 0;
+        b->rest = BUDGET_LOOKS;
+    }
+    b->rate -= b->rate / BUDGET_FADES;
+    b->rate = rate > b->rate ? rate : b->rate;
     if (b->rest > 0) {
         b->rest--;
     } else if (b->bytes < b->most) {
         budget_grow(b);
-    } else {
-        b->before = 0;
     }
 }
 

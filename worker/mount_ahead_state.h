@@ -73,7 +73,7 @@ struct mount_budget {
     uint64_t bytes;
     uint64_t most;
     uint64_t before; /* what they were before this trial; 0: there is none. */
-    uint64_t rate;   /* That was read, a second, with what was before. */
+    uint64_t rate;   /* Read in a second, at best, with what was before. */
     uint64_t now_ms;
     uint64_t since_ms; /* This trial began, */
     uint64_t since_bytes;
