@@ -18,16 +18,19 @@ trap 'exit 130' INT TERM
 export BENCH_DATA=$W/data BENCH_RECORDS=$W/records
 : >"$BENCH_RECORDS"
 
-declare -A arguments=([lanes]="3 1024" [mount]="3" [pipe]="5" [loader]="3 64")
-[ -z "${LONG:-}" ] || {
-    arguments=([lanes]="7 2048" [mount]="7" [pipe]="9" [loader]="7 128")
+PEERS=${PEERS:-$PWD/build/peers}
+export PYTHON=$PEERS/venv/bin/python3 S5CMD=$PEERS/bin/s5cmd # For File mode.
+declare -A arguments=([lanes]="3 1024" [mount]="3" [pipe]="5" [loader]="3 64"
+    [file]="3")
+if [ -n "${LONG:-}" ]; then
+    arguments=([lanes]="7 2048" [mount]="7" [pipe]="9" [loader]="7 128"
+        [file]="5")
     export MIB=1024
-}
+else
+    export SCALE=4
+fi
 for part in "${parts[@]}"; do
-    [ -x "$here/$part.sh" ] || {
-        echo "$part: there is no $here/$part.sh"
-        continue
-    }
+    [ -x "$here/$part.sh" ] || continue
     began=$SECONDS
     # shellcheck disable=SC2086 # several
     "$here/$part.sh" ${arguments[$part]:-} || echo "$part: ended with $?"
