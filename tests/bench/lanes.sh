@@ -41,7 +41,7 @@ measure() { # TEST WAY SETTING
 
 big=("recv:2 connections" "recv:4 connections"
     "recv:8 connections" "flow:1 lane, 11 slots")
-small=("recv:8" "recv:16" "flow:1 lane, 11 slots")
+small=("recv:8, 88 MiB" "recv:16, 88 MiB" "flow:1 lane, 11 slots")
 if bench_peer s5cmd; then
     big+=("s5cmd:1 at once" "s5cmd:5 at once" "s5cmd:16 at once")
     small+=("s5cmd:8 workers" "s5cmd:32 workers" "s5cmd:256 workers")
