@@ -61,7 +61,7 @@ struct mount_ahead *mount_ahead_new(const struct mount_ahead_options *o)
     a->read_max = read_max_of(a);
     a->pieces = mem_new(o->cells, sizeof(a->pieces[0]));
     a->first_act = PIECE_NONE;
-    budget_init(a);
+    reach_init(a);
     reads_init(&a->waiting);
     reads_init(&a->starving);
     reads_init(&a->ripe);
@@ -323,7 +323,7 @@ enum status mount_ahead_read(struct mount_ahead *a,
     }
     a->stats.waited += r->has_waited;
     a->stats.parked += r->has_waited;
-    budget_read(a, r->has_waited);
+    reach_read(a, r->has_waited);
     plan_read(a, r);
     order_plan(a);
     return r->has_waited ? STATUS_EMPTY : STATUS_OK;
@@ -411,7 +411,7 @@ void mount_ahead_check(const struct mount_ahead *a)
     for (const struct mount_ahead_file *f = a->files; f != NULL; f = f->next) {
         sequential += f->window > 0;
     }
-    CHECK(warm == a->warm && a->budget.bytes <= a->budget.most);
+    CHECK(warm == a->warm && a->reach.bytes <= a->reach.most);
     CHECK(ahead == a->ahead && fetching == a->fetching);
     CHECK(pinned == a->pinned && sequential == a->sequential);
     for (const struct mount_ahead_read *r = a->waiting.first; r != NULL;

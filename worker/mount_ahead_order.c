@@ -25,7 +25,7 @@ static uint64_t order_limit(const struct mount_ahead *a)
     for (uint32_t i = 0; i < MOUNT_HEADS_MAX; i++) {
         heads += head_is_live(a, &a->heads[i]);
     }
-    return budget_each(a, heads);
+    return reach_each(a, heads);
 }
 
 static bool head_is_near(const struct mount_head *h, uint64_t place)

@@ -62,7 +62,7 @@ uint32_t piece_count_free(const struct mount_ahead *a)
 static bool piece_is_spare(const struct mount_ahead *a,
                            const struct mount_piece *p)
 {
-    return p->state == PIECE_FREE && !p->is_warm && a->warm >= budget_cells(a);
+    return p->state == PIECE_FREE && !p->is_warm && a->warm >= reach_cells(a);
 }
 
 /* What was read is in the system's page cache, and of no use here; but its

@@ -20,7 +20,7 @@ uint32_t plan_reserve(const struct mount_ahead *a)
 
 static uint64_t plan_limit(const struct mount_ahead *a)
 {
-    return budget_each(a, a->sequential);
+    return reach_each(a, a->sequential);
 }
 
 static uint64_t plan_piece(const struct mount_ahead *a, uint64_t window)

@@ -5,7 +5,7 @@
  * mount_ahead_piece.c  pieces and their cells
  * mount_ahead_plan.c   windows of files
  * mount_ahead_order.c  what comes next in the order
- * mount_ahead_budget.c how much memory pays */
+ * mount_ahead_reach.c  how much memory pays */
 
 #ifndef WORKER_MOUNT_AHEAD_STATE_H
 #define WORKER_MOUNT_AHEAD_STATE_H
@@ -69,7 +69,7 @@ struct mount_reads {
 };
 
 /* Bytes that may lie ahead of all readers together, */
-struct mount_budget {
+struct mount_reach {
     uint64_t bytes;
     uint64_t most;
     uint64_t before; /* what they were before this trial; 0: there is none. */
@@ -84,7 +84,7 @@ struct mount_budget {
 
 struct mount_ahead {
     struct mount_ahead_options o;
-    struct mount_budget budget;
+    struct mount_reach reach;
     uint32_t warm; /* Cells. */
     uint32_t grid;
     uint32_t read_max;
@@ -171,16 +171,16 @@ void plan_read(struct mount_ahead *a, const struct mount_ahead_read *read);
 /* @file is about to be closed. */
 void plan_close(struct mount_ahead *a, struct mount_ahead_file *file);
 
-/* ---- mount_ahead_budget.c */
+/* ---- mount_ahead_reach.c */
 
-void budget_init(struct mount_ahead *a);
+void reach_init(struct mount_ahead *a);
 
 /* A read was asked for. */
-void budget_read(struct mount_ahead *a, bool has_waited);
+void reach_read(struct mount_ahead *a, bool has_waited);
 
 /* What each of them may have ahead. */
-uint64_t budget_each(const struct mount_ahead *a, uint32_t readers);
-uint64_t budget_cells(const struct mount_ahead *a);
+uint64_t reach_each(const struct mount_ahead *a, uint32_t readers);
+uint64_t reach_cells(const struct mount_ahead *a);
 
 /* ---- mount_ahead_order.c */
 
