@@ -139,28 +139,28 @@ check-failover: setup $(SMSHARD) $(TOOLS) ## Real hosts die, ROUNDS=10 times
 	$(Q)$(ENV) ROUNDS=$(or $(ROUNDS),10) tests/integration/test_failover.sh
 check-s3: setup $(SMSHARD) $(TOOLS) ## S3 against a real server, SeaweedFS
 	$(Q)$(ENV) tests/s3/check.sh
-bench-store: setup $(OUT)/tests/bench/bench_store ## What a gigabyte from S3 costs
-	$(Q)$(ENV) tests/bench/store.sh
+bench-store: $(BENCHES) ## What a gigabyte from S3 costs
+bench-read: all $(BENCHES) $(TOOLS) ## Reading, beside peers that are installed
+bench-store bench-read: setup
+	$(Q)$(ENV) tests/bench/$(@:bench-%=%).sh
 check-topologies: setup $(SMSHARD) ## Compare hwloc's XML in DIR= with hwloc-calc
 	$(Q)$(ENV) tests/topologies/check.py "$(DIR)"
 check-numa: setup $(SMSHARD) $(TOOLS) ; $(Q)$(ENV) tests/numa/run.sh ## Two memory nodes, in a guest of qemu
 check-torch: setup all ; $(Q)$(ENV) tests/torch/run.sh ## PyTorch reads, in every mode
 lint: setup ; $(Q)OUT=$(OUT) tests/lint/run.sh ## Format, tidy, cppcheck, shellcheck, rules
 fmt: setup ; $(Q)tests/lint/run.sh fmt ## Format every C file
-demo: setup $(SMSHARD) $(BINS) ## A job of three hosts here; STORE=s3: on S3
-	$(Q)$(ENV) tests/demo/run.sh
-cluster: setup ## A job of three hosts in Docker Compose
-	$(Q)$(ENV) cluster-sim/run.sh
+demo: setup $(SMSHARD) $(BINS) ; $(Q)$(ENV) tests/demo/run.sh ## A job of three hosts here; STORE=s3: on S3
+cluster: setup ; $(Q)$(ENV) cluster-sim/run.sh ## A job of three hosts in Docker Compose
 
 # ---- Machine, packages -----------------------------------------------------
 wants = $(filter $1,$(MAKECMDGOALS))
 setup: ## Install what is missing (Debian, Ubuntu); names it elsewhere
 	$(Q)tests/setup.sh build check $(if $(findstring clang,$(CC)),clang) \
 	    $(if $(call wants,lint fmt),lint) $(filter cluster,$(MAKECMDGOALS)) $(if \
-	    $(call wants,check-s3)$(filter s3,$(STORE)),s3) $(patsubst \
-	    bench-store,bench,$(call wants,bench-store))
+	    $(call wants,check-s3)$(filter s3,$(STORE)),s3) $(if \
+	    $(call wants,bench-store bench-read),bench)
 
-$(if $(call wants,setup check check-s3 check-torch check-failover bench-store cover demo cluster),$(eval \
+$(if $(call wants,setup check check-s3 check-torch check-failover bench-store bench-read cover demo cluster),$(eval \
     $(OBJS): | setup))
 
 # What is installed: source:place under PREFIX:mode. Uninstall reads the same.
@@ -193,7 +193,7 @@ help: ## This list
 	    while read -r t text; do printf '  %-10s %s\n' "$$t" "$$text"; done
 
 .PHONY: all check check-s3 check-failover check-topologies check-numa \
-        check-torch unit replay fuzz cover bench lint fmt bench-store bench-coordinator sim sim-long \
+        check-torch unit replay fuzz cover bench lint fmt bench-store bench-read bench-coordinator sim sim-long \
         sim-mutants demo cluster setup install uninstall dist clean help
 .SECONDARY .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(PIC:.o=.d)

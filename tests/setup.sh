@@ -53,7 +53,12 @@ needs[s3]='
 python3 python3
 python_venv python3-venv'
 needs[bench]='
-nginx nginx-light'
+nginx nginx-light
+openssl openssl
+curl curl
+fio fio
+python3 python3
+python_venv python3-venv'
 needs[torch]='
 python_torch python3-torch'
 needs[cluster]='

@@ -61,6 +61,7 @@ struct mount_ahead *mount_ahead_new(const struct mount_ahead_options *o)
     a->read_max = read_max_of(a);
     a->pieces = mem_new(o->cells, sizeof(a->pieces[0]));
     a->first_act = PIECE_NONE;
+    reach_init(a);
     reads_init(&a->waiting);
     reads_init(&a->starving);
     reads_init(&a->ripe);
@@ -322,6 +323,7 @@ enum status mount_ahead_read(struct mount_ahead *a,
     }
     a->stats.waited += r->has_waited;
     a->stats.parked += r->has_waited;
+    reach_read(a, r->has_waited);
     plan_read(a, r);
     order_plan(a);
     return r->has_waited ? STATUS_EMPTY : STATUS_OK;
@@ -375,7 +377,7 @@ static void piece_check(const struct mount_ahead *a,
 {
     CHECK_IMPLIES(p->state == PIECE_FREE, p->pins == 0 && !p->is_ahead);
     CHECK_IMPLIES(p->state == PIECE_FAILED, p->pins > 0);
-    CHECK_IMPLIES(p->state != PIECE_FREE, p->size > 0);
+    CHECK_IMPLIES(p->state != PIECE_FREE, p->size > 0 && p->is_warm);
     CHECK_IMPLIES(p->act != MOUNT_ACT_NONE, p->state == PIECE_FETCHING);
     CHECK(p->size <= a->o.cell_bytes && p->from % a->grid == 0);
     if (p->state != PIECE_FETCHING && p->state != PIECE_READY) {
@@ -393,6 +395,7 @@ static void piece_check(const struct mount_ahead *a,
 
 void mount_ahead_check(const struct mount_ahead *a)
 {
+    uint32_t warm = 0;
     uint32_t ahead = 0;
     uint32_t fetching = 0;
     uint32_t pinned = 0;
@@ -400,6 +403,7 @@ void mount_ahead_check(const struct mount_ahead *a)
 
     for (uint32_t i = 0; i < a->o.cells; i++) {
         piece_check(a, &a->pieces[i]);
+        warm += a->pieces[i].is_warm;
         ahead += a->pieces[i].is_ahead;
         fetching += a->pieces[i].state == PIECE_FETCHING;
         pinned += a->pieces[i].pins > 0;
@@ -407,6 +411,7 @@ void mount_ahead_check(const struct mount_ahead *a)
     for (const struct mount_ahead_file *f = a->files; f != NULL; f = f->next) {
         sequential += f->window > 0;
     }
+    CHECK(warm == a->warm && a->reach.bytes <= a->reach.most);
     CHECK(ahead == a->ahead && fetching == a->fetching);
     CHECK(pinned == a->pinned && sequential == a->sequential);
     for (const struct mount_ahead_read *r = a->waiting.first; r != NULL;

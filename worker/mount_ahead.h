@@ -8,7 +8,8 @@
  *
  * What is fetched beyond what is asked for:
  *   - a reader that goes on where it left off has a window before it, which
- *     doubles when it had to wait, up to its share of the memory;
+ *     doubles when it had to wait, up to its share of as much memory as
+ *     makes reading faster;
  *   - while files are read for the first time in the known order, those that
  *     come next, in a window that grows in the same way;
  *   - for any other read, nothing.
@@ -57,6 +58,10 @@ struct mount_ahead;
 struct mount_ahead_file;
 
 struct mount_ahead *mount_ahead_new(const struct mount_ahead_options *options);
+
+/* So late it is, on a clock that does not go back; said before an event, so
+ * that memory that brings nothing is not used. */
+void mount_ahead_time(struct mount_ahead *a, uint64_t now_ms);
 
 /* Files may be open, reads none. */
 void mount_ahead_destroy(struct mount_ahead **a);

@@ -20,13 +20,12 @@ static bool head_is_live(const struct mount_ahead *a,
 
 static uint64_t order_limit(const struct mount_ahead *a)
 {
-    uint64_t cells = a->o.cells - plan_reserve(a);
     uint32_t heads = 0;
 
     for (uint32_t i = 0; i < MOUNT_HEADS_MAX; i++) {
         heads += head_is_live(a, &a->heads[i]);
     }
-    return cells * a->o.cell_bytes / (heads > 0 ? heads : 1);
+    return reach_each(a, heads);
 }
 
 static bool head_is_near(const struct mount_head *h, uint64_t place)

@@ -58,6 +58,13 @@ uint32_t piece_count_free(const struct mount_ahead *a)
     return count;
 }
 
+/* Its memory was never used, and enough of it was. */
+static bool piece_is_spare(const struct mount_ahead *a,
+                           const struct mount_piece *p)
+{
+    return p->state == PIECE_FREE && !p->is_warm && a->warm >= reach_cells(a);
+}
+
 /* What was read is in the system's page cache, and of no use here; but its
  * memory is still in the processor's. */
 static bool piece_is_spent(const struct mount_piece *p)
@@ -65,24 +72,32 @@ static bool piece_is_spent(const struct mount_piece *p)
     return p->state == PIECE_READY && p->served >= p->size;
 }
 
-static uint32_t piece_rank(const struct mount_piece *p)
+static uint32_t piece_rank(const struct mount_ahead *a,
+                           const struct mount_piece *p)
 {
     return piece_is_spent(p)        ? 0
+           : piece_is_spare(a, p)   ? 3
            : p->state == PIECE_FREE ? 1
            : !p->is_ahead           ? 2
-                                    : 3;
+                                    : 4;
 }
 
 /* Which of the two is to go. */
-static bool piece_goes_before(const struct mount_piece *a,
-                              const struct mount_piece *b)
+static bool piece_goes_before(const struct mount_ahead *a,
+                              const struct mount_piece *p,
+                              const struct mount_piece *q)
 {
-    if (piece_rank(a) != piece_rank(b)) {
-        return piece_rank(a) < piece_rank(b);
+    uint32_t rank = piece_rank(a, p);
+
+    if (rank != piece_rank(a, q)) {
+        return rank < piece_rank(a, q);
+    }
+    if (p->state == PIECE_FREE) {
+        return p->is_warm && !q->is_warm;
     }
     /* Of what is kept for later, the one fetched last is needed last. */
-    return piece_is_spent(a) || a->is_ahead ? a->used_at > b->used_at
-                                            : a->used_at < b->used_at;
+    return piece_is_spent(p) || p->is_ahead ? p->used_at > q->used_at
+                                            : p->used_at < q->used_at;
 }
 
 struct mount_piece *piece_take(struct mount_ahead *a, bool is_ahead)
@@ -93,7 +108,7 @@ struct mount_piece *piece_take(struct mount_ahead *a, bool is_ahead)
         struct mount_piece *p = &a->pieces[i];
 
         if (piece_makes_room(p, is_ahead) &&
-            (best == NULL || piece_goes_before(p, best))) {
+            (best == NULL || piece_goes_before(a, p, best))) {
             best = p;
         }
     }
@@ -167,7 +182,7 @@ void piece_free(struct mount_ahead *a, struct mount_piece *p)
         a->stats.wasted += p->size - p->served;
     }
     piece_set_ahead(a, p, false);
-    *p = (struct mount_piece){.state = PIECE_FREE};
+    *p = (struct mount_piece){.state = PIECE_FREE, .is_warm = true};
 }
 
 void piece_fetch(struct mount_ahead *a, struct mount_piece *p,
@@ -176,8 +191,10 @@ void piece_fetch(struct mount_ahead *a, struct mount_piece *p,
     CHECK(p->state == PIECE_FREE && range->from < range->end);
     CHECK(range->end - range->from <= a->o.cell_bytes);
     CHECK(range->end <= range->object_size);
+    a->warm += !p->is_warm;
     *p = (struct mount_piece){
         .state = PIECE_FETCHING,
+        .is_warm = true,
         .object = range->object,
         .from = range->from,
         .size = (uint32_t)(range->end - range->from),

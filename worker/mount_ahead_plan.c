@@ -20,9 +20,7 @@ uint32_t plan_reserve(const struct mount_ahead *a)
 
 static uint64_t plan_limit(const struct mount_ahead *a)
 {
-    uint64_t cells = a->o.cells - plan_reserve(a);
-
-    return cells * a->o.cell_bytes / (a->sequential > 0 ? a->sequential : 1);
+    return reach_each(a, a->sequential);
 }
 
 static uint64_t plan_piece(const struct mount_ahead *a, uint64_t window)

@@ -4,7 +4,8 @@
  * mount_ahead.c        reads: admission, waiting, release
  * mount_ahead_piece.c  pieces and their cells
  * mount_ahead_plan.c   windows of files
- * mount_ahead_order.c  what comes next in the order */
+ * mount_ahead_order.c  what comes next in the order
+ * mount_ahead_reach.c  how much memory pays */
 
 #ifndef WORKER_MOUNT_AHEAD_STATE_H
 #define WORKER_MOUNT_AHEAD_STATE_H
@@ -30,6 +31,7 @@ struct mount_piece {
     uint64_t used_at; /* Counts up. */
     uint32_t due_in_ms;
     bool is_ahead; /* Kept for who is to read it. */
+    bool is_warm;  /* There is memory behind its cell. */
     bool is_cancelled;
     bool is_whole;           /* All of the object. */
     enum mount_act_kind act; /* In the list of acts. */
@@ -66,8 +68,24 @@ struct mount_reads {
     struct mount_ahead_read **tail;
 };
 
+/* Bytes that may lie ahead of all readers together, */
+struct mount_reach {
+    uint64_t bytes;
+    uint64_t most;
+    uint64_t before; /* what they were before this trial; 0: there is none. */
+    uint64_t rate;   /* Read in a second, at best, with what was before. */
+    uint64_t now_ms;
+    uint64_t since_ms; /* This trial began, */
+    uint64_t since_bytes;
+    uint32_t rest; /* Trials until the next one, */
+    uint32_t rests;
+    bool is_wanted; /* Somebody has waited. */
+};
+
 struct mount_ahead {
     struct mount_ahead_options o;
+    struct mount_reach reach;
+    uint32_t warm; /* Cells. */
     uint32_t grid;
     uint32_t read_max;
     struct mount_piece *pieces; /* One a cell. */
@@ -152,6 +170,17 @@ void plan_read(struct mount_ahead *a, const struct mount_ahead_read *read);
 
 /* @file is about to be closed. */
 void plan_close(struct mount_ahead *a, struct mount_ahead_file *file);
+
+/* ---- mount_ahead_reach.c */
+
+void reach_init(struct mount_ahead *a);
+
+/* A read was asked for. */
+void reach_read(struct mount_ahead *a, bool has_waited);
+
+/* What each of them may have ahead. */
+uint64_t reach_each(const struct mount_ahead *a, uint32_t readers);
+uint64_t reach_cells(const struct mount_ahead *a);
 
 /* ---- mount_ahead_order.c */
 

@@ -219,6 +219,7 @@ void mount_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     r = bytes_request_locked(m);
     r->req = req;
     r->read.owner = r;
+    mount_ahead_time(m->locked.ahead, clock_now_ms(&clock_os));
     s = mount_ahead_read(m->locked.ahead, bytes_file(fi), (uint64_t)off,
                          (uint32_t)size, &r->read);
     bytes_act_locked(m);

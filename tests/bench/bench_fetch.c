@@ -5,8 +5,10 @@
  * bytes; beside a loop that does nothing but recv into as much memory, with
  * several numbers of connections. All ways take turns within one run; each
  * measurement is a process of its own. PART: only ways with this in their name,
- * and no ratios. Run by tests/bench/fetch.sh. Without an argument it says so
- * and ends, so that `make bench` passes over it. */
+ * and no ratios. ROUNDS 0: only the way of that name, once, and three figures:
+ * seconds, seconds of CPU, KiB. Run by tests/bench/fetch.sh and lanes.sh.
+ * Without an argument it says so and ends, so that `make bench` passes over it.
+ */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -463,6 +465,20 @@ static void report(int way, int rounds)
            results[way][0].rss_kib / 1024, results[way][rounds - 1].target);
 }
 
+static int show_one(const char *name)
+{
+    for (int i = 0; i < WAYS; i++) {
+        if (strcmp(ways[i].name, name) == 0) {
+            struct result r = measure(&ways[i]);
+
+            printf("%.4f %.4f %ld\n", r.wall, r.cpu, r.rss_kib);
+            return 0;
+        }
+    }
+    fprintf(stderr, "bench_fetch: no way is called %s\n", name);
+    return 64;
+}
+
 int main(int argc, char **argv)
 {
     int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 7;
@@ -472,11 +488,14 @@ int main(int argc, char **argv)
         printf("bench_fetch: tests/bench/fetch.sh runs it against nginx\n");
         return 0;
     }
-    CHECK(rounds >= 1 && rounds <= ROUNDS_MAX);
+    CHECK(rounds >= 0 && rounds <= ROUNDS_MAX);
     if (argc > 3) {
         total_bytes = strtoul(argv[3], NULL, 10) << 20;
     }
     CHECK(sscanf(strstr(argv[1], "://") + 3, "%63[^:]:%d", host, &port) == 2);
+    if (rounds == 0) {
+        return show_one(part);
+    }
     for (int round = 0; round < rounds; round++) {
         for (int i = 0; i < WAYS; i++) {
             if (strstr(ways[i].name, part) != NULL) {

@@ -25,6 +25,7 @@ struct play {
     struct cell each[CELLS_MAX];
     uint32_t asked;
     uint64_t fetches;
+    uint64_t used; /* Cells, as bits. */
 };
 
 static uint64_t object_size = 5 << 20;
@@ -92,6 +93,7 @@ static void act(struct play *p)
             *c = (struct cell){.is_asked = true, .act = a};
             p->asked++;
             p->fetches++;
+            p->used |= UINT64_C(1) << a.cell;
         } else {
             EXPECT(c->is_asked);
             c->is_hurried = c->is_hurried || a.kind == MOUNT_ACT_HURRY;
@@ -213,6 +215,36 @@ TEST(a_reader_in_sequence_soon_waits_no_more)
     EXPECT(p.fetches < 180);
     mount_ahead_close(p.ahead, f);
     finish(&p);
+}
+
+/* Cells that a reader of 2 GiB takes from a store that brings @mib_a_ms however
+ * much it is asked for, and takes @ms until it brings anything. */
+static int cells_that_pay(uint64_t mib_a_ms, uint64_t ms)
+{
+    struct mount_ahead_file *f;
+    struct play p;
+    uint64_t now_ms = 1;
+    uint64_t waits = 0;
+
+    object_size = UINT64_C(2) << 30;
+    begin(&p, 48, 2 << 20, NULL);
+    f = mount_ahead_open(p.ahead, 1, object_size);
+    for (uint64_t at = 0; at < object_size; at += KIB << 10) {
+        mount_ahead_time(p.ahead, now_ms);
+        (void)read_all(&p, f, 1, at, KIB << 10);
+        now_ms += (waited(&p) - waits) * ms;
+        now_ms += mib_a_ms > 0 && (at >> 20) % mib_a_ms == 0 ? 1 : 0;
+        waits = waited(&p);
+    }
+    mount_ahead_close(p.ahead, f);
+    finish(&p);
+    return __builtin_popcountll(p.used);
+}
+
+TEST(no_more_memory_is_used_than_pays)
+{
+    EXPECT(cells_that_pay(2, 0) <= 20);
+    EXPECT(cells_that_pay(0, 10) >= 34);
 }
 
 /* As when a system has several requests under way. */

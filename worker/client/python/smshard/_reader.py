@@ -19,6 +19,7 @@ FORMATS = ("raw", "parts", "lines", "recordio", "tfrecord", "tar")
 _SLICE_MS = 100  # Between two looks at signals.
 _EVENT_MS = 1  # The same, while copies are under way.
 _WHY = 1024
+_ENDINGS = 64
 
 
 class _End:
@@ -113,6 +114,7 @@ class Reader:
         self._found = bytearray(_lib.RECORDS.size)
         self._found_at = ctypes.addressof(
             (ctypes.c_char * len(self._found)).from_buffer(self._found))
+        self._endings = {}  # Of a tar's members, as text; a few of them.
         self._is_fast = records in ("raw", "parts")
         self._source = None
         self._open_decoder("raw" if records == "parts" else records)
@@ -352,6 +354,7 @@ class Reader:
     def _tar_samples(self, held, rows, names, joined):
         samples = []
         members = None
+        endings = self._endings
         for at, size, key, ext, key_size, ext_size, flags in rows:
             if flags & _lib.RECORD_FIRST:
                 sample = Sample(self, held, at, size, self._record, False)
@@ -362,9 +365,19 @@ class Reader:
                 members = sample._members = {}
                 samples.append(sample)
                 self._record += 1
-            members[names[ext:ext + ext_size].decode(
-                errors="surrogateescape")] = (at, size)
+            ending = names[ext:ext + ext_size]
+            text = endings.get(ending)
+            if text is None:
+                text = self._ending(ending)
+            members[text] = (at, size)
         return samples
+
+    def _ending(self, ending):
+        """As text; most members have one of few."""
+        text = ending.decode(errors="surrogateescape")
+        if len(self._endings) < _ENDINGS:
+            self._endings[ending] = text
+        return text
 
     # ---- The library -----------------------------------------------------
 
