@@ -356,6 +356,22 @@ static void streams_stop_rings(struct run_streams *s)
     }
 }
 
+static enum ring_mode stream_ring_mode(enum job_ring mode)
+{
+    return mode == JOB_RING_EXCLUSIVE   ? RING_EXCLUSIVE
+           : mode == JOB_RING_BROADCAST ? RING_BROADCAST
+                                        : RING_SHARE;
+}
+
+static uint32_t stream_ring_consumers(const struct job_channel *c)
+{
+    if (c->ring == JOB_RING_EXCLUSIVE) {
+        return 1;
+    }
+    return c->ring_consumers > 0 ? (uint32_t)c->ring_consumers
+                                 : RING_CONSUMERS_MAX;
+}
+
 /* All rings of the host at once: they have one socket. */
 static enum status streams_start_rings(struct run_streams *s, struct fault *why)
 {
@@ -379,9 +395,10 @@ static enum status streams_start_rings(struct run_streams *s, struct fault *why)
             .slots = t->slots,
             .rank_count = t->ranks,
             .source = i,
-            .mode = RING_SHARE,
-            .consumers = RING_CONSUMERS_MAX,
+            .mode = stream_ring_mode(t->channel->ring),
+            .consumers = stream_ring_consumers(t->channel),
             .skips = t->channel->skips > 0,
+            .drops = t->channel->ring_drops,
         };
     }
     if (status != STATUS_OK || count == 0) {

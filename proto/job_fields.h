@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* A channel of so many epochs goes on for as long as somebody reads it. */
-enum { JOB_EPOCHS_MAX = 1000000 };
+enum { JOB_EPOCHS_MAX = 1000000, JOB_RING_CONSUMERS_MAX = 64 };
 
 /* X(id, "flag", "Document", kind, longest, "default", scope, meaning)
  * "default" NULL: not said. Longest is in characters, of each in a LIST; of a
@@ -56,6 +56,13 @@ enum { JOB_EPOCHS_MAX = 1000000 };
       "units of a step over all ranks (Deal dynamic); 0: no steps")            \
     X(SKIP, "skip", "Skip", COUNT, 10000, "0", ONE,                            \
       "how many units that can't be read may be skipped (as Epochs)")          \
+    X(RING_MODE, "ring-mode", "RingMode", WORD, 0, "share", ALL,               \
+      "Ring: exclusive, share or broadcast")                                   \
+    X(RING_CONSUMERS, "ring-consumers", "RingConsumers", COUNT,                \
+      JOB_RING_CONSUMERS_MAX, "0", ALL,                                        \
+      "Ring: processes of a rank, all of which broadcast waits for; 0: any")   \
+    X(RING_LOST, "ring-lost", "RingLost", WORD, 0, "redeliver", ALL,           \
+      "Ring: redeliver or drop what a process held that died")                 \
     X(FS_TYPE, "file-system-type", "FileSystemType", WORD, 0, NULL, ONE,       \
       "EFS or FSxLustre")                                                      \
     X(FS_ID, "file-system-id", "FileSystemId", TEXT, 256, NULL, ONE,           \

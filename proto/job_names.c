@@ -20,6 +20,9 @@ static const char *const job_compressions[] = {"None", "Gzip", NULL};
 static const char *const job_deals[] = {"auto",    "sagemaker",  "balanced",
                                         "dynamic", "replicated", NULL};
 static const char *const job_evens[] = {"none", "pad", "drop", NULL};
+static const char *const job_rings[] = {"exclusive", "share", "broadcast",
+                                        NULL};
+static const char *const job_losts[] = {"redeliver", "drop", NULL};
 static const char *const job_file_systems[] = {"EFS", "FSxLustre", NULL};
 static const char *const job_accesses[] = {"ro", "rw", NULL};
 const char *const job_output_words[] = {"GZIP", "NONE", NULL};
@@ -49,6 +52,10 @@ const char *const *job_field_words(enum job_field f)
         return job_deals;
     case JOB_FIELD_EVEN:
         return job_evens;
+    case JOB_FIELD_RING_MODE:
+        return job_rings;
+    case JOB_FIELD_RING_LOST:
+        return job_losts;
     case JOB_FIELD_FS_TYPE:
         return job_file_systems;
     case JOB_FIELD_FS_ACCESS:
@@ -147,4 +154,9 @@ const char *job_deal_name(enum job_deal d)
 const char *job_even_name(enum job_even e)
 {
     return job_word_at(job_evens, sizeof(job_evens), e);
+}
+
+const char *job_ring_name(enum job_ring r)
+{
+    return job_word_at(job_rings, sizeof(job_rings), r);
 }

@@ -61,6 +61,7 @@ struct rings {
     _Atomic uint64_t stat_bytes;
     _Atomic uint64_t stat_units;
     _Atomic uint64_t stat_again;
+    _Atomic uint64_t stat_dropped;
     _Atomic uint32_t stat_consumers;
 };
 
@@ -193,15 +194,34 @@ static void rings_again(struct rings_line *l, const struct flow_entry *e)
     atomic_fetch_add(&l->rings->stat_again, 1);
 }
 
-/* Tell of all units that end in @slot, and give it back. */
+/* The unit that ended in @e was with a process that has died: it is skipped. */
+static void rings_drop(struct rings_line *l, const struct flow_entry *e)
+{
+    struct rings_unit *u = (struct rings_unit *)(uintptr_t)e->mark;
+
+    u->told.word = SUPPLY_SKIP;
+    u->told.status = STATUS_LOST;
+    snprintf(u->told.reason, sizeof(u->told.reason),
+             "the process that read it is gone, and what it held is dropped");
+    atomic_fetch_add(&l->rings->stat_dropped, 1);
+    supply_tell(l->channel->supply, &u->told);
+    rings_unit_free(l, u);
+}
+
+/* Tell of all units that end in @slot, and give it back. Of a slot that is
+ * torn only the unit that began before it was anybody's. */
 static void rings_settle(struct rings_line *l, const struct flow_slot *slot,
-                         bool is_consumed)
+                         enum ring_outcome_kind kind)
 {
     for (uint32_t i = 0; i < slot->entry_count; i++) {
         const struct flow_entry *e = &slot->entries[i];
+        bool is_dropped =
+            l->channel->drops && (kind == RING_DROPPED || !e->is_first);
 
-        if (e->is_last && is_consumed) {
+        if (e->is_last && kind == RING_CONSUMED) {
             rings_tell(l, e, slot->why);
+        } else if (e->is_last && is_dropped) {
+            rings_drop(l, e);
         } else if (e->is_last) {
             rings_again(l, e);
         }
@@ -286,7 +306,7 @@ static bool rings_publish(struct rings_line *l)
             atomic_fetch_add(&l->rings->stat_bytes, l->slot.size);
             l->has_slot = false;
         } else if (s == STATUS_LOST) {
-            rings_settle(l, &l->slot, false);
+            rings_settle(l, &l->slot, RING_TORN);
             l->has_slot = false;
             s = STATUS_OK;
         } else {
@@ -304,7 +324,7 @@ static bool rings_take_back(struct rings_line *l)
 
     while (ring_take_outcome(l->ring, &outcome)) {
         has_moved = true;
-        rings_settle(l, &outcome.slot, outcome.kind == RING_CONSUMED);
+        rings_settle(l, &outcome.slot, outcome.kind);
     }
     return has_moved;
 }
@@ -407,6 +427,7 @@ static enum status rings_open_line(struct rings *r,
                      .rank = rank,
                      .mode = c->mode,
                      .consumers = c->consumers,
+                     .drops = c->drops,
                      .slots = c->slots[rank],
                  },
                  why, &l->ring);
@@ -560,6 +581,7 @@ struct rings_stats rings_stats(const struct rings *r)
         .bytes = atomic_load(&r->stat_bytes),
         .units = atomic_load(&r->stat_units),
         .again = atomic_load(&r->stat_again),
+        .dropped = atomic_load(&r->stat_dropped),
         .consumers = atomic_load(&r->stat_consumers),
     };
 }
