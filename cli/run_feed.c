@@ -158,6 +158,7 @@ static enum status run_streams_begin(struct run *r, struct fault *why)
             .lane_count = r->place.lane_count,
             .nodes = r->place.nodes,
             .is_strict = r->place.is_strict,
+            .huge = (enum run_huge)run_setting(r, SETTING_HUGEPAGES),
             .beat_ms = beat_ms,
             .lease_ms = run_setting(r, SETTING_HOST_TIMEOUT),
             .gap_ms = run_feed_gap_ms(r, beat_ms),

@@ -2,6 +2,7 @@
 #include "cli/run_stream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -212,6 +213,59 @@ static void stream_log_slots(const struct run_stream *t, uint32_t rank,
               log_quote(got->text, quoted, sizeof(quoted)));
 }
 
+/* Whole huge pages of slots, no more than were planned; 0: there are not so
+ * many. */
+static uint32_t stream_huge_slots(const struct run_streams *s, uint32_t i,
+                                  uint32_t count)
+{
+    size_t slot = s->memory.slot_bytes;
+    uint32_t each = slot < SLOTS_HUGE ? (uint32_t)(SLOTS_HUGE / slot) : 1;
+    uint32_t most = s->memory.slots[i] / each * each;
+    uint32_t wanted = (count + each - 1) / each * each;
+
+    return wanted < most ? wanted : most;
+}
+
+static enum status stream_new_huge(struct run_streams *s, uint32_t i,
+                                   struct slots_options options,
+                                   struct fault *why, struct slots **out)
+{
+    options.count = stream_huge_slots(s, i, options.count);
+    options.is_huge = true;
+    options.is_lazy = false;
+    if (options.count > 0) {
+        return slots_new(&options, why, out);
+    }
+    return fault_set(why, STATUS_FULL,
+                     "%u slots of %zu KiB are less than a page of 2 MiB; give "
+                     "more --memory",
+                     s->memory.slots[i], options.size >> 10);
+}
+
+/* OK: they are there; or are not, and need not be. */
+static enum status stream_try_huge(struct run_streams *s, uint32_t i,
+                                   uint32_t rank,
+                                   const struct slots_options *options,
+                                   struct fault *why)
+{
+    struct run_stream *t = &s->each[i];
+    char quoted[FAULT_TEXT_MAX];
+    enum status status = stream_new_huge(s, i, *options, why, &t->slots[rank]);
+
+    if (status == STATUS_OK) {
+        return status;
+    }
+    if (s->options->huge == RUN_HUGE_NEED) {
+        return fault_prefix(why, status, "channel %s: huge pages",
+                            t->channel->name);
+    }
+    t->lacks_huge = true;
+    log_event(LOG_WARN, "hugepages.absent", "channel=%s rank=%u reason=%s",
+              t->channel->name, rank,
+              log_quote(why->text, quoted, sizeof(quoted)));
+    return STATUS_OK;
+}
+
 /* Room for a rank's units, in memory that is shared or not. */
 static enum status stream_new_slots(struct run_streams *s, uint32_t i,
                                     uint32_t rank, struct fault *why)
@@ -219,17 +273,21 @@ static enum status stream_new_slots(struct run_streams *s, uint32_t i,
     const struct run_streams_options *o = s->options;
     struct run_stream *t = &s->each[i];
     bool is_ring = t->channel->mode == JOB_RING;
-    enum status status = slots_new(
-        &(struct slots_options){
-            .kind = is_ring ? SLOTS_SHARED : SLOTS_PRIVATE,
-            .count = stream_slots(s, i),
-            .size = s->memory.slot_bytes,
-            .node = is_ring ? o->nodes[rank] : -1,
-            .is_strict = o->is_strict,
-            .is_lazy = !is_ring,
-        },
-        why, &t->slots[rank]);
+    struct slots_options options = {
+        .kind = is_ring ? SLOTS_SHARED : SLOTS_PRIVATE,
+        .count = stream_slots(s, i),
+        .size = s->memory.slot_bytes,
+        .node = is_ring ? o->nodes[rank] : -1,
+        .is_strict = o->is_strict,
+        .is_lazy = !is_ring,
+    };
+    enum status status = o->huge != RUN_HUGE_OFF
+                             ? stream_try_huge(s, i, rank, &options, why)
+                             : STATUS_OK;
 
+    if (status == STATUS_OK && t->slots[rank] == NULL) {
+        status = slots_new(&options, why, &t->slots[rank]);
+    }
     if (status == STATUS_OK && is_ring) {
         stream_log_slots(t, rank, o->nodes[rank]);
     }
@@ -420,6 +478,7 @@ static enum status streams_plan(struct run_streams *s,
 {
     enum memory_mode modes[RUN_STREAMS_MAX];
     uint32_t ranks = 1;
+    enum status status;
 
     for (uint32_t i = 0; i < s->count; i++) {
         bool is_single = s->each[i].channel->mode != JOB_RING;
@@ -427,7 +486,7 @@ static enum status streams_plan(struct run_streams *s,
         modes[i] = is_single ? MEMORY_MOUNT : MEMORY_RANKS;
         ranks = s->each[i].ranks > ranks ? s->each[i].ranks : ranks;
     }
-    return memory_plan(
+    status = memory_plan(
         &(struct memory_options){
             .cap = o->memory,
             .ranks = ranks,
@@ -435,6 +494,14 @@ static enum status streams_plan(struct run_streams *s,
             .channels = modes,
         },
         why, &s->memory);
+    if (status == STATUS_OK) {
+        hedge_set_room(s->memory.hedge_bytes);
+        log_event(LOG_INFO, "memory.planned",
+                  "cap=%" PRIu64 " used=%" PRIu64 " slot=%zu hedges=%zu",
+                  o->memory, s->memory.bytes, s->memory.slot_bytes,
+                  s->memory.hedge_bytes);
+    }
+    return status;
 }
 
 static enum status streams_start_fetch(struct run_streams *s,

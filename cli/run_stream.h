@@ -32,6 +32,9 @@ enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX, RING_HOST_RANKS = 64 };
 
 struct run_streams_options;
 
+/* Reserved pages of 2 MiB, in the order of the setting's words. */
+enum run_huge { RUN_HUGE_OFF, RUN_HUGE_TRY, RUN_HUGE_NEED };
+
 struct run_stream {
     uint32_t number; /* Of the channel in the job. */
     const struct job_channel *channel;
@@ -50,6 +53,7 @@ struct run_stream {
     struct supply *supply;
     struct course *course;
     struct slots *slots[RING_HOST_RANKS]; /* Pipe: the first. */
+    bool lacks_huge; /* They were wanted, and are not there. */
     struct pipe *pipe;
     struct mount *mount; /* FastFile: no holder, supply or course. */
 };
@@ -95,6 +99,7 @@ struct run_streams_options {
     uint32_t lane_count;
     const int *nodes; /* Of each rank's memory; -1: any. */
     bool is_strict;   /* No other node will do. */
+    enum run_huge huge;
     uint64_t beat_ms;
     uint64_t lease_ms;
     uint64_t gap_ms; /* Of news to the coordinator. */

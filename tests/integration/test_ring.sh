@@ -148,6 +148,30 @@ fails "gzip" 78 "needs Pipe" \
     $ONE --channel "train=$T/data/train/,mode=Ring,compression=Gzip" -- true
 check "nothing is left" test ! -S "$T/one/input/data/.smshard/rings/socket"
 
+# --- Memory -------------------------------------------------------------------
+# Second answers are within the cap as well: of 64 MiB a slot.
+run $ONE --memory 64MiB --channel "train=$T/data/train/,mode=Ring" -- "$CAT" train 0 "$T/m"
+check "the plan: $(grep -o 'memory.planned.*' "$T/std.err")" \
+    grep -q "cap=67108864 used=67108864 slot=8388608 hedges=8388608" "$T/std.err"
+huge() { # WORD
+    run $ONE --memory 16MiB --hugepages "$1" --channel "train=$T/data/train/,mode=Ring" -- \
+        "$CAT" train 0 "$T/huge.$1"
+}
+huge try
+check "huge pages, if there are any: exit code $code" test "$code" -eq 0
+cp "$T/std.err" "$T/one.try"
+all_of "all has come" "$T/huge.try.0"
+huge need
+if grep -q 'HugePages_Free: *[1-9]' /proc/meminfo; then
+    all_of "there are huge pages, and all comes in them" "$T/huge.need.0"
+else
+    check "that there are none is an error: $(said)" test "$code" -eq 70
+    check "that says what to do" grep -q "vm.nr_hugepages" "$T/std.err"
+    check "and where they need not be a warning" grep -q "hugepages.absent" "$T/one.try"
+fi
+fails "less than a page" 70 "less than a page of 2 MiB" \
+    $ONE --memory 1MiB --hugepages need --channel "train=$T/data/train/,mode=Ring" -- true
+
 # --- Three hosts --------------------------------------------------------------
 three() { # NAME FLAGS COMMAND...
     job=$1 flags=$2
