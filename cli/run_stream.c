@@ -553,7 +553,6 @@ enum status run_streams_start(struct run_streams *s,
     }
     status = streams_plan(s, o, why);
     if (status == STATUS_OK) {
-        hedge_set_room(s->memory.hedge_bytes);
         status = streams_start_fetch(s, o, why);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
