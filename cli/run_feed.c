@@ -157,6 +157,7 @@ static enum status run_streams_begin(struct run *r, struct fault *why)
             .lanes = r->place.lanes,
             .lane_count = r->place.lane_count,
             .nodes = r->place.nodes,
+            .placement = &r->place.placement,
             .is_strict = r->place.is_strict,
             .huge = (enum run_huge)run_setting(r, SETTING_HUGEPAGES),
             .beat_ms = beat_ms,

@@ -220,7 +220,9 @@ static uint32_t stream_huge_slots(const struct run_streams *s, uint32_t i,
 {
     size_t slot = s->memory.slot_bytes;
     uint32_t each = slot < SLOTS_HUGE ? (uint32_t)(SLOTS_HUGE / slot) : 1;
-    uint32_t most = s->memory.slots[i] / each * each;
+    uint32_t most =
+        (stream_is_wrapped(&s->each[i]) ? count : s->memory.slots[i]) / each *
+        each;
     uint32_t wanted = (count + each - 1) / each * each;
 
     return wanted < most ? wanted : most;
@@ -270,7 +272,7 @@ static enum status stream_try_huge(struct run_streams *s, uint32_t i,
 static enum status stream_new_slots(struct run_streams *s, uint32_t i,
                                     uint32_t rank, struct fault *why)
 {
-    const struct run_streams_options *o = s->options;
+    const struct run_streams_options *o = &s->options;
     struct run_stream *t = &s->each[i];
     bool is_ring = t->channel->mode == JOB_RING;
     struct slots_options options = {
@@ -355,7 +357,7 @@ static enum status stream_start_mount(struct run_streams *s, uint32_t i,
                                       struct fault *why)
 {
     struct run_stream *t = &s->each[i];
-    char *folder = mem_print("%s/%s", s->options->data_dir, t->channel->name);
+    char *folder = mem_print("%s/%s", s->options.data_dir, t->channel->name);
     enum status status = stream_new_slots(s, i, 0, why);
 
     if (status == STATUS_OK) {
@@ -387,7 +389,7 @@ static enum status stream_start_mount(struct run_streams *s, uint32_t i,
 static enum status streams_ring_folder(struct run_streams *s, struct fault *why,
                                        char **out)
 {
-    char *base = mem_print("%s/.smshard", s->options->data_dir);
+    char *base = mem_print("%s/.smshard", s->options.data_dir);
     enum status status = file_make_folder(base, why);
 
     *out = mem_print("%s/rings", base);
@@ -447,6 +449,7 @@ static enum status streams_start_rings(struct run_streams *s, struct fault *why)
         for (uint32_t k = 0; status == STATUS_OK && k < t->ranks; k++) {
             status = stream_new_slots(s, i, k, why);
         }
+        t->ring_number = count;
         channels[count++] = (struct rings_channel){
             .name = t->channel->name,
             .supply = t->supply,
@@ -545,7 +548,7 @@ enum status run_streams_start(struct run_streams *s,
     if (s->count == 0) {
         return STATUS_OK;
     }
-    s->options = o;
+    s->options = *o;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s->epoll < 0) {
         return fault_set(why, STATUS_OS, "wait for channels: %s",
@@ -631,6 +634,8 @@ void run_streams_stop(struct run_streams *s)
         for (uint32_t k = 0; k < s->each[i].ranks; k++) {
             slots_destroy(&s->each[i].slots[k]);
         }
+        free(s->each[i].meters);
+        s->each[i].meters = NULL;
     }
     fetch_stop(&s->fetch);
 }

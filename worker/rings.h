@@ -71,4 +71,16 @@ struct rings_stats {
 };
 struct rings_stats rings_stats(const struct rings *r);
 
+/* Of one ring: by the place of its channel in the options. */
+struct rings_line_stats {
+    uint64_t epoch;       /* Of the last slot handed over. */
+    uint64_t units;       /* Handed over to their end, */
+    uint64_t done;        /* and consumed. */
+    uint64_t bytes;       /* Handed over. */
+    uint64_t store_ms;    /* Somebody reads, and nothing was there. */
+    uint64_t consumer_ms; /* All slots were full, or nobody has come. */
+};
+struct rings_line_stats rings_line_stats(const struct rings *r,
+                                         uint32_t channel, uint32_t rank);
+
 #endif /* WORKER_RINGS_H */

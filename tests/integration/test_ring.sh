@@ -148,6 +148,19 @@ fails "gzip" 78 "needs Pipe" \
     $ONE --channel "train=$T/data/train/,mode=Ring,compression=Gzip" -- true
 check "nothing is left" test ! -S "$T/one/input/data/.smshard/rings/socket"
 
+# --- What the status shows -------------------------------------------------------
+# Its reader is stopped with the third unit in hand: the slot is not consumed.
+run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c '
+    "$CAT" train 0 "$0" -3 & until [ -e "$0.0" ]; do sleep 0.05; done; sleep 1.5
+    "$1" status --json --job-name one --output "$2" >"$0.json"
+    "$1" status --job-name one --output "$2" >"$0.screen"
+    kill -CONT $!; wait $!' "$T/st" "$SMSHARD" "$T/out"
+check "a stream that is looked at: exit code $code" test "$code" -eq 0
+check "it has handed over: $(grep -o '"streams".*"placed"' "$T/st.json")" \
+    grep -q '"channel":"train","rank":0,"mode":"Ring","epoch":0,"units":60,"units_done":0,' "$T/st.json"
+check "the screen says who waits for whom: $(grep '^vm\|Ring' "$T/st.screen")" \
+    grep -q "^streams: 1 with .*, 1 by their consumer" "$T/st.screen"
+
 # --- Memory -------------------------------------------------------------------
 # Second answers are within the cap as well: of 64 MiB a slot.
 run $ONE --memory 64MiB --channel "train=$T/data/train/,mode=Ring" -- "$CAT" train 0 "$T/m"
