@@ -416,7 +416,7 @@ static void streams_stop_rings(struct run_streams *s)
     }
 }
 
-static enum ring_mode stream_ring_mode(enum job_ring mode)
+static enum ring_mode stream_ring_mode(enum job_ring_mode mode)
 {
     return mode == JOB_RING_EXCLUSIVE   ? RING_EXCLUSIVE
            : mode == JOB_RING_BROADCAST ? RING_BROADCAST
@@ -425,10 +425,10 @@ static enum ring_mode stream_ring_mode(enum job_ring mode)
 
 static uint32_t stream_ring_consumers(const struct job_channel *c)
 {
-    if (c->ring == JOB_RING_EXCLUSIVE) {
+    if (c->ring.mode == JOB_RING_EXCLUSIVE) {
         return 1;
     }
-    return c->ring_consumers > 0 ? (uint32_t)c->ring_consumers
+    return c->ring.consumers > 0 ? (uint32_t)c->ring.consumers
                                  : RING_CONSUMERS_MAX;
 }
 
@@ -456,10 +456,10 @@ static enum status streams_start_rings(struct run_streams *s, struct fault *why)
             .slots = t->slots,
             .rank_count = t->ranks,
             .source = i,
-            .mode = stream_ring_mode(t->channel->ring),
+            .mode = stream_ring_mode(t->channel->ring.mode),
             .consumers = stream_ring_consumers(t->channel),
             .skips = t->channel->skips > 0,
-            .drops = t->channel->ring_drops,
+            .drops = t->channel->ring.drops,
         };
     }
     if (status != STATUS_OK || count == 0) {

@@ -25,8 +25,7 @@ struct session_progress {
 
 /* What a host has told of one of its streams. */
 struct session_stream {
-    char channel[WIRE_STREAM_NAME_MAX + 1];
-    char placed[WIRE_PLACED_MAX + 1];
+    char channel[WIRE_STREAM_NAME_MAX + 1], placed[WIRE_PLACED_MAX + 1];
     struct wire_stream said; /* Without its texts. */
 };
 

@@ -51,7 +51,6 @@ enum job_distribution { JOB_REPLICATED, JOB_SHARDED };
 enum job_wrapper { JOB_WRAP_NONE, JOB_WRAP_RECORDIO };
 enum job_compression { JOB_PLAIN, JOB_GZIP };
 enum job_even { JOB_EVEN_NONE, JOB_EVEN_PAD, JOB_EVEN_DROP };
-enum job_ring { JOB_RING_EXCLUSIVE, JOB_RING_SHARE, JOB_RING_BROADCAST };
 enum job_file_system { JOB_EFS, JOB_FSX_LUSTRE };
 
 /* "Smshard": {"Deal": …}. AUTO: sagemaker when sharded, else replicated. */
@@ -87,17 +86,15 @@ struct job_channel {
     char *groups[JOB_CHANNEL_GROUPS_MAX];
     uint32_t group_count; /* 0: all hosts. */
 
-    enum job_deal deal;  /* "Deal" */
-    enum job_even even;  /* "Even" */
-    bool may_split;      /* "Split" */
-    bool may_be_empty;   /* "AllowEmpty" */
-    char *listing;       /* "Listing": a URI, or NULL: the source is listed. */
-    uint64_t epochs;     /* "Epochs" */
-    uint64_t step_units; /* "StepUnits"; 0: no steps. */
-    uint64_t skips;      /* "Skip" */
-    enum job_ring ring;  /* "RingMode" */
-    uint64_t ring_consumers; /* "RingConsumers"; 0: any number. */
-    bool ring_drops;         /* "RingLost" */
+    enum job_deal deal;   /* "Deal" */
+    enum job_even even;   /* "Even" */
+    bool may_split;       /* "Split" */
+    bool may_be_empty;    /* "AllowEmpty" */
+    char *listing;        /* "Listing": a URI, or NULL: the source is listed. */
+    uint64_t epochs;      /* "Epochs" */
+    uint64_t step_units;  /* "StepUnits"; 0: no steps. */
+    uint64_t skips;       /* "Skip" */
+    struct job_ring ring; /* "RingMode", "RingConsumers", "RingLost" */
     struct job_value values[JOB_FIELDS_COUNT]; /* Where each came from. */
 };
 
@@ -189,7 +186,6 @@ const char *job_compression_name(enum job_compression c);
 const char *job_source_name(enum job_source s);
 const char *job_deal_name(enum job_deal d);
 const char *job_even_name(enum job_even e);
-const char *job_ring_name(enum job_ring r);
 
 /* The deal that AUTO stands for on this channel. */
 enum job_deal job_channel_deal(const struct job_channel *c);

@@ -124,19 +124,19 @@ static enum status job_check_ring(const struct job_channel *c,
     if (c->mode != JOB_RING) {
         return STATUS_OK;
     }
-    if (c->ring == JOB_RING_BROADCAST && c->ring_consumers == 0) {
+    if (c->ring.mode == JOB_RING_BROADCAST && c->ring.consumers == 0) {
         return job_refuse(why, &at,
                           "RingMode broadcast needs RingConsumers: how many "
                           "processes of a rank have to see each unit");
     }
-    if (c->ring == JOB_RING_EXCLUSIVE && c->ring_consumers > 1) {
+    if (c->ring.mode == JOB_RING_EXCLUSIVE && c->ring.consumers > 1) {
         return job_refuse(why, &at,
                           "RingMode exclusive has one consumer, not %" PRIu64
                           "; use share, or broadcast",
-                          c->ring_consumers);
+                          c->ring.consumers);
     }
     at = job_place_of(c, JOB_FIELD_RING_LOST);
-    if (c->ring_drops && c->ring != JOB_RING_BROADCAST && c->skips == 0) {
+    if (c->ring.drops && c->ring.mode != JOB_RING_BROADCAST && c->skips == 0) {
         return job_refuse(why, &at,
                           "RingLost drop needs Skip: what is dropped counts "
                           "as skipped, and Skip says how much may be");

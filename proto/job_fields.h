@@ -12,6 +12,7 @@
 #ifndef PROTO_JOB_FIELDS_H
 #define PROTO_JOB_FIELDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A channel of so many epochs goes on for as long as somebody reads it. */
@@ -104,6 +105,18 @@ enum job_key {
     JOB_KEYS_MAP(X)
 #undef X
         JOB_KEYS_COUNT
+};
+
+/* How a channel in mode Ring is handed to the processes of a rank. */
+enum job_ring_mode {
+    JOB_RING_EXCLUSIVE,
+    JOB_RING_SHARE,
+    JOB_RING_BROADCAST,
+};
+struct job_ring {
+    enum job_ring_mode mode;
+    uint64_t consumers; /* 0: any number. */
+    bool drops;         /* What a process held that died. */
 };
 
 /* What was said of a field or key, and where. */

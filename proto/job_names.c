@@ -155,8 +155,3 @@ const char *job_even_name(enum job_even e)
 {
     return job_word_at(job_evens, sizeof(job_evens), e);
 }
-
-const char *job_ring_name(enum job_ring r)
-{
-    return job_word_at(job_rings, sizeof(job_rings), r);
-}

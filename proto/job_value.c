@@ -278,10 +278,10 @@ static void job_put_word(struct job_channel *c, enum job_field f, uint32_t w)
         c->even = (enum job_even)w;
         break;
     case JOB_FIELD_RING_MODE:
-        c->ring = (enum job_ring)w;
+        c->ring.mode = (enum job_ring_mode)w;
         break;
     case JOB_FIELD_RING_LOST:
-        c->ring_drops = w == 1;
+        c->ring.drops = w == 1;
         break;
     case JOB_FIELD_FS_TYPE:
         c->file_system.type = (enum job_file_system)w;
@@ -326,7 +326,7 @@ static void job_put_other(struct job_channel *c, enum job_field f,
         CHECK(job_parse_number(text, &c->skips));
         break;
     case JOB_FIELD_RING_CONSUMERS:
-        CHECK(job_parse_number(text, &c->ring_consumers));
+        CHECK(job_parse_number(text, &c->ring.consumers));
         break;
     case JOB_FIELD_FS_ID:
         job_put_text(&c->file_system.id, text);

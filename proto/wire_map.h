@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of messages. Names, encoder, decoder and limits follow from it;
  * the order of the fields here is their order on the wire. A change of it is
- * a new WIRE_VERSION.
- *
- * Only wire.c includes this file, once. */
+ * a new WIRE_VERSION. Only wire.c includes this file, once. */
 
 #ifndef PROTO_WIRE_MAP_H
 #define PROTO_WIRE_MAP_H

@@ -25,7 +25,7 @@ unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_pro
 fill() {
     mkdir -p "$1"
     for i in $(seq 8); do truncate -s "$(($2 / 9))M" "$1/large$i"; done
-    for i in $(seq "$(($2 / 9 * 16))"); do : >"$1/small$i"; done
+    for i in $(seq "$(($2 * 16 / 9))"); do : >"$1/small$i"; done
     find "$1" -name 'small*' -exec truncate -s 64K {} +
 }
 
