@@ -257,7 +257,7 @@ static enum status stream_try_huge(struct run_streams *s, uint32_t i,
     if (status == STATUS_OK) {
         return status;
     }
-    if (s->options->huge == RUN_HUGE_NEED) {
+    if (s->options.huge == RUN_HUGE_NEED) {
         return fault_prefix(why, status, "channel %s: huge pages",
                             t->channel->name);
     }
