@@ -331,6 +331,7 @@ static void run_tell_progress(struct run *r)
                              .throttled = counts.throttled};
 
     run_bring_progress(r, &beat);
+    run_streams_tell(&r->streams, clock_now_ms(&clock_os), &beat);
     run_log_progress(r, &beat);
     if (r->save != NULL) {
         struct save_progress done = save_progress(r->save);

@@ -2,6 +2,7 @@
 #include "cli/run_stream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -221,24 +222,83 @@ static void stream_log_slots(const struct run_stream *t, uint32_t rank,
               log_quote(got->text, quoted, sizeof(quoted)));
 }
 
+/* Whole huge pages of slots, no more than were planned; 0: there are not so
+ * many. */
+static uint32_t stream_huge_slots(const struct run_streams *s, uint32_t i,
+                                  uint32_t count)
+{
+    size_t slot = s->memory.slot_bytes;
+    uint32_t each = slot < SLOTS_HUGE ? (uint32_t)(SLOTS_HUGE / slot) : 1;
+    uint32_t most =
+        (stream_is_wrapped(&s->each[i]) ? count : s->memory.slots[i]) / each *
+        each;
+    uint32_t wanted = (count + each - 1) / each * each;
+
+    return wanted < most ? wanted : most;
+}
+
+static enum status stream_new_huge(struct run_streams *s, uint32_t i,
+                                   struct slots_options options,
+                                   struct fault *why, struct slots **out)
+{
+    options.count = stream_huge_slots(s, i, options.count);
+    options.is_huge = true;
+    options.is_lazy = false;
+    if (options.count > 0) {
+        return slots_new(&options, why, out);
+    }
+    return fault_set(why, STATUS_FULL,
+                     "%u slots of %zu KiB are less than a page of 2 MiB; give "
+                     "more --memory",
+                     s->memory.slots[i], options.size >> 10);
+}
+
+/* OK: they are there; or are not, and need not be. */
+static enum status stream_try_huge(struct run_streams *s, uint32_t i,
+                                   uint32_t rank,
+                                   const struct slots_options *options,
+                                   struct fault *why)
+{
+    struct run_stream *t = &s->each[i];
+    char quoted[FAULT_TEXT_MAX];
+    enum status status = stream_new_huge(s, i, *options, why, &t->slots[rank]);
+
+    if (status == STATUS_OK) {
+        return status;
+    }
+    if (s->options.huge == RUN_HUGE_NEED) {
+        return fault_prefix(why, status, "channel %s: huge pages",
+                            t->channel->name);
+    }
+    t->lacks_huge = true;
+    log_event(LOG_WARN, "hugepages.absent", "channel=%s rank=%u reason=%s",
+              t->channel->name, rank,
+              log_quote(why->text, quoted, sizeof(quoted)));
+    return STATUS_OK;
+}
+
 /* Room for a rank's units, in memory that is shared or not. */
 static enum status stream_new_slots(struct run_streams *s, uint32_t i,
                                     uint32_t rank, struct fault *why)
 {
-    const struct run_streams_options *o = s->options;
+    const struct run_streams_options *o = &s->options;
     struct run_stream *t = &s->each[i];
     bool is_ring = t->channel->mode == JOB_RING;
-    enum status status = slots_new(
-        &(struct slots_options){
-            .kind = is_ring ? SLOTS_SHARED : SLOTS_PRIVATE,
-            .count = stream_slots(s, i),
-            .size = s->memory.slot_bytes,
-            .node = is_ring ? o->nodes[rank] : -1,
-            .is_strict = o->is_strict,
-            .is_lazy = !is_ring,
-        },
-        why, &t->slots[rank]);
+    struct slots_options options = {
+        .kind = is_ring ? SLOTS_SHARED : SLOTS_PRIVATE,
+        .count = stream_slots(s, i),
+        .size = s->memory.slot_bytes,
+        .node = is_ring ? o->nodes[rank] : -1,
+        .is_strict = o->is_strict,
+        .is_lazy = !is_ring,
+    };
+    enum status status = o->huge != RUN_HUGE_OFF
+                             ? stream_try_huge(s, i, rank, &options, why)
+                             : STATUS_OK;
 
+    if (status == STATUS_OK && t->slots[rank] == NULL) {
+        status = slots_new(&options, why, &t->slots[rank]);
+    }
     if (status == STATUS_OK && is_ring) {
         stream_log_slots(t, rank, o->nodes[rank]);
     }
@@ -307,7 +367,7 @@ static enum status stream_start_mount(struct run_streams *s, uint32_t i,
                                       struct fault *why)
 {
     struct run_stream *t = &s->each[i];
-    char *folder = mem_print("%s/%s", s->options->data_dir, t->channel->name);
+    char *folder = mem_print("%s/%s", s->options.data_dir, t->channel->name);
     enum status status = stream_new_slots(s, i, 0, why);
 
     if (status == STATUS_OK) {
@@ -339,7 +399,7 @@ static enum status stream_start_mount(struct run_streams *s, uint32_t i,
 static enum status streams_ring_folder(struct run_streams *s, struct fault *why,
                                        char **out)
 {
-    char *base = mem_print("%s/.smshard", s->options->data_dir);
+    char *base = mem_print("%s/.smshard", s->options.data_dir);
     enum status status = file_make_folder(base, why);
 
     *out = mem_print("%s/rings", base);
@@ -366,6 +426,22 @@ static void streams_stop_rings(struct run_streams *s)
     }
 }
 
+static enum ring_mode stream_ring_mode(enum job_ring_mode mode)
+{
+    return mode == JOB_RING_EXCLUSIVE   ? RING_EXCLUSIVE
+           : mode == JOB_RING_BROADCAST ? RING_BROADCAST
+                                        : RING_SHARE;
+}
+
+static uint32_t stream_ring_consumers(const struct job_channel *c)
+{
+    if (c->ring.mode == JOB_RING_EXCLUSIVE) {
+        return 1;
+    }
+    return c->ring.consumers > 0 ? (uint32_t)c->ring.consumers
+                                 : RING_CONSUMERS_MAX;
+}
+
 /* All rings of the host at once: they have one socket. */
 static enum status streams_start_rings(struct run_streams *s, struct fault *why)
 {
@@ -383,15 +459,17 @@ static enum status streams_start_rings(struct run_streams *s, struct fault *why)
         for (uint32_t k = 0; status == STATUS_OK && k < t->ranks; k++) {
             status = stream_new_slots(s, i, k, why);
         }
+        t->ring_number = count;
         channels[count++] = (struct rings_channel){
             .name = t->channel->name,
             .supply = t->supply,
             .slots = t->slots,
             .rank_count = t->ranks,
             .source = i,
-            .mode = RING_SHARE,
-            .consumers = RING_CONSUMERS_MAX,
+            .mode = stream_ring_mode(t->channel->ring.mode),
+            .consumers = stream_ring_consumers(t->channel),
             .skips = t->channel->skips > 0,
+            .drops = t->channel->ring.drops,
         };
     }
     if (status != STATUS_OK || count == 0) {
@@ -413,6 +491,7 @@ static enum status streams_plan(struct run_streams *s,
 {
     enum memory_mode modes[RUN_STREAMS_MAX];
     uint32_t ranks = 1;
+    enum status status;
 
     for (uint32_t i = 0; i < s->count; i++) {
         bool is_single = s->each[i].channel->mode != JOB_RING;
@@ -420,7 +499,7 @@ static enum status streams_plan(struct run_streams *s,
         modes[i] = is_single ? MEMORY_MOUNT : MEMORY_RANKS;
         ranks = s->each[i].ranks > ranks ? s->each[i].ranks : ranks;
     }
-    return memory_plan(
+    status = memory_plan(
         &(struct memory_options){
             .cap = o->memory,
             .ranks = ranks,
@@ -428,6 +507,14 @@ static enum status streams_plan(struct run_streams *s,
             .channels = modes,
         },
         why, &s->memory);
+    if (status == STATUS_OK) {
+        hedge_set_room(s->memory.hedge_bytes);
+        log_event(LOG_INFO, "memory.planned",
+                  "cap=%" PRIu64 " used=%" PRIu64 " slot=%zu hedges=%zu",
+                  o->memory, s->memory.bytes, s->memory.slot_bytes,
+                  s->memory.hedge_bytes);
+    }
+    return status;
 }
 
 static enum status streams_start_fetch(struct run_streams *s,
@@ -471,7 +558,7 @@ enum status run_streams_start(struct run_streams *s,
     if (s->count == 0) {
         return STATUS_OK;
     }
-    s->options = o;
+    s->options = *o;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s->epoll < 0) {
         return fault_set(why, STATUS_OS, "wait for channels: %s",
@@ -479,7 +566,6 @@ enum status run_streams_start(struct run_streams *s,
     }
     status = streams_plan(s, o, why);
     if (status == STATUS_OK) {
-        hedge_set_room(s->memory.hedge_bytes);
         status = streams_start_fetch(s, o, why);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < s->count; i++) {
@@ -558,6 +644,8 @@ void run_streams_stop(struct run_streams *s)
         for (uint32_t k = 0; k < s->each[i].ranks; k++) {
             slots_destroy(&s->each[i].slots[k]);
         }
+        free(s->each[i].meters);
+        s->each[i].meters = NULL;
     }
     fetch_stop(&s->fetch);
 }

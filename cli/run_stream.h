@@ -31,7 +31,37 @@
 
 enum { RUN_STREAMS_MAX = WIRE_CHANNELS_MAX, RING_HOST_RANKS = 64 };
 
-struct run_streams_options;
+/* Reserved pages of 2 MiB, in the order of the setting's words. */
+enum run_huge { RUN_HUGE_OFF, RUN_HUGE_TRY, RUN_HUGE_NEED };
+
+/* What is the same for all of them. */
+struct run_streams_options {
+    const char *data_dir;
+    uint64_t memory; /* Bytes. */
+    const struct fetch_lane *lanes;
+    uint32_t lane_count;
+    const int *nodes;                  /* Of each rank's memory; -1: any. */
+    const struct placement *placement; /* Of the ranks; for status. */
+    bool is_strict;                    /* No other node will do. */
+    enum run_huge huge;
+    uint64_t beat_ms;
+    uint64_t lease_ms;
+    uint64_t gap_ms; /* Of news to the coordinator. */
+};
+
+enum { RUN_STREAM_PLACED_MAX = WIRE_PLACED_MAX + 1 };
+
+/* What a rank's stream did lately. */
+struct run_stream_meter {
+    uint64_t at_ms; /* When this was looked at: */
+    uint64_t bytes;
+    uint64_t store;    /* Milliseconds; FastFile: reads that waited, */
+    uint64_t consumer; /* and all reads. */
+    uint64_t rate;     /* Between the last two looks, as a BEAT has them. */
+    uint64_t store_part;
+    uint64_t consumer_part;
+    char placed[RUN_STREAM_PLACED_MAX];
+};
 
 struct run_stream {
     uint32_t number; /* Of the channel in the job. */
@@ -52,6 +82,9 @@ struct run_stream {
     struct supply *supply;
     struct course *course;
     struct slots *slots[RING_HOST_RANKS]; /* Pipe: the first. */
+    struct run_stream_meter *meters; /* Of each rank, while it is delivered. */
+    bool lacks_huge;                 /* They were wanted, and are not there. */
+    uint32_t ring_number;            /* Among the channels of the rings. */
     struct pipe *pipe;
     struct mount *mount; /* FastFile: no holder, supply or course. */
 };
@@ -65,7 +98,7 @@ struct run_streams {
     struct memory_plan memory;
     struct rings *rings; /* NULL: no such channel. */
     char *rings_folder;  /* Made for them alone; NULL: it lies in the data. */
-    const struct run_streams_options *options; /* While they start. */
+    struct run_streams_options options; /* As it was started. */
     int epoll; /* Of what the deliverers tell; 0: none. */
 };
 
@@ -90,19 +123,6 @@ MUST_USE enum status run_streams_add(struct run_streams *s,
                                      const struct run_stream_from *from,
                                      struct fault *why);
 
-/* What is the same for all of them. */
-struct run_streams_options {
-    const char *data_dir;
-    uint64_t memory; /* Bytes. */
-    const struct fetch_lane *lanes;
-    uint32_t lane_count;
-    const int *nodes; /* Of each rank's memory; -1: any. */
-    bool is_strict;   /* No other node will do. */
-    uint64_t beat_ms;
-    uint64_t lease_ms;
-    uint64_t gap_ms; /* Of news to the coordinator. */
-};
-
 /* Start lanes and deliverers. INVALID: there is not memory enough; CONFLICT,
  * FULL, OS, …; what was started ends with run_streams_stop(). */
 MUST_USE enum status run_streams_start(struct run_streams *s,
@@ -118,6 +138,10 @@ const char *run_streams_socket(const struct run_streams *s);
 
 /* Readable when there is something to do; -1: nothing is streamed. */
 int run_streams_fd(const struct run_streams *s);
+
+/* Write what each stream does into @beat. */
+void run_streams_tell(struct run_streams *s, uint64_t now_ms,
+                      struct wire_beat *beat);
 
 /* Whether all that was consumed is with the holders. */
 bool run_streams_is_settled(const struct run_streams *s);

@@ -7,11 +7,12 @@
 
 #include "base/mem.h"
 #include "cli/plan.h"
+#include "cli/status_screen_parts.h"
 #include "proto/wire.h"
 
 enum { STATUS_BAR = 20, STATUS_PERCENT = 100 };
 
-static uint64_t status_number(const struct json *v, const char *key)
+uint64_t status_number(const struct json *v, const char *key)
 {
     int64_t value;
 
@@ -19,8 +20,7 @@ static uint64_t status_number(const struct json *v, const char *key)
                                                              : 0;
 }
 
-static void status_screen_text(const struct json *v, const char *key,
-                               struct buf *out)
+void status_screen_text(const struct json *v, const char *key, struct buf *out)
 {
     struct bytes text = json_string(json_get(v, key));
 
@@ -398,6 +398,7 @@ void status_screen_write(const struct json *report,
     status_hosts(json_get(report, "hosts"), screen, out);
     status_totals(report, out);
     status_ledgers(report, out);
+    status_streams(json_get(report, "hosts"), screen, out);
     status_budget(json_get(report, "budget"), out);
     status_net(json_get(report, "net"), out);
     status_end(report, out);

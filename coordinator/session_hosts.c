@@ -67,6 +67,7 @@ void session_hosts_fini(struct session *s)
         free(s->hosts[i].name);
         free(s->hosts[i].incarnation);
         free(s->hosts[i].progress);
+        free(s->hosts[i].streams);
         free(s->hosts[i].reason);
     }
     free(s->hosts);
@@ -170,9 +171,34 @@ void session_set_phase(struct session *s, uint32_t host, enum wire_phase p)
     h->phase = p;
 }
 
+static void session_take_streams(struct session_member *h,
+                                 const struct wire_beat *beat)
+{
+    if (beat->stream_count > h->stream_room) {
+        h->stream_room = beat->stream_count;
+        h->streams = mem_grow(h->streams, h->stream_room, sizeof(*h->streams));
+    }
+    h->stream_count = beat->stream_count;
+    for (uint32_t i = 0; i < beat->stream_count; i++) {
+        struct session_stream *to = &h->streams[i];
+        struct bytes channel = beat->streams[i].channel;
+        struct bytes placed = beat->streams[i].placed;
+
+        CHECK(channel.size < sizeof(to->channel));
+        CHECK(placed.size < sizeof(to->placed));
+        *to = (struct session_stream){.said = beat->streams[i]};
+        to->said.channel = to->said.placed = (struct bytes){0};
+        memcpy(to->channel, channel.at, channel.size);
+        if (placed.size > 0) {
+            memcpy(to->placed, placed.at, placed.size);
+        }
+    }
+}
+
 void session_take_progress(struct session_member *h,
                            const struct wire_beat *beat)
 {
+    session_take_streams(h, beat);
     if (beat->saved_units >= h->saved_units) {
         h->saved_units = beat->saved_units;
         h->saved_bytes = beat->saved_bytes;
@@ -215,6 +241,7 @@ void session_hosts_check(const struct session *s)
         CHECK_IMPLIES(h->has_peer, h->incarnation != NULL);
         CHECK(h->heard_ms <= s->now_ms);
         CHECK(h->progress_count <= h->progress_room);
+        CHECK(h->stream_count <= h->stream_room);
         CHECK_IMPLIES(h->phase != WIRE_PHASE_ABSENT &&
                           h->phase != WIRE_PHASE_LOST,
                       h->incarnation != NULL);

@@ -195,6 +195,7 @@ static void session_admit(struct session *s, uint32_t host,
     h->weight = hello->weight;
     h->beat = 0;
     h->progress_count = 0;
+    h->stream_count = 0;
     session_bind(s, host, event->peer);
     session_set_phase(s, host, session_said_phase(s, hello));
     session_forgive(s, host);

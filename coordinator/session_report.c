@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state of the job as JSON, described in docs/status.md. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -65,6 +66,44 @@ static void session_report_channels(const struct session_progress *rows,
     buf_add_char(out, ']');
 }
 
+static void session_report_stream(const struct session_stream *t,
+                                  struct buf *out)
+{
+    static const char *const modes[WIRE_STREAM_MODES] = {"File", "FastFile",
+                                                         "Pipe", "Ring"};
+
+    CHECK(t->said.mode < WIRE_STREAM_MODES);
+    field_write_text(out, "channel", t->channel);
+    field_write_key(out, "rank");
+    if (t->said.rank < WIRE_RANKS_MAX) {
+        buf_print(out, "%" PRIu64, t->said.rank);
+    } else {
+        buf_add_text(out, "null");
+    }
+    field_write_text(out, "mode", modes[t->said.mode]);
+    field_write_number(out, "epoch", t->said.epoch);
+    field_write_number(out, "units", t->said.units);
+    field_write_number(out, "units_done", t->said.done);
+    field_write_number(out, "bytes", t->said.bytes);
+    field_write_number(out, "bytes_per_s", t->said.rate);
+    field_write_number(out, "waits_for_store", t->said.store);
+    field_write_number(out, "waits_for_consumer", t->said.consumer);
+    field_write_text(out, "placed", t->placed);
+}
+
+static void session_report_streams(const struct session_member *h,
+                                   uint32_t count, struct buf *out)
+{
+    field_write_key(out, "streams");
+    buf_add_char(out, '[');
+    for (uint32_t i = 0; i < count; i++) {
+        buf_add_text(out, i == 0 ? "{" : ",{");
+        session_report_stream(&h->streams[i], out);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
 static void session_report_host(const struct session *s, uint32_t number,
                                 bool has_channels, struct buf *out)
 {
@@ -79,6 +118,7 @@ static void session_report_host(const struct session *s, uint32_t number,
     field_write_number(out, "silent_ms", s->now_ms - h->heard_ms);
     session_report_channels(h->progress, has_channels ? h->progress_count : 0,
                             out);
+    session_report_streams(h, has_channels ? h->stream_count : 0, out);
     field_write_number(out, "saved_units", h->saved_units);
     field_write_number(out, "saved_bytes", h->saved_bytes);
     if (h->phase == WIRE_PHASE_DONE) {

@@ -23,6 +23,12 @@ struct session_progress {
     uint64_t bytes;
 };
 
+/* What a host has told of one of its streams. */
+struct session_stream {
+    char channel[WIRE_STREAM_NAME_MAX + 1], placed[WIRE_PLACED_MAX + 1];
+    struct wire_stream said; /* Without its texts. */
+};
+
 struct session_member {
     char *name;
     enum wire_phase phase; /* Never goes back, but from LOST in JOINING. */
@@ -37,6 +43,9 @@ struct session_member {
     struct session_progress *progress; /* Of progress_room. */
     uint32_t progress_count;
     uint32_t progress_room;
+    struct session_stream *streams; /* Of stream_room. */
+    uint32_t stream_count;
+    uint32_t stream_room;
     uint64_t saved_units;
     uint64_t saved_bytes;
     enum status status; /* DONE: what it said, with the two below. */

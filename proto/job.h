@@ -95,6 +95,7 @@ struct job_channel {
     uint64_t epochs;      /* "Epochs" */
     uint64_t step_units;  /* "StepUnits"; 0: no steps. */
     uint64_t skips;       /* "Skip" */
+    struct job_ring ring; /* "RingMode", "RingConsumers", "RingLost" */
     struct job_value values[JOB_FIELDS_COUNT]; /* Where each came from. */
 };
 

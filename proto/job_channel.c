@@ -55,6 +55,9 @@ static const struct {
     {JOB_FIELD_EPOCHS, {"Smshard.Epochs", NULL, NULL}},
     {JOB_FIELD_STEP_UNITS, {"Smshard.StepUnits", NULL, NULL}},
     {JOB_FIELD_SKIP, {"Smshard.Skip", NULL, NULL}},
+    {JOB_FIELD_RING_MODE, {"Smshard.RingMode", NULL, NULL}},
+    {JOB_FIELD_RING_CONSUMERS, {"Smshard.RingConsumers", NULL, NULL}},
+    {JOB_FIELD_RING_LOST, {"Smshard.RingLost", NULL, NULL}},
 };
 
 static const enum job_layer job_style_layers[] = {
@@ -186,9 +189,10 @@ static enum status job_check_sources(struct job_maker *m, const struct json *v,
 enum status job_read_channel(struct job_maker *m, const struct json *v,
                              struct job_channel *c)
 {
-    static const char *const words[] = {"Deal",    "Even",       "Split",
-                                        "Records", "AllowEmpty", "Listing",
-                                        "Epochs",  "StepUnits",  "Skip"};
+    static const char *const words[] = {
+        "Deal",       "Even",     "Split",         "Records",
+        "AllowEmpty", "Listing",  "Epochs",        "StepUnits",
+        "Skip",       "RingMode", "RingConsumers", "RingLost"};
     enum status s = STATUS_OK;
 
     for (size_t i = 0; i < sizeof(job_members) / sizeof(*job_members); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What one field allows another to be, and what this version serves. */
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -143,6 +144,34 @@ static enum status job_check_steps(const struct job_channel *c,
     return STATUS_OK;
 }
 
+static enum status job_check_ring(const struct job_channel *c,
+                                  struct fault *why)
+{
+    struct job_place at = job_place_of(c, JOB_FIELD_RING_MODE);
+
+    if (c->mode != JOB_RING) {
+        return STATUS_OK;
+    }
+    if (c->ring.mode == JOB_RING_BROADCAST && c->ring.consumers == 0) {
+        return job_refuse(why, &at,
+                          "RingMode broadcast needs RingConsumers: how many "
+                          "processes of a rank have to see each unit");
+    }
+    if (c->ring.mode == JOB_RING_EXCLUSIVE && c->ring.consumers > 1) {
+        return job_refuse(why, &at,
+                          "RingMode exclusive has one consumer, not %" PRIu64
+                          "; use share, or broadcast",
+                          c->ring.consumers);
+    }
+    at = job_place_of(c, JOB_FIELD_RING_LOST);
+    if (c->ring.drops && c->ring.mode != JOB_RING_BROADCAST && c->skips == 0) {
+        return job_refuse(why, &at,
+                          "RingLost drop needs Skip: what is dropped counts "
+                          "as skipped, and Skip says how much may be");
+    }
+    return STATUS_OK;
+}
+
 static enum status job_check_attributes(const struct job_channel *c,
                                         struct fault *why)
 {
@@ -278,6 +307,9 @@ static enum status job_check_channel(const struct job *job,
     }
     if (s == STATUS_OK) {
         s = job_check_steps(c, why);
+    }
+    if (s == STATUS_OK) {
+        s = job_check_ring(c, why);
     }
     if (s == STATUS_OK) {
         s = job_check_attributes(c, why);

@@ -12,10 +12,11 @@
 #ifndef PROTO_JOB_FIELDS_H
 #define PROTO_JOB_FIELDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A channel of so many epochs goes on for as long as somebody reads it. */
-enum { JOB_EPOCHS_MAX = 1000000 };
+enum { JOB_EPOCHS_MAX = 1000000, JOB_RING_CONSUMERS_MAX = 64 };
 
 /* X(id, "flag", "Document", kind, longest, "default", scope, meaning)
  * "default" NULL: not said. Longest is in characters, of each in a LIST; of a
@@ -58,6 +59,13 @@ enum { JOB_EPOCHS_MAX = 1000000 };
       "units of a step over all ranks (Deal dynamic); 0: no steps")            \
     X(SKIP, "skip", "Skip", COUNT, 10000, "0", ONE,                            \
       "how many units that can't be read may be skipped (as Epochs)")          \
+    X(RING_MODE, "ring-mode", "RingMode", WORD, 0, "share", ALL,               \
+      "Ring: exclusive, share or broadcast")                                   \
+    X(RING_CONSUMERS, "ring-consumers", "RingConsumers", COUNT,                \
+      JOB_RING_CONSUMERS_MAX, "0", ALL,                                        \
+      "Ring: processes of a rank, all of which broadcast waits for; 0: any")   \
+    X(RING_LOST, "ring-lost", "RingLost", WORD, 0, "redeliver", ALL,           \
+      "Ring: redeliver or drop what a process held that died")                 \
     X(FS_TYPE, "file-system-type", "FileSystemType", WORD, 0, NULL, ONE,       \
       "EFS or FSxLustre")                                                      \
     X(FS_ID, "file-system-id", "FileSystemId", TEXT, 256, NULL, ONE,           \
@@ -99,6 +107,18 @@ enum job_key {
     JOB_KEYS_MAP(X)
 #undef X
         JOB_KEYS_COUNT
+};
+
+/* How a channel in mode Ring is handed to the processes of a rank. */
+enum job_ring_mode {
+    JOB_RING_EXCLUSIVE,
+    JOB_RING_SHARE,
+    JOB_RING_BROADCAST,
+};
+struct job_ring {
+    enum job_ring_mode mode;
+    uint64_t consumers; /* 0: any number. */
+    bool drops;         /* What a process held that died. */
 };
 
 /* What was said of a field or key, and where. */

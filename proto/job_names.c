@@ -25,6 +25,9 @@ static const char *const job_framings[] = {
     FRAMING_MAP(X)
 #undef X
         NULL};
+static const char *const job_rings[] = {"exclusive", "share", "broadcast",
+                                        NULL};
+static const char *const job_losts[] = {"redeliver", "drop", NULL};
 static const char *const job_file_systems[] = {"EFS", "FSxLustre", NULL};
 static const char *const job_accesses[] = {"ro", "rw", NULL};
 const char *const job_output_words[] = {"GZIP", "NONE", NULL};
@@ -56,6 +59,10 @@ const char *const *job_field_words(enum job_field f)
         return job_evens;
     case JOB_FIELD_RECORDS:
         return job_framings;
+    case JOB_FIELD_RING_MODE:
+        return job_rings;
+    case JOB_FIELD_RING_LOST:
+        return job_losts;
     case JOB_FIELD_FS_TYPE:
         return job_file_systems;
     case JOB_FIELD_FS_ACCESS:

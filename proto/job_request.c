@@ -202,34 +202,42 @@ static enum status job_request_channels(struct job_request *r)
 }
 
 /* Fields that the request may say for all channels at once. */
+static const struct {
+    enum job_field field;
+    const char *path;
+} job_request_rows[] = {
+    {JOB_FIELD_MODE, "AlgorithmSpecification.TrainingInputMode"},
+    {JOB_FIELD_DEAL, "Smshard.Deal"},
+    {JOB_FIELD_EVEN, "Smshard.Even"},
+    {JOB_FIELD_EPOCHS, "Smshard.Epochs"},
+    {JOB_FIELD_RING_MODE, "Smshard.RingMode"},
+    {JOB_FIELD_RING_CONSUMERS, "Smshard.RingConsumers"},
+    {JOB_FIELD_RING_LOST, "Smshard.RingLost"},
+};
+enum {
+    JOB_REQUEST_ROWS = sizeof(job_request_rows) / sizeof(*job_request_rows)
+};
+
 static enum status job_request_all(struct job_request *r)
 {
-    static const struct {
-        enum job_field field;
-        const char *path;
-    } rows[] = {
-        {JOB_FIELD_MODE, "AlgorithmSpecification.TrainingInputMode"},
-        {JOB_FIELD_DEAL, "Smshard.Deal"},
-        {JOB_FIELD_EVEN, "Smshard.Even"},
-        {JOB_FIELD_EPOCHS, "Smshard.Epochs"},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+    for (size_t i = 0; i < JOB_REQUEST_ROWS; i++) {
         char origin[JOB_ORIGIN_MAX];
-        struct job_place at = {origin, NULL, job_json_label(rows[i].path),
+        struct job_place at = {origin, NULL,
+                               job_json_label(job_request_rows[i].path),
                                JOB_LAYER_DOCUMENT_ALL};
         const struct json *v;
         struct bytes text = {0};
-        enum status s =
-            job_json_find(r->m, r->root, rows[i].path, JSON_NULL, &v);
+        enum status s = job_json_find(r->m, r->root, job_request_rows[i].path,
+                                      JSON_NULL, &v);
 
         if (s == STATUS_OK && v != NULL) {
             job_origin_of(r->m->file, v, origin);
-            s = job_json_text(r->m, v, job_field_row(rows[i].field)->kind, &at,
-                              &text);
+            s = job_json_text(r->m, v,
+                              job_field_row(job_request_rows[i].field)->kind,
+                              &at, &text);
         }
         if (s == STATUS_OK && v != NULL) {
-            s = job_set_all(r->m, rows[i].field, text, &at);
+            s = job_set_all(r->m, job_request_rows[i].field, text, &at);
         }
         if (s != STATUS_OK) {
             return s;
@@ -270,18 +278,20 @@ static enum status job_request_setting(struct job_request *r, enum setting id,
 
 static enum status job_request_settings(struct job_request *r)
 {
-    const char *words[SETTINGS_COUNT + 3];
+    const char *words[SETTINGS_COUNT + JOB_REQUEST_ROWS - 1];
     const struct json *ours;
     enum status s = job_json_find(r->m, r->root, "Smshard", JSON_OBJECT, &ours);
 
     for (int i = 0; i < SETTINGS_COUNT; i++) {
         words[i] = settings_row((enum setting)i)->document;
     }
-    words[SETTINGS_COUNT] = job_field_row(JOB_FIELD_DEAL)->document;
-    words[SETTINGS_COUNT + 1] = job_field_row(JOB_FIELD_EVEN)->document;
-    words[SETTINGS_COUNT + 2] = job_field_row(JOB_FIELD_EPOCHS)->document;
+    for (int i = 1; i < JOB_REQUEST_ROWS; i++) { /* All but the platform's. */
+        words[SETTINGS_COUNT + i - 1] =
+            job_field_row(job_request_rows[i].field)->document;
+    }
     if (s == STATUS_OK) {
-        s = job_check_words(r->m, ours, words, SETTINGS_COUNT + 3);
+        s = job_check_words(r->m, ours, words,
+                            SETTINGS_COUNT + JOB_REQUEST_ROWS - 1);
     }
     for (size_t i = 0; s == STATUS_OK && i < json_count(ours); i++) {
         enum setting id;

@@ -280,6 +280,12 @@ static void job_put_word(struct job_channel *c, enum job_field f, uint32_t w)
     case JOB_FIELD_RECORDS:
         c->records = (enum framing)w;
         break;
+    case JOB_FIELD_RING_MODE:
+        c->ring.mode = (enum job_ring_mode)w;
+        break;
+    case JOB_FIELD_RING_LOST:
+        c->ring.drops = w == 1;
+        break;
     case JOB_FIELD_FS_TYPE:
         c->file_system.type = (enum job_file_system)w;
         break;
@@ -321,6 +327,9 @@ static void job_put_other(struct job_channel *c, enum job_field f,
         break;
     case JOB_FIELD_SKIP:
         CHECK(job_parse_number(text, &c->skips));
+        break;
+    case JOB_FIELD_RING_CONSUMERS:
+        CHECK(job_parse_number(text, &c->ring.consumers));
         break;
     case JOB_FIELD_FS_ID:
         job_put_text(&c->file_system.id, text);

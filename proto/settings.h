@@ -68,6 +68,8 @@ enum setting_kind {
       "",                                                                      \
       "memory nodes of devices, where the machine says it wrong: "             \
       "PCI-ADDRESS=NODE and so on")                                            \
+    X(HUGEPAGES, "hugepages", "Hugepages", CHOICE, "off", 0, 0,                \
+      "off try need", "slots in reserved pages of 2 MiB")                      \
     X(LOG, "log", "Log", CHOICE, "info", 0, 0, "error warn info debug",        \
       "least urgent log line that is written")
 

@@ -64,6 +64,8 @@ struct wire_beat {
     uint64_t throttled; /* so many were answered with "slow down". */
     struct wire_progress progress[WIRE_CHANNELS_MAX];
     uint32_t progress_count;
+    struct wire_stream streams[WIRE_STREAMS_MAX];
+    uint32_t stream_count;
 };
 struct wire_pulse {
     uint64_t number;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of messages. Names, encoder, decoder and limits follow from it;
  * the order of the fields here is their order on the wire. A change of it is
- * a new WIRE_VERSION.
- *
- * Only wire.c includes this file, once. */
+ * a new WIRE_VERSION. Only wire.c includes this file, once. */
 
 #ifndef PROTO_WIRE_MAP_H
 #define PROTO_WIRE_MAP_H
@@ -79,6 +77,20 @@ static const struct wire_field wire_progress_fields[] = {
     ANY_UINT(wire_progress, bytes),
 };
 
+static const struct wire_field wire_stream_fields[] = {
+    NAME(wire_stream, channel, 1, WIRE_STREAM_NAME_MAX),
+    UINT(wire_stream, rank, 0, WIRE_RANKS_MAX),
+    UINT(wire_stream, mode, 0, WIRE_STREAM_MODES - 1),
+    ANY_UINT(wire_stream, epoch),
+    ANY_UINT(wire_stream, units),
+    ANY_UINT(wire_stream, done),
+    ANY_UINT(wire_stream, bytes),
+    ANY_UINT(wire_stream, rate),
+    UINT(wire_stream, store, 0, 100),
+    UINT(wire_stream, consumer, 0, 100),
+    NAME(wire_stream, placed, 0, WIRE_PLACED_MAX),
+};
+
 static const struct wire_field wire_hello_fields[] = {
     NAME(wire_hello, host, 1, WIRE_NAME_MAX),
     NAME(wire_hello, incarnation, 1, WIRE_NAME_MAX),
@@ -110,6 +122,8 @@ static const struct wire_field wire_beat_fields[] = {
     ANY_UINT(wire_beat, throttled),
     LIST(wire_beat, progress, progress_count, wire_progress_fields,
          WIRE_CHANNELS_MAX),
+    LIST(wire_beat, streams, stream_count, wire_stream_fields,
+         WIRE_STREAMS_MAX),
 };
 
 static const struct wire_field wire_pulse_fields[] = {

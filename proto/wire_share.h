@@ -43,4 +43,29 @@ struct wire_progress {
     uint64_t bytes;
 };
 
+/* How a stream's channel is read, as job.h has it. */
+enum wire_stream_mode {
+    WIRE_STREAM_FILE,
+    WIRE_STREAM_FAST_FILE,
+    WIRE_STREAM_PIPE,
+    WIRE_STREAM_RING,
+    WIRE_STREAM_MODES,
+};
+
+/* One stream of a BEAT: a channel, as a rank of the host has it. */
+struct wire_stream {
+    struct bytes channel;
+    uint64_t rank;       /* WIRE_RANKS_MAX: all of the host's. */
+    uint64_t mode;       /* An enum wire_stream_mode. */
+    uint64_t epoch;      /* The newest of which something was handed over. */
+    uint64_t units;      /* Handed over, of all epochs, */
+    uint64_t done;       /* and consumed. */
+    uint64_t bytes;      /* Handed over. */
+    uint64_t rate;       /* Bytes in a second, lately. */
+    uint64_t store;      /* In how much of that time, in percent, the consumer
+                            waited for data, */
+    uint64_t consumer;   /* and in how much all memory was full of it. */
+    struct bytes placed; /* Where its memory lies, in a word. */
+};
+
 #endif /* PROTO_WIRE_SHARE_H */

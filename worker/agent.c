@@ -59,6 +59,7 @@ void agent_destroy(struct agent **a)
     free(old->save_text);
     free(old->cause.text);
     buf_fini(&old->texts);
+    buf_fini(&old->stream_texts);
     free(old);
     *a = NULL;
 }

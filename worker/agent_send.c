@@ -133,6 +133,26 @@ static uint64_t agent_smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static void agent_keep_streams(struct agent *a, const struct wire_beat *beat)
+{
+    size_t size = 0;
+    char *to;
+
+    CHECK(beat->stream_count <= WIRE_STREAMS_MAX);
+    for (uint32_t i = 0; i < beat->stream_count; i++) {
+        size += beat->streams[i].channel.size + beat->streams[i].placed.size;
+    }
+    buf_clear(&a->stream_texts);
+    to = buf_reserve(&a->stream_texts, size);
+    a->beat.stream_count = beat->stream_count;
+    for (uint32_t i = 0; i < beat->stream_count; i++) {
+        a->beat.streams[i] = beat->streams[i];
+        to = agent_keep_text(&a->beat.streams[i].channel, to);
+        to = agent_keep_text(&a->beat.streams[i].placed, to);
+    }
+    buf_add_done(&a->stream_texts, size);
+}
+
 void agent_keep_progress(struct agent *a, const struct wire_beat *beat)
 {
     CHECK(beat->progress_count <= WIRE_CHANNELS_MAX);
@@ -142,6 +162,7 @@ void agent_keep_progress(struct agent *a, const struct wire_beat *beat)
     }
     a->beat.requests = beat->requests;
     a->beat.throttled = beat->throttled;
+    agent_keep_streams(a, beat);
     a->beat.progress_count = beat->progress_count;
     for (uint32_t i = 0; i < beat->progress_count; i++) {
         const struct wire_progress *from = &beat->progress[i];

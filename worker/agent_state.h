@@ -59,6 +59,7 @@ struct agent {
 
     struct wire_beat beat; /* What the next BEAT says. */
     char channels[WIRE_CHANNELS_MAX][AGENT_CHANNEL_NAME_MAX + 1];
+    struct buf stream_texts; /* Those of the beat's streams. */
     bool has_shares;
     struct wire_share_all shares; /* Its texts lie in @texts. */
     struct buf texts;

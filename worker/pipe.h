@@ -71,6 +71,7 @@ struct pipe_stats {
     bool is_open;      /* Somebody reads. */
     bool is_over;      /* After the last epoch. */
     uint64_t stall_ms; /* The reader waited for bytes. */
+    uint64_t full_ms;  /* Bytes waited for the reader, or for one to come. */
     uint64_t since_ms; /* When a reader opened or closed last; clock_os. */
 };
 struct pipe_stats pipe_stats(const struct pipe *p);

@@ -84,6 +84,9 @@ struct pipe {
     _Atomic uint64_t stat_objects;
     _Atomic uint64_t stat_early;
     _Atomic uint64_t stat_stall_ms;
+    _Atomic uint64_t stat_full_ms;
+    _Atomic uint64_t stat_wait_ms; /* Since when it waits; 0: it does not, */
+    _Atomic bool stat_is_stalled;  /* and for what. */
     _Atomic uint64_t stat_since_ms;
     atomic_bool stat_is_open;
     atomic_bool stat_is_over;
@@ -626,11 +629,13 @@ static void pipe_wait(struct pipe *p)
         {is_full || p->has_reader ? p->fd : -1, is_full ? POLLOUT : 0, 0},
     };
 
+    atomic_store(&p->stat_is_stalled, is_stalled);
+    atomic_store(&p->stat_wait_ms, since_ms);
     poll(fds, sizeof(fds) / sizeof(*fds), pipe_timeout(p));
+    atomic_store(&p->stat_wait_ms, 0);
     supply_heed(p->options.supply);
-    if (is_stalled) {
-        atomic_fetch_add(&p->stat_stall_ms, clock_now_ms(&clock_os) - since_ms);
-    }
+    atomic_fetch_add(is_stalled ? &p->stat_stall_ms : &p->stat_full_ms,
+                     clock_now_ms(&clock_os) - since_ms);
     if ((fds[2].revents & POLLERR) != 0 && p->state == PIPE_WRITING) {
         pipe_lose_reader(p);
     }
@@ -744,6 +749,18 @@ void pipe_stop(struct pipe **p)
     pipe_free(p);
 }
 
+/* What the wait that goes on has taken so far. */
+static uint64_t pipe_waits(const struct pipe *p, bool is_stalled)
+{
+    uint64_t since_ms = atomic_load(&p->stat_wait_ms);
+    uint64_t now_ms = clock_now_ms(&clock_os);
+
+    return since_ms != 0 && since_ms < now_ms &&
+                   atomic_load(&p->stat_is_stalled) == is_stalled
+               ? now_ms - since_ms
+               : 0;
+}
+
 struct pipe_stats pipe_stats(const struct pipe *p)
 {
     return (struct pipe_stats){
@@ -753,7 +770,8 @@ struct pipe_stats pipe_stats(const struct pipe *p)
         .early = atomic_load(&p->stat_early),
         .is_open = atomic_load(&p->stat_is_open),
         .is_over = atomic_load(&p->stat_is_over),
-        .stall_ms = atomic_load(&p->stat_stall_ms),
+        .stall_ms = atomic_load(&p->stat_stall_ms) + pipe_waits(p, true),
+        .full_ms = atomic_load(&p->stat_full_ms) + pipe_waits(p, false),
         .since_ms = atomic_load(&p->stat_since_ms),
     };
 }

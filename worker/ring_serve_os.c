@@ -218,6 +218,44 @@ static const char *ring_mode_name(uint32_t mode)
     return mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "unknown";
 }
 
+/* Some process that reads the ring; 0: it can't be seen. */
+static int ring_reader(const struct ring *r)
+{
+    struct ucred peer = {.pid = 0};
+    socklen_t size = sizeof(peer);
+
+    for (uint32_t i = 0; i < r->host->conn_count; i++) {
+        const struct ring_conn *c = r->host->conns[i];
+
+        if (c->ring == r && c->news_fd >= 0 &&
+            getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+            return (int)peer.pid;
+        }
+    }
+    return 0;
+}
+
+/* It may try again: who is there now may go. */
+static void ring_say_busy(struct ring_conn *c, uint32_t member)
+{
+    const struct ring *r = c->ring;
+    bool is_one = r->options.mode == RING_BROADCAST && member != RING_ANY;
+
+    if (r->options.mode == RING_EXCLUSIVE) {
+        ring_refuse(c, RING_BUSY,
+                    "%s: rank %u is delivered in mode exclusive, and process "
+                    "%d reads it; modes share and broadcast are for several",
+                    r->channel, r->options.rank, ring_reader(r));
+    } else if (is_one) {
+        ring_refuse(c, RING_BUSY, "%s: rank %u: member %u of %u is there",
+                    r->channel, r->options.rank, member, r->options.consumers);
+    } else {
+        ring_refuse(c, RING_BUSY,
+                    "%s: rank %u has as many consumers as it may have: %u",
+                    r->channel, r->options.rank, r->options.consumers);
+    }
+}
+
 static enum status ring_join(struct ring_conn *c,
                              const struct ring_hello *hello,
                              struct ring_joined *out)
@@ -238,9 +276,7 @@ static enum status ring_join(struct ring_conn *c,
                     r->channel, hello->member, r->options.consumers);
     } else if (s != STATUS_OK) {
         r->is_dirty = r->is_dirty || s == STATUS_CHANGED;
-        ring_refuse(c, RING_BUSY,
-                    "%s: rank %u has as many consumers as it may have: %u",
-                    r->channel, r->options.rank, r->options.consumers);
+        ring_say_busy(c, hello->member);
     }
     return s;
 }

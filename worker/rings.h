@@ -4,8 +4,9 @@
  * slots by flows in shared memory, and are told of as consumed when the slot
  * that holds their last byte was released.
  *
- * What a process held that died is delivered again. A unit that lay in several
- * slots is read again from its beginning.
+ * What a process held that died is delivered again, and a unit that lay in
+ * several slots is read again from its beginning; or both are told of as
+ * skipped.
  *
  * A unit that can't be read ends its channel, unless units may be skipped.
  *
@@ -36,6 +37,7 @@ struct rings_channel {
     enum ring_mode mode;
     uint32_t consumers; /* As in struct ring_options. */
     bool skips;         /* Units may be skipped. */
+    bool drops;         /* What a process held that died is skipped. */
 };
 
 struct rings_options {
@@ -63,9 +65,22 @@ struct rings_stats {
     uint64_t slots;     /* Handed over, of all rings; */
     uint64_t bytes;     /* in them. */
     uint64_t units;     /* Consumed. */
-    uint64_t again;     /* Slots delivered again, or read again. */
+    uint64_t again;     /* Units read again, */
+    uint64_t dropped;   /* or told of as skipped, of processes that died. */
     uint32_t consumers; /* Connected now. */
 };
 struct rings_stats rings_stats(const struct rings *r);
+
+/* Of one ring: by the place of its channel in the options. */
+struct rings_line_stats {
+    uint64_t epoch;       /* Of the last slot handed over. */
+    uint64_t units;       /* Handed over to their end, */
+    uint64_t done;        /* and consumed. */
+    uint64_t bytes;       /* Handed over. */
+    uint64_t store_ms;    /* Somebody reads, and nothing was there. */
+    uint64_t consumer_ms; /* All slots were full, or nobody has come. */
+};
+struct rings_line_stats rings_line_stats(const struct rings *r,
+                                         uint32_t channel, uint32_t rank);
 
 #endif /* WORKER_RINGS_H */

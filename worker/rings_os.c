@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/flow.h"
@@ -24,6 +25,14 @@ struct rings_unit {
     struct rings_unit *older;
     struct supply_told told;
     struct flow_unit unit; /* Its key and etag lie behind this. */
+};
+
+/* Who keeps a ring waiting. */
+enum rings_wait {
+    RINGS_GOES,
+    RINGS_FOR_STORE,
+    RINGS_FOR_CONSUMER,
+    RINGS_WAITS
 };
 
 /* One ring, and what comes into it. */
@@ -43,6 +52,14 @@ struct rings_line {
     struct rings_unit *again;
     struct rings_unit **again_tail;
     struct rings_unit *newest;
+
+    _Atomic uint64_t stat_epoch;
+    _Atomic uint64_t stat_units;
+    _Atomic uint64_t stat_done;
+    _Atomic uint64_t stat_bytes;
+    _Atomic uint64_t stat_waits_ms[RINGS_WAITS]; /* Without this one: */
+    _Atomic uint32_t stat_wait;
+    _Atomic uint64_t stat_since_ms;
 };
 
 struct rings {
@@ -61,6 +78,7 @@ struct rings {
     _Atomic uint64_t stat_bytes;
     _Atomic uint64_t stat_units;
     _Atomic uint64_t stat_again;
+    _Atomic uint64_t stat_dropped;
     _Atomic uint32_t stat_consumers;
 };
 
@@ -180,6 +198,7 @@ static void rings_tell(struct rings_line *l, const struct flow_entry *e,
                  why != NULL ? why->text : status_text(e->status));
     }
     atomic_fetch_add(&l->rings->stat_units, 1);
+    atomic_fetch_add(&l->stat_done, 1);
     supply_tell(l->channel->supply, &u->told);
     rings_unit_free(l, u);
 }
@@ -195,15 +214,34 @@ static void rings_again(struct rings_line *l, const struct flow_entry *e)
     atomic_fetch_add(&l->rings->stat_again, 1);
 }
 
-/* Tell of all units that end in @slot, and give it back. */
+/* The unit that ended in @e was with a process that has died: it is skipped. */
+static void rings_drop(struct rings_line *l, const struct flow_entry *e)
+{
+    struct rings_unit *u = (struct rings_unit *)(uintptr_t)e->mark;
+
+    u->told.word = SUPPLY_SKIP;
+    u->told.status = STATUS_LOST;
+    snprintf(u->told.reason, sizeof(u->told.reason),
+             "the process that read it is gone, and what it held is dropped");
+    atomic_fetch_add(&l->rings->stat_dropped, 1);
+    supply_tell(l->channel->supply, &u->told);
+    rings_unit_free(l, u);
+}
+
+/* Tell of all units that end in @slot, and give it back. Of a slot that is
+ * torn only the unit that began before it was anybody's. */
 static void rings_settle(struct rings_line *l, const struct flow_slot *slot,
-                         bool is_consumed)
+                         enum ring_outcome_kind kind)
 {
     for (uint32_t i = 0; i < slot->entry_count; i++) {
         const struct flow_entry *e = &slot->entries[i];
+        bool is_dropped =
+            l->channel->drops && (kind == RING_DROPPED || !e->is_first);
 
-        if (e->is_last && is_consumed) {
+        if (e->is_last && kind == RING_CONSUMED) {
             rings_tell(l, e, slot->why);
+        } else if (e->is_last && is_dropped) {
+            rings_drop(l, e);
         } else if (e->is_last) {
             rings_again(l, e);
         }
@@ -274,6 +312,21 @@ static bool rings_take_slot(struct rings_line *l)
     return l->has_slot && !rings_is_bad(l);
 }
 
+/* The slot was handed over. */
+static void rings_note(struct rings_line *l)
+{
+    uint64_t ended = 0;
+
+    for (uint32_t i = 0; i < l->slot.entry_count; i++) {
+        ended += l->slot.entries[i].is_last;
+    }
+    atomic_fetch_add(&l->rings->stat_slots, 1);
+    atomic_fetch_add(&l->rings->stat_bytes, l->slot.size);
+    atomic_fetch_add(&l->stat_bytes, l->slot.size);
+    atomic_fetch_add(&l->stat_units, ended);
+    atomic_store(&l->stat_epoch, l->slot.entries[0].epoch);
+}
+
 /* Publish what is ready. Whether anything was done. */
 static bool rings_publish(struct rings_line *l)
 {
@@ -284,11 +337,10 @@ static bool rings_publish(struct rings_line *l)
         s = ring_publish(l->ring, &l->slot);
         has_moved = true; /* EMPTY, too: at once, after a step of the host. */
         if (s == STATUS_OK) {
-            atomic_fetch_add(&l->rings->stat_slots, 1);
-            atomic_fetch_add(&l->rings->stat_bytes, l->slot.size);
+            rings_note(l);
             l->has_slot = false;
         } else if (s == STATUS_LOST) {
-            rings_settle(l, &l->slot, false);
+            rings_settle(l, &l->slot, RING_TORN);
             l->has_slot = false;
             s = STATUS_OK;
         } else {
@@ -306,7 +358,7 @@ static bool rings_take_back(struct rings_line *l)
 
     while (ring_take_outcome(l->ring, &outcome)) {
         has_moved = true;
-        rings_settle(l, &outcome.slot, outcome.kind == RING_CONSUMED);
+        rings_settle(l, &outcome.slot, outcome.kind);
     }
     return has_moved;
 }
@@ -359,6 +411,34 @@ static void rings_count(struct rings *r)
     atomic_store(&r->stat_consumers, consumers);
 }
 
+static enum rings_wait rings_look(const struct rings_line *l)
+{
+    struct ring_queue_stats queue = ring_stats(l->ring).queue;
+    struct flow_stats flow = flow_stats(l->flow);
+
+    if (l->has_ended) {
+        return RINGS_GOES;
+    }
+    if (flow.filling == 0 && flow.ready + flow.held > 0) {
+        return RINGS_FOR_CONSUMER;
+    }
+    return queue.out == 0 && flow.ready == 0 && flow.filling > 0 &&
+                   queue.consumers > 0
+               ? RINGS_FOR_STORE
+               : RINGS_GOES;
+}
+
+/* Since the last look it was as it was then. */
+static void rings_account(struct rings_line *l, uint64_t now_ms)
+{
+    enum rings_wait was = (enum rings_wait)atomic_load(&l->stat_wait);
+
+    atomic_fetch_add(&l->stat_waits_ms[was],
+                     now_ms - atomic_load(&l->stat_since_ms));
+    atomic_store(&l->stat_since_ms, now_ms);
+    atomic_store(&l->stat_wait, rings_look(l));
+}
+
 static void *rings_main(void *self)
 {
     struct rings *r = self;
@@ -366,6 +446,7 @@ static void *rings_main(void *self)
     while (!rings_is_stopped(r)) {
         struct epoll_event events[16];
         bool has_moved = false;
+        uint64_t now_ms;
 
         for (uint32_t i = 0; i < r->channel_count; i++) {
             supply_heed(r->channels[i].supply);
@@ -375,6 +456,10 @@ static void *rings_main(void *self)
             has_moved = rings_serve(&r->lines[i]) || has_moved;
         }
         rings_count(r);
+        now_ms = clock_now_ms(&clock_os);
+        for (uint32_t i = 0; i < r->line_count; i++) {
+            rings_account(&r->lines[i], now_ms);
+        }
         epoll_wait(r->epoll, events, 16, has_moved ? 0 : r->is_slow ? 100 : -1);
     }
     return NULL;
@@ -403,12 +488,14 @@ static enum status rings_open_line(struct rings *r,
 
     *l = (struct rings_line){.rings = r, .channel = c, .rank = rank};
     l->again_tail = &l->again;
+    l->stat_since_ms = clock_now_ms(&clock_os);
     s = ring_new(r->host,
                  &(struct ring_options){
                      .channel = c->name,
                      .rank = rank,
                      .mode = c->mode,
                      .consumers = c->consumers,
+                     .drops = c->drops,
                      .slots = c->slots[rank],
                  },
                  why, &l->ring);
@@ -562,6 +649,39 @@ struct rings_stats rings_stats(const struct rings *r)
         .bytes = atomic_load(&r->stat_bytes),
         .units = atomic_load(&r->stat_units),
         .again = atomic_load(&r->stat_again),
+        .dropped = atomic_load(&r->stat_dropped),
         .consumers = atomic_load(&r->stat_consumers),
+    };
+}
+
+/* Of the ring's whole life until now: the thread may sleep. */
+static uint64_t rings_waited(const struct rings_line *l, enum rings_wait wait,
+                             uint64_t now_ms)
+{
+    uint64_t since_ms = atomic_load(&l->stat_since_ms);
+    uint64_t ms = atomic_load(&l->stat_waits_ms[wait]);
+    bool is_now = atomic_load(&l->stat_wait) == (uint32_t)wait;
+
+    return ms + (is_now && now_ms > since_ms ? now_ms - since_ms : 0);
+}
+
+struct rings_line_stats rings_line_stats(const struct rings *r,
+                                         uint32_t channel, uint32_t rank)
+{
+    uint64_t now_ms = clock_now_ms(&clock_os);
+    const struct rings_line *l = r->lines;
+
+    CHECK(channel < r->channel_count);
+    CHECK(rank < r->channels[channel].rank_count);
+    while (l->channel != &r->channels[channel] || l->rank != rank) {
+        l++;
+    }
+    return (struct rings_line_stats){
+        .epoch = atomic_load(&l->stat_epoch),
+        .units = atomic_load(&l->stat_units),
+        .done = atomic_load(&l->stat_done),
+        .bytes = atomic_load(&l->stat_bytes),
+        .store_ms = rings_waited(l, RINGS_FOR_STORE, now_ms),
+        .consumer_ms = rings_waited(l, RINGS_FOR_CONSUMER, now_ms),
     };
 }

@@ -19,6 +19,7 @@
 enum {
     SLOTS_ALIGN = 2 << 20, /* Their memory begins at a multiple. */
     SLOTS_MAX = 1 << 16,
+    SLOTS_HUGE = 2 << 20, /* A huge page. */
 };
 
 #define SLOTS_NONE UINT32_MAX /* No slot. */

@@ -79,6 +79,7 @@ value_for() { # FLAG: one that it takes
     log) echo warn ;;
     durable) echo pair ;;
     placement) echo strict ;;
+    hugepages) echo try ;;
     placement-table) echo 0000:10:1c.0=0 ;;
     secret-file) echo /tmp/secret ;;
     bind) echo 127.0.0.1 ;;

@@ -56,6 +56,87 @@ for e in 0 1; do
 done
 audit one
 
+# --- How slots are dealt to processes ------------------------------------------
+# All members of a broadcast see all units, in order; each is committed once.
+run $ONE --ring-mode broadcast --ring-consumers 2 \
+    --channel "train=$T/data/train/,mode=Ring,epochs=2,shuffle-seed=5" -- sh -c '
+    "$CAT" train 0 "$0.0" 0 3 0 & "$CAT" train 0 "$0.1" 0 3 1; a=$?; wait $! && exit $a' "$T/b2"
+check "broadcast: exit code $code" test "$code" -eq 0
+for e in 0 1; do
+    all_of "broadcast: member 0 has all of epoch $e" "$T/b2.0.$e"
+    check "and member 1, in the same order" cmp "$T/b2.0.$e" "$T/b2.1.$e"
+done
+audit one
+check "each unit is committed once" grep -q "^ *120 .* train " "$T/std.out"
+
+# One member dies: another one comes in its place, or the rest goes on alone.
+run $ONE --memory 1MiB --channel "train=$T/data/train/,mode=Ring,ring-mode=broadcast,ring-consumers=2" -- sh -c '
+    "$CAT" train 0 "$0.0" 0 3 0 &
+    "$CAT" train 0 "$0.1" 5 3 1; "$CAT" train 0 "$0.2" 0 3 1; a=$?; wait $! && exit $a' "$T/b3"
+check "broadcast, redeliver: exit code $code" test "$code" -eq 0
+all_of "the other member has all" "$T/b3.0.0"
+cat "$T"/b3.[12].0 | sort -u >"$T/sorted"
+check "and the two of the second place have all" cmp "$T/all.txt" "$T/sorted"
+audit one
+run $ONE --ring-lost drop --channel "train=$T/data/train/,mode=Ring,ring-mode=broadcast,ring-consumers=2" -- sh -c '
+    "$CAT" train 0 "$0.0" 0 3 0 & "$CAT" train 0 "$0.1" 5 3 1; wait $!' "$T/b4"
+check "broadcast, drop: exit code $code" test "$code" -eq 0
+all_of "who is left has all" "$T/b4.0.0"
+audit one
+
+# An exclusive ring has one reader at a time.
+run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c '
+    "$CAT" train 0 "$0.1" -2 1 & until [ -e "$0.1.0" ]; do sleep 0.05; done
+    "$CAT" train 0 "$0.2" 0 1 -1 200 && exit 9
+    "$CAT" train 0 "$0.2" 0 2 && exit 8
+    kill -CONT $!; wait $!' "$T/x"
+check "exclusive: exit code $code" test "$code" -eq 0
+all_of "the one reader has all" "$T/x.1.0"
+check "the second is refused: $(grep ring_cat: "$T/std.err" | head -n 1)" \
+    grep -q "in mode exclusive, and process [1-9][0-9]* reads it" "$T/std.err"
+check "and whoever wants another mode: $(grep ring_cat: "$T/std.err" | tail -n 1)" \
+    grep -q "delivered in mode exclusive, not share" "$T/std.err"
+check "the second had nothing" test ! -e "$T/x.2.0"
+audit one
+run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c '
+    "$CAT" train 0 "$0.1" 5; "$CAT" train 0 "$0.2"' "$T/x2"
+check "exclusive, redeliver: exit code $code" test "$code" -eq 0
+cat "$T"/x2.[12].0 >"$T/both"
+sort -u "$T/both" >"$T/sorted"
+check "who comes next goes on with the slot that it had" cmp "$T/all.txt" "$T/sorted"
+audit one
+
+# Four loaders lose nothing and share nothing.
+run $ONE --memory 1MiB --channel "train=$T/data/train/,mode=Ring,ring-mode=share,ring-consumers=4" -- sh -c '
+    for i in 1 2 3 4; do "$CAT" train 0 "$0.$i" 0 2 & done; wait' "$T/s"
+check "share: exit code $code" test "$code" -eq 0
+all_of "four loaders have all between them, once" "$T"/s.*.0
+audit one
+
+# What a dead loader held is skipped where the job says so: the slot, here of a
+# few units. More than may be is an error.
+mkdir "$T/data/wide"
+for i in $(seq 30); do
+    { printf 'object %s ' "$i"; head -c 40000 /dev/zero | tr '\0' x; echo; } >"$T/data/wide/$i"
+done
+drop() { # SKIP
+    run $ONE --memory 1MiB --channel "train=$T/data/wide/,mode=Ring,ring-lost=drop,skip=$1" -- sh -c '
+        for i in 1 2 3; do "$CAT" train 0 "$0.$i" 2; done; "$CAT" train 0 "$0.4"' "$T/l$1"
+}
+drop 20
+check "share, drop: exit code $code" test "$code" -eq 0
+audit one
+n=$(wc -l <"$T/l20.4.0")
+check "some are dropped: $n of 30 are left" test "$n" -le 27
+check "and the audit counts them" grep -q "^ *$n *$((30 - n)) .* train " "$T/std.out"
+drop 2
+check "more than may be: $(said)" grep -q "what it held is dropped" "$T/std.err"
+check "is an error: exit code $code" test "$code" -ne 0
+fails "broadcast to how many?" 65 "needs RingConsumers" \
+    $ONE --ring-mode broadcast --channel "train=$T/data/train/,mode=Ring" -- true
+fails "drop how much?" 65 "needs Skip" \
+    $ONE --ring-lost drop --channel "train=$T/data/train/,mode=Ring" -- true
+
 # --- Bad input ----------------------------------------------------------------
 run $ONE --channel "train=$T/data/train/,mode=Ring" -- "$CAT" other 0 "$T/e"
 check "no such channel: $(grep ring_cat: "$T/std.err")" grep -q other "$T/std.err"
@@ -66,6 +147,43 @@ fails "too little memory" 65 "memory" \
 fails "gzip" 78 "needs Pipe" \
     $ONE --channel "train=$T/data/train/,mode=Ring,compression=Gzip" -- true
 check "nothing is left" test ! -S "$T/one/input/data/.smshard/rings/socket"
+
+# --- What the status shows -------------------------------------------------------
+# Its reader is stopped with the third unit in hand: the slot is not consumed.
+run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c '
+    "$CAT" train 0 "$0" -3 & until [ -e "$0.0" ]; do sleep 0.05; done; sleep 1.5
+    "$1" status --json --job-name one --output "$2" >"$0.json"
+    "$1" status --job-name one --output "$2" >"$0.screen"
+    kill -CONT $!; wait $!' "$T/st" "$SMSHARD" "$T/out"
+check "a stream that is looked at: exit code $code" test "$code" -eq 0
+check "it has handed over: $(grep -o '"streams".*"placed"' "$T/st.json")" \
+    grep -q '"channel":"train","rank":0,"mode":"Ring","epoch":0,"units":60,"units_done":0,' "$T/st.json"
+check "the screen says who waits for whom: $(grep '^vm\|Ring' "$T/st.screen")" \
+    grep -q "^streams: 1 with .*, 1 by their consumer" "$T/st.screen"
+
+# --- Memory -------------------------------------------------------------------
+# Second answers are within the cap as well: of 64 MiB a slot.
+run $ONE --memory 64MiB --channel "train=$T/data/train/,mode=Ring" -- "$CAT" train 0 "$T/m"
+check "the plan: $(grep -o 'memory.planned.*' "$T/std.err")" \
+    grep -q "cap=67108864 used=67108864 slot=8388608 hedges=8388608" "$T/std.err"
+huge() { # WORD
+    run $ONE --memory 16MiB --hugepages "$1" --channel "train=$T/data/train/,mode=Ring" -- \
+        "$CAT" train 0 "$T/huge.$1"
+}
+huge try
+check "huge pages, if there are any: exit code $code" test "$code" -eq 0
+cp "$T/std.err" "$T/one.try"
+all_of "all has come" "$T/huge.try.0"
+huge need
+if grep -q 'HugePages_Free: *[1-9]' /proc/meminfo; then
+    all_of "there are huge pages, and all comes in them" "$T/huge.need.0"
+else
+    check "that there are none is an error: $(said)" test "$code" -eq 70
+    check "that says what to do" grep -q "vm.nr_hugepages" "$T/std.err"
+    check "and where they need not be a warning" grep -q "hugepages.absent" "$T/one.try"
+fi
+fails "less than a page" 70 "less than a page of 2 MiB" \
+    $ONE --memory 1MiB --hugepages need --channel "train=$T/data/train/,mode=Ring" -- true
 
 # --- Three hosts --------------------------------------------------------------
 three() { # NAME FLAGS COMMAND...

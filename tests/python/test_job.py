@@ -28,9 +28,62 @@ if __name__ == "__main__":
 """
 
 
+TENSOR_PARALLEL = """
+import smshard
+
+with smshard.open("train", mode={mode!r}, member={member}) as reader:
+    for sample in reader:
+        print(sample.position, bytes(sample).decode().strip(), flush=True)
+"""
+
+
 @unittest.skipUnless(os.path.exists(SMSHARD), "the program was not built")
 class Job(kit.Case):
     """One host, one rank, two workers."""
+
+    def run_job(self, channel, command):
+        return subprocess.run(
+            [SMSHARD, "run", "--base", os.path.join(self.folder, "base"),
+             "--output", os.path.join(self.folder, "out"), "--job-name",
+             "python", "--channel", channel, "--", *command],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            timeout=kit.LIMIT_S, check=False,
+            env=dict(os.environ, PYTHONPATH=os.path.join(
+                kit.ROOT, "worker", "client", "python")))
+
+    def read_by_two(self, channel, mode):
+        """What two processes of the rank have, line by line."""
+        data = os.path.join(self.folder, "data")
+        os.mkdir(data)
+        for i in range(20):
+            with open(os.path.join(data, f"{i:02}"), "wb") as f:
+                f.write(b"%d\n" % i)
+        names = []
+        for member in range(2):
+            names.append(os.path.join(self.folder, f"{member}.py"))
+            with open(names[-1], "w", encoding="utf-8") as f:
+                f.write(TENSOR_PARALLEL.format(mode=mode, member=member))
+        done = self.run_job(
+            f"train={data}/,mode=Ring,{channel}",
+            ["sh", "-c", f'{sys.executable} -B "$0" >"$0.out" & '
+             f'{sys.executable} -B "$1" >"$1.out" && wait $!', *names])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        read = []
+        for name in names:
+            with open(name + ".out", encoding="utf-8") as f:
+                read.append(f.read().splitlines())
+        return read
+
+    def test_a_broadcast_gives_all_to_both(self):
+        read = self.read_by_two("ring-mode=broadcast,ring-consumers=2",
+                                "broadcast")
+        self.assertEqual(read[0], [f"{i} {i}" for i in range(20)])
+        self.assertEqual(read[1], read[0])
+
+    def test_a_share_gives_each_to_one(self):
+        read = self.read_by_two("ring-mode=share,ring-consumers=2", "share")
+        self.assertEqual(sorted(read[0] + read[1]),
+                         sorted(f"{i} {i}" for i in range(20)))
 
     def test_each_epoch_has_all(self):
         data = os.path.join(self.folder, "data")
@@ -48,15 +101,8 @@ class Job(kit.Case):
         train = os.path.join(self.folder, "train.py")
         with open(train, "w", encoding="utf-8") as f:
             f.write(TRAIN.format(stand_in=stand_in))
-        done = subprocess.run(
-            [SMSHARD, "run", "--base", os.path.join(self.folder, "base"),
-             "--output", os.path.join(self.folder, "out"), "--job-name",
-             "python", "--channel", f"train={data}/,mode=Ring,epochs=3", "--",
-             sys.executable, "-B", train],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            timeout=kit.LIMIT_S, check=False,
-            env=dict(os.environ, PYTHONPATH=os.path.join(
-                kit.ROOT, "worker", "client", "python")))
+        done = self.run_job(f"train={data}/,mode=Ring,epochs=3",
+                            [sys.executable, "-B", train])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([line for line in done.stdout.splitlines()
                           if line.startswith("epoch")],

@@ -92,10 +92,13 @@ TEST(progress_is_told_with_the_next_beat)
 {
     struct bench b = open_at(AGENT_BRINGING);
     char name[] = "train";
-    struct wire_beat beat = {.requests = 50,
-                             .throttled = 7,
-                             .progress = {{{name, 5}, 9, 8, 70, 80}},
-                             .progress_count = 1};
+    struct wire_beat beat = {
+        .requests = 50,
+        .throttled = 7,
+        .progress = {{{name, 5}, 9, 8, 70, 80}},
+        .progress_count = 1,
+        .streams = {{.channel = {name, 5}, .bytes = 77, .placed = {name, 2}}},
+        .stream_count = 1};
 
     step(&b, (struct agent_event){.type = AGENT_EVENT_PROGRESS, .beat = &beat});
     EXPECT_STR(asked(&b), "");
@@ -107,6 +110,10 @@ TEST(progress_is_told_with_the_next_beat)
     EXPECT(bytes_is(b.fx.sends[0].beat.progress[0].channel, "train"));
     EXPECT_EQ(b.fx.sends[0].beat.progress[0].units_done, 8); /* Of 8. */
     EXPECT_EQ(b.fx.sends[0].beat.progress[0].bytes_done, 70);
+    EXPECT_EQ(b.fx.sends[0].beat.stream_count, 1);
+    EXPECT(bytes_is(b.fx.sends[0].beat.streams[0].channel, "train"));
+    EXPECT(bytes_is(b.fx.sends[0].beat.streams[0].placed, "tr"));
+    EXPECT_EQ(b.fx.sends[0].beat.streams[0].bytes, 77);
     EXPECT_EQ(b.fx.sends[0].beat.number, 2);
     end(&b);
 }

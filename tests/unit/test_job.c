@@ -367,7 +367,7 @@ TEST(flags_are_known_by_name)
         EXPECT(meaning != NULL && meaning[0] != '\0');
         count++;
     }
-    EXPECT_EQ(count, 11);
+    EXPECT_EQ(count, 14);
 }
 
 TEST(deals_and_names)

@@ -111,6 +111,19 @@ static const struct {
     {CHANNEL("\"Smshard\":{\"Deal\":\"dynamic\",\"Even\":\"drop\"}"),
      "job.json:1: channel t: Even drop with Deal dynamic needs StepUnits: what "
      "is dropped is the last step that is not full"},
+    {CHANNEL("\"InputMode\":\"Ring\",\"Smshard\":{\"RingMode\":\"broadcast\"}"),
+     "job.json:1: channel t: RingMode broadcast needs RingConsumers: how many "
+     "processes of a rank have to see each unit"},
+    {CHANNEL("\"InputMode\":\"Ring\",\"Smshard\":{\"RingMode\":\"Exclusive\","
+             "\"RingConsumers\":2}"),
+     "job.json:1: channel t: RingMode exclusive has one consumer, not 2; use "
+     "share, or broadcast"},
+    {CHANNEL("\"InputMode\":\"Ring\",\"Smshard\":{\"RingLost\":\"drop\"}"),
+     "job.json:1: channel t: RingLost drop needs Skip: what is dropped counts "
+     "as skipped, and Skip says how much may be"},
+    {CHANNEL("\"Smshard\":{\"RingConsumers\":65}"),
+     "job.json:1: channel t: RingConsumers \"65\" is not a whole number from 0 "
+     "to 64"},
     {CHANNEL("\"Smshard\":5"),
      "job.json:1: channel t: Smshard is a whole number, not an object"},
     {CHANNEL("\"CompressionType\":\"Gzip\""),

@@ -91,8 +91,10 @@ static void open_bench(struct rings_channel channel)
     channel.supply = b.supply;
     channel.slots = b.slots;
     channel.rank_count = RANKS;
-    channel.mode = RING_SHARE;
-    channel.consumers = RING_CONSUMERS_MAX;
+    if (channel.mode == 0) {
+        channel.mode = RING_SHARE;
+        channel.consumers = RING_CONSUMERS_MAX;
+    }
     EXPECT_EQ(
         rings_start(&(struct rings_options){b.folder, b.fetch, &channel, 1},
                     &why, &b.rings),
@@ -388,5 +390,67 @@ TEST(or_is_skipped_where_the_job_says_so)
     EXPECT_EQ(b.codes[1], 0);
     expect_all_once();
     EXPECT_EQ(b.lines[0].skips, EPOCHS);
+    close_bench();
+}
+
+TEST(what_a_dead_process_held_is_skipped_where_the_job_says_so)
+{
+    choose_sizes(true); /* Torn units, too. */
+    open_bench((struct rings_channel){.skips = true, .drops = true});
+    fork_consumer(0, 20);
+    fork_consumer(0, 0);
+    fork_consumer(1, 0);
+    serve();
+    EXPECT_EQ(b.codes[0], 128 + SIGKILL);
+    EXPECT_EQ(b.codes[1], 0);
+    expect_all_once();
+    EXPECT(b.lines[0].skips >= 1);
+    EXPECT(b.lines[0].skips <= SLOTS);
+    EXPECT_EQ(rings_stats(b.rings).dropped, b.lines[0].skips);
+    EXPECT_EQ(rings_stats(b.rings).again, 0);
+    close_bench();
+}
+
+/* Who has had the end may have gone before its last release was seen. */
+static void stop_rings(void)
+{
+    rings_stop(&b.rings);
+    take_words();
+}
+
+/* Each sees all; a unit counts when the last has released it. */
+TEST(all_members_of_a_broadcast_have_each_unit)
+{
+    choose_sizes(true);
+    open_bench((struct rings_channel){.mode = RING_BROADCAST, .consumers = 2});
+    fork_consumer(0, 0);
+    fork_consumer(0, 0);
+    fork_consumer(1, 0);
+    fork_consumer(1, 0);
+    serve();
+    for (uint32_t i = 0; i < b.child_count; i++) {
+        EXPECT_EQ(b.codes[i], 0);
+    }
+    stop_rings();
+    expect_all_once();
+    close_bench();
+}
+
+/* The others go on without one that is dropped. */
+TEST(a_broadcast_goes_on_without_a_dead_member)
+{
+    choose_sizes(true);
+    open_bench((struct rings_channel){
+        .mode = RING_BROADCAST, .consumers = 2, .drops = true});
+    fork_consumer(0, 5);
+    fork_consumer(0, 0);
+    fork_consumer(1, 0);
+    fork_consumer(1, 0);
+    serve();
+    EXPECT_EQ(b.codes[0], 128 + SIGKILL);
+    EXPECT_EQ(b.codes[1], 0);
+    stop_rings();
+    expect_all_once();
+    EXPECT_EQ(b.lines[0].skips, 0);
     close_bench();
 }

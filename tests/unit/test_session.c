@@ -459,7 +459,12 @@ TEST(the_report_is_one_line_of_json)
             .beat = {.phase = WIRE_PHASE_BRINGING,
                      .number = UINT64_MAX,
                      .progress = {{BYTES("train"), 1, 2, 30, 40}},
-                     .progress_count = 1}});
+                     .progress_count = 1,
+                     .streams = {{BYTES("train"), 3, WIRE_STREAM_RING, 2, 9, 8,
+                                  700, 70, 5, 90, BYTES("node 1")},
+                                 {BYTES("val"), WIRE_RANKS_MAX,
+                                  WIRE_STREAM_PIPE, .placed = BYTES("")}},
+                     .stream_count = 2}});
     say(&b, 99, ask);
     EXPECT_EQ(b.fx.sends[0].peer, 99);
     EXPECT_EQ(b.fx.sends[0].message.report.number, 7);
@@ -469,11 +474,20 @@ TEST(the_report_is_one_line_of_json)
         "\"phase\":\"bringing\",\"since_ms\":500,\"detail\":\"full\","
         "\"hosts\":["
         "{\"name\":\"algo-1\",\"number\":0,\"phase\":\"joined\",\"ranks\":8,"
-        "\"attempt\":1,\"silent_ms\":500,\"channels\":[],\"saved_units\":0,"
-        "\"saved_bytes\":0,\"exit_code\":null,\"reason\":\"\"},"
+        "\"attempt\":1,\"silent_ms\":500,\"channels\":[],\"streams\":[],"
+        "\"saved_units\":0,\"saved_bytes\":0,\"exit_code\":null,\"reason\":"
+        "\"\"},"
         "{\"name\":\"algo-2\",\"number\":1,\"phase\":\"bringing\",\"ranks\":8,"
         "\"attempt\":1,\"silent_ms\":0,\"channels\":[{\"name\":\"train\","
         "\"units_done\":1,\"units\":2,\"bytes_done\":30,\"bytes\":40}],"
+        "\"streams\":[{\"channel\":\"train\",\"rank\":3,\"mode\":\"Ring\","
+        "\"epoch\":2,\"units\":9,\"units_done\":8,\"bytes\":700,"
+        "\"bytes_per_s\":70,\"waits_for_store\":5,"
+        "\"waits_for_consumer\":90,\"placed\":\"node 1\"},"
+        "{\"channel\":\"val\",\"rank\":null,\"mode\":\"Pipe\","
+        "\"epoch\":0,\"units\":0,\"units_done\":0,\"bytes\":0,"
+        "\"bytes_per_s\":0,\"waits_for_store\":0,"
+        "\"waits_for_consumer\":0,\"placed\":\"\"}],"
         "\"saved_units\":0,\"saved_bytes\":0,\"exit_code\":null,"
         "\"reason\":\"\"}],"
         "\"in_phase\":{\"absent\":0,\"joined\":1,\"bringing\":1,\"ready\":0,"

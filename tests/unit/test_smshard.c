@@ -441,7 +441,7 @@ TEST(no_place_is_waited_for)
     o.socket = path;
     o.channel = "train";
     o.timeout_ms = 300;
-    expect_not_opened(o, SMSHARD_TIMEOUT, "as many consumers as it may have");
+    expect_not_opened(o, SMSHARD_TIMEOUT, "in mode exclusive, and process");
     smshard_close(&first);
     o.timeout_ms = 10000;
     EXPECT(smshard_open(&o, NULL, 0, &first) == SMSHARD_OK);

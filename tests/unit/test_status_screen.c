@@ -107,3 +107,32 @@ TEST(what_stores_are_asked)
                "stores: 12.5 requests/s, limit 20.5, 3 told to slow down (8 "
                "so far)");
 }
+
+#define STREAM(channel, rank, store, consumer)                                 \
+    "{\"channel\":\"" channel "\",\"rank\":" rank ",\"mode\":\"Ring\","        \
+    "\"epoch\":1,\"units\":1200,\"units_done\":1184,\"bytes\":99,"             \
+    "\"bytes_per_s\":1048576,\"waits_for_store\":" store                       \
+    ",\"waits_for_consumer\":" consumer ",\"placed\":\"node 1\"}"
+
+TEST(who_waits_for_whom)
+{
+    const char *job = "{\"hosts\":[{\"name\":\"algo-1\",\"streams\":[" STREAM(
+        "train", "0", "3", "96") "," STREAM("train", "1", "85",
+                                            "2") "," STREAM("val", "null", "4",
+                                                            "5") "]}]}";
+    const char *text = screen(job);
+    const char *first = strstr(text, "train           1 Ring");
+
+    EXPECT_STR(line_of(text, "streams"),
+               "streams: 3 with 3.0 MiB/s, 1 bound by the store, 1 by their "
+               "consumer");
+    EXPECT(first != NULL);
+    EXPECT(strstr(first, "2        1200        1184    1.0 MiB/s  store     "
+                         "85%  node 1\n") != NULL);
+    EXPECT(strstr(first, "consumer  96%  node 1\n") != NULL); /* Behind it. */
+    EXPECT(strstr(text, "val           all Ring") != NULL);
+    EXPECT(strstr(text, "nobody         node 1\n") != NULL);
+    EXPECT_STR(line_of(screen("{\"hosts\":[{\"streams\":[]}]}"), "streams"),
+               "");
+    EXPECT_STR(line_of(screen("{}"), "streams"), "");
+}

@@ -657,7 +657,7 @@ TEST(another_version_is_named_before_all_else)
     raw_uint(&raw, 4711);
     EXPECT_EQ(wire_decode(buf_bytes(&raw), JOB, &why, &back), STATUS_VERSION);
     EXPECT(strstr(why.text, "version 4711") != NULL);
-    EXPECT(strstr(why.text, "version 3:") != NULL);
+    EXPECT(strstr(why.text, "version 4:") != NULL);
     EXPECT_EQ(back.type, 0);
 
     /* Whatever follows. */
@@ -731,11 +731,11 @@ TEST(claimed_sizes_are_refused_at_once)
 
     raw_head(&raw, 0xdd, UINT32_MAX, 4);
     expect_malformed(&raw, "ends in the middle");
-    raw_start(&raw, 7, WIRE_VERSION, WIRE_BEAT);
+    raw_start(&raw, 8, WIRE_VERSION, WIRE_BEAT);
     buf_add(&raw, "\0\0\0\0\0\0", 6);
     raw_head(&raw, 0xdd, UINT32_MAX, 4);
     expect_malformed(&raw, "progress is an array of 4294967295, at most 20");
-    raw_start(&raw, 7, WIRE_VERSION, WIRE_BEAT);
+    raw_start(&raw, 8, WIRE_VERSION, WIRE_BEAT);
     buf_add(&raw, "\0\0\0\0\0\0", 6);
     raw_array(&raw, 1);
     raw_head(&raw, 0xdd, UINT32_MAX, 4);
@@ -756,7 +756,7 @@ TEST(claimed_sizes_are_refused_at_once)
         raw_array(&raw, 2);
     }
     expect_malformed(&raw, "its head holds an array");
-    raw_start(&raw, 7, WIRE_VERSION, WIRE_BEAT);
+    raw_start(&raw, 8, WIRE_VERSION, WIRE_BEAT);
     buf_add(&raw, "\0\0\0\0\0\0", 6);
     raw_array(&raw, 1);
     raw_array(&raw, 5);

@@ -12,7 +12,7 @@ static const char JOB[] = "0123456789abcdef0123456789abcdef";
     {                                                                          \
         "" literal, sizeof(literal) - 1                                        \
     }
-#define GOLDEN_HEAD "\xa4smsh\x03\xd9 0123456789abcdef0123456789abcdef\x09"
+#define GOLDEN_HEAD "\xa4smsh\x04\xd9 0123456789abcdef0123456789abcdef\x09"
 
 static const struct wire_message golden_messages[WIRE_TYPES] = {
     [WIRE_HELLO] = {.hello = {VIEW("algo-1"), VIEW("5eed"), VIEW("0.1.0"), 2, 8,
@@ -28,7 +28,10 @@ static const struct wire_message golden_messages[WIRE_TYPES] = {
                             1,
                             {{VIEW("train"), 1, 2, 300, 70000},
                              {VIEW("validation"), 0, 0, 0, 0}},
-                            2}},
+                            2,
+                            {{VIEW("train"), 5, WIRE_STREAM_RING, 1, 9, 8, 300,
+                              100, 90, 10, VIEW("node 1")}},
+                            1}},
     [WIRE_PULSE] = {.pulse = {7, 350}},
     [WIRE_SHARE] = {.share = {VIEW("s3://b/out/"),
                               VIEW(""),
@@ -62,9 +65,11 @@ static const struct {
     {WIRE_WELCOME, VIEW("\x97" GOLDEN_HEAD "\x02\xcd\x03\xe8\xcdu0")},
     {WIRE_REFUSE, VIEW("\x97" GOLDEN_HEAD "\x03\x15\xbe"
                        "algo-9: not a host of this job")},
-    {WIRE_BEAT, VIEW("\x9c" GOLDEN_HEAD "\x04\x02\x07\x03\xcd\x10\x00\xcc\xc8"
+    {WIRE_BEAT, VIEW("\x9d" GOLDEN_HEAD "\x04\x02\x07\x03\xcd\x10\x00\xcc\xc8"
                      "\x01\x92\x95\xa5train\x01\x02\xcd\x01,"
-                     "\xce\x00\x01\x11p\x95\xaavalidation\x00\x00\x00\x00")},
+                     "\xce\x00\x01\x11p\x95\xaavalidation\x00\x00\x00\x00"
+                     "\x91\x9b\xa5train\x05\x03\x01\x09\x08\xcd\x01,dZ\x0a"
+                     "\xa6node 1")},
     {WIRE_PULSE, VIEW("\x97" GOLDEN_HEAD "\x05\x07\xcd\x01^")},
     {WIRE_SHARE, VIEW("\x9a" GOLDEN_HEAD "\x06\xabs3://b/out/"
                       "\xa0\x02\x04\x91\x9b\xa5train\xaeshares/train/0\xab"
