@@ -42,11 +42,16 @@ struct fetch_item {
     uint64_t offset;
     size_t size;
     bool is_whole;
+    enum crc_kind sum_kind;
+    struct fetch_look *look;
+    bool has_file;
+    int fd;
     struct fetch_group *group;
     bool is_cancelled;
     void *into;
-    struct buf text; /* Key, NUL, etag; keeps its memory. */
+    struct buf text; /* Key, NUL, etag, NUL, version; keeps its memory. */
     size_t key_size;
+    size_t etag_size;
     struct pace_began began;
 
     /* The lane's alone, until it has ended. */
@@ -54,6 +59,10 @@ struct fetch_item {
     uint64_t again_us; /* To be asked for again then; 0: it is asked for. */
     enum status status;
     struct fault *why; /* Unless OK. */
+    uint64_t object_size;
+    uint64_t sum;
+    bool is_short;
+    int write_error;
     bool is_throttled;
     bool is_hedged;
     bool is_hedge_won;
