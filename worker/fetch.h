@@ -35,11 +35,11 @@ enum {
     FETCH_LANES_MAX = 64,
     FETCH_SOURCES_MAX = 64,
     FETCH_CORES_MAX = 1024,
-    FETCH_LANE_MAX = 64, /* Requests under way in one lane. */
+    FETCH_LANE_MAX = 64,  /* Requests under way in one lane. */
     FETCH_NAME_MAX = 128, /* Of an etag or a version, with its NUL. */
-    FETCH_NOW = 0,       /* The due of what somebody waits for: it goes even
-                            when as many as pay are under way, up to */
-    FETCH_NOW_MAX = 16,  /* so many beyond that. */
+    FETCH_NOW = 0,        /* The due of what somebody waits for: it goes even
+                             when as many as pay are under way, up to */
+    FETCH_NOW_MAX = 16,   /* so many beyond that. */
 };
 
 #define FETCH_ANY UINT32_MAX /* A lane, whichever. */
@@ -93,9 +93,9 @@ struct fetch_look {
 struct fetch_request {
     uint64_t tag; /* Unique among those of the port. */
     uint32_t source;
-    uint32_t lane;     /* That of the memory's node; or FETCH_ANY. */
-    struct bytes key;  /* Copied, as is @etag. */
-    struct bytes etag; /* Empty: any. */
+    uint32_t lane;           /* That of the memory's node; or FETCH_ANY. */
+    struct bytes key;        /* Copied, as is @etag. */
+    struct bytes etag;       /* Empty: any. */
     const char *version;     /* Of this one; copied. NULL: the newest. */
     struct fetch_look *look; /* Not NULL: only that; neither size nor memory. */
     uint64_t offset;
@@ -116,10 +116,10 @@ struct fetch_request {
 struct fetch_event {
     uint64_t tag;
     enum status status;
-    uint64_t size;      /* Of the object, as far as the store has said. */
-    uint64_t sum;       /* OK: of the range, of the kind asked for. */
-    bool is_short;      /* Not OK, for the object ends before the range does. */
-    int write_error;    /* Not OK, for the file could not be written: errno. */
+    uint64_t size;    /* Of the object, as far as the store has said. */
+    uint64_t sum;     /* OK: of the range, of the kind asked for. */
+    bool is_short;    /* Not OK, for the object ends before the range does. */
+    int write_error;  /* Not OK, for the file could not be written: errno. */
     struct fault why; /* Unless OK: names channel and key. Else "". */
 };
 

@@ -135,22 +135,25 @@ static void fetch_lane_look(const struct fetch_item *item,
 }
 
 /* What has come is in the cache of this core now. */
-static enum status fetch_lane_write(struct fetch_item *item, struct fault *why)
+static enum status fetch_lane_write(const struct fetch_lane_state *l,
+                                    struct fetch_item *item, struct fault *why)
 {
+    pthread_mutex_t *turn = &l->fetch->writers[item->fd % FETCH_WRITERS];
     const char *at = item->into;
     size_t done = 0;
 
-    while (done < item->size) {
+    pthread_mutex_lock(turn);
+    while (done < item->size && item->write_error == 0) {
         ssize_t put = pwrite(item->fd, at + done, item->size - done,
                              (off_t)(item->offset + done));
 
-        if (put < 0 && errno != EINTR) {
-            item->write_error = errno;
-            return file_fault(why, errno, "write", "its file");
-        }
+        item->write_error = put < 0 && errno != EINTR ? errno : 0;
         done += put > 0 ? (size_t)put : 0;
     }
-    return STATUS_OK;
+    pthread_mutex_unlock(turn);
+    return item->write_error == 0
+               ? STATUS_OK
+               : file_fault(why, item->write_error, "write", "its file");
 }
 
 static enum status fetch_lane_read(const struct fetch_lane_state *l,
@@ -173,7 +176,7 @@ static enum status fetch_lane_read(const struct fetch_lane_state *l,
             item->text.at, (unsigned long long)e->size,
             (unsigned long long)(item->offset + item->size));
     } else if (e->status == STATUS_OK && item->has_file) {
-        e->status = fetch_lane_write(item, &e->why);
+        e->status = fetch_lane_write(l, item, &e->why);
     }
     return e->status == STATUS_OK
                ? STATUS_OK
@@ -254,8 +257,8 @@ static void fetch_lane_tell_locked(struct fetch_lane_state *l, uint64_t now_us)
 
     while ((item = fetch_items_take(&l->ended)) != NULL) {
         end.bytes = item->size;
-        end.is_good = item->status == STATUS_OK && item->tries == 1 &&
-                      item->look == NULL;
+        end.is_good =
+            item->status == STATUS_OK && item->tries == 1 && item->look == NULL;
         end.is_throttled = item->is_throttled;
         pace_done(&f->locked.pace, &item->began, &end);
         fetch_count_locked(f, item);

@@ -68,6 +68,10 @@ struct fetch_item {
     bool is_hedge_won;
 };
 
+/* A file takes one write at a time, and who else wants to is better asleep
+ * than spinning in the kernel: by descriptor. */
+enum { FETCH_WRITERS = 64 };
+
 struct fetch_items {
     struct fetch_item *first;
     struct fetch_item **tail;
@@ -124,6 +128,7 @@ struct fetch {
     struct fetch_lane_state *lanes;
     uint32_t lane_count;
     uint32_t fixed; /* Requests under way, if that is set. */
+    pthread_mutex_t writers[FETCH_WRITERS];
     pthread_mutex_t lock;
     pthread_cond_t is_quiet; /* A closing port has nothing in lanes. */
     struct {
