@@ -266,17 +266,19 @@ static void run_take_bring(struct run *r)
 {
     struct fault why = {.text = ""};
     struct agent_event event = {.type = AGENT_EVENT_BROUGHT, .text = why.text};
+    uint64_t found = 0;
 
     for (uint32_t i = 0; i < r->share_count; i++) {
         event.units += r->channels[i].units;
         event.bytes += r->channels[i].bytes;
+        found += bring_progress(r->bring, i).found;
     }
     event.status = bring_finish(&r->bring, &why);
     run_bring_told(r);
     r->is_brought = event.status == STATUS_OK;
     log_event(LOG_INFO, "share.brought",
-              "status=%s units=%" PRIu64 " bytes=%" PRIu64,
-              status_name(event.status), event.units, event.bytes);
+              "status=%s units=%" PRIu64 " bytes=%" PRIu64 " found=%" PRIu64,
+              status_name(event.status), event.units, event.bytes, found);
     run_step(r, event);
 }
 
