@@ -138,7 +138,8 @@ static void fetch_lane_look(const struct fetch_item *item,
 static enum status fetch_lane_write(const struct fetch_lane_state *l,
                                     struct fetch_item *item, struct fault *why)
 {
-    pthread_mutex_t *turn = &l->fetch->writers[item->fd % FETCH_WRITERS];
+    pthread_mutex_t *turn =
+        &l->fetch->writers[(unsigned)item->fd % FETCH_WRITERS];
     const char *at = item->into;
     size_t done = 0;
 

@@ -49,9 +49,13 @@ objects() { # SET COUNT SIZE
     (cd "$T/root/bench" && seq 1 $(($2 - 1)) | awk -v s="$1" '{
         printf "%s-%08d\n", s, $1 }' | xargs -r -n 1 ln "$1-00000000")
 }
-large=(1 $(((4 << 30) / scale)))
-medium=($((100 / scale)) 100000000)
-small=($((20000 / scale)) 262144)
+shape() { # SET: its COUNT and SIZE
+    case $1 in
+    large) echo "1 $(((4 << 30) / scale))" ;;
+    medium) echo "$((100 / scale)) 100000000" ;;
+    *) echo "$((20000 / scale)) 262144" ;;
+    esac
+}
 
 cat >"$T/nginx.conf" <<CONF
 worker_processes 1;
@@ -115,15 +119,15 @@ else
 fi
 
 for set in $sets; do
-    declare -n shape=$set
-    objects "$set" "${shape[0]}" "${shape[1]}"
+    read -r count size <<<"$(shape "$set")"
+    objects "$set" "$count" "$size"
     for ((round = 0; round < rounds; round++)); do
         for ((i = 0; i < ${#ways[@]}; i++)); do
             way=${ways[$(((i + round) % ${#ways[@]}))]}
             rm -rf "$T/to"
             # shellcheck disable=SC2086 # a way and its setting
-            got=$($way "$set" "${shape[@]}") || exit 1
-            echo "$set|${shape[0]}|${shape[1]}|$way|$got" >>"$T/figures"
+            got=$($way "$set" "$count" "$size") || exit 1
+            echo "$set|$count|$size|$way|$got" >>"$T/figures"
         done
     done
     rm -rf "$T/to" "$T/root/bench/$set"-*
