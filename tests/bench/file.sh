@@ -46,8 +46,11 @@ objects() { # SET COUNT SIZE
     head -c "$3" /dev/zero | openssl enc -aes-128-ctr -nosalt \
         -pass pass:bench -pbkdf2 >"$T/root/bench/$1-00000000" 2>/dev/null
     truncate -s "$3" "$T/root/bench/$1-00000000"
-    (cd "$T/root/bench" && seq 1 $(($2 - 1)) | awk -v s="$1" '{
-        printf "%s-%08d\n", s, $1 }' | xargs -r -n 1 ln "$1-00000000")
+    python3 - "$T/root/bench/$1-" "$2" <<'PY'
+import os, sys
+for i in range(1, int(sys.argv[2])):
+    os.link(f"{sys.argv[1]}00000000", f"{sys.argv[1]}{i:08d}")
+PY
 }
 shape() { # SET: its COUNT and SIZE
     case $1 in
@@ -66,7 +69,7 @@ http {
     access_log off;
     sendfile on;
     sendfile_max_chunk 2m;
-    open_file_cache max=100000;
+    open_file_cache max=1000;
     keepalive_timeout 60s;
     keepalive_requests 1000000;
     client_body_temp_path $T/a; proxy_temp_path $T/b; fastcgi_temp_path $T/c;
@@ -130,6 +133,8 @@ for set in $sets; do
             echo "$set|$count|$size|$way|$got" >>"$T/figures"
         done
     done
-    rm -rf "$T/to" "$T/root/bench/$set"-*
+    rm -rf "$T/to" "$T/root"
+    mkdir -p "$T/root/bench"
+    python3 "$here/file_table.py" <"$T/figures"
+    rm "$T/figures"
 done
-python3 "$here/file_table.py" <"$T/figures"
