@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/run.h"
 #include "cli/share_fetch.h"
+#include "store/hedge.h"
 #include "worker/memory.h"
 
 static bool run_yield(struct catalog_cursor *cursor, struct bring_item *out)
@@ -270,7 +271,8 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
     return s;
 }
 
-/* It ends before anything else is read, so that all memory is its. */
+/* It ends before anything else is read, so that all memory is its; one part is
+ * for second answers. */
 static enum status run_bring_plan(const struct run *r, uint32_t *parts,
                                   struct fault *why)
 {
@@ -281,8 +283,9 @@ static enum status run_bring_plan(const struct run *r, uint32_t *parts,
     if (r->share_count > 0) {
         s = memory_plan(&(struct memory_options){run_memory(r), 1, 1, &file},
                         why, &plan);
+        hedge_set_room(plan.brings > 1 ? MEMORY_BRING : 0);
     }
-    *parts = plan.brings;
+    *parts = plan.brings > 1 ? plan.brings - 1 : plan.brings;
     return s;
 }
 
