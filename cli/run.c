@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory_limit.h"
 #include "cli/commands.h"
 #include "cli/environment.h"
 #include "store/rate.h"
@@ -24,7 +25,7 @@ enum {
     RUN_WAIT_MAX_MS = 1000,
     RUN_DRAIN_MAX = 64,
     RUN_SIGNAL_BASE = 128,
-    RUN_PROGRESS_MS = 5000,
+    RUN_MEMORY_PART = 4, /* Of what this host may use, for data. */
     RUN_END_BEATS = 2,
 };
 
@@ -46,6 +47,13 @@ const struct command command_run = {
 uint64_t run_setting(const struct run *r, enum setting id)
 {
     return settings_number(&r->contract.job->settings, id);
+}
+
+uint64_t run_memory(const struct run *r)
+{
+    uint64_t memory = run_setting(r, SETTING_MEMORY);
+
+    return memory > 0 ? memory : memory_limit() / RUN_MEMORY_PART;
 }
 
 void run_send(struct run *r, const struct wire_message *message)
@@ -77,7 +85,6 @@ static void run_do_bring(struct run *r, const struct wire_share_all *shares)
     struct fault why = {.text = ""};
     enum status s;
 
-    r->progress_ms = clock_now_ms(&clock_os);
     s = run_bring_start(r, shares, &why);
     run_heed_bring(r, s, &why);
 }
@@ -259,16 +266,19 @@ static void run_take_bring(struct run *r)
 {
     struct fault why = {.text = ""};
     struct agent_event event = {.type = AGENT_EVENT_BROUGHT, .text = why.text};
+    uint64_t found = 0;
 
     for (uint32_t i = 0; i < r->share_count; i++) {
         event.units += r->channels[i].units;
         event.bytes += r->channels[i].bytes;
+        found += bring_progress(r->bring, i).found;
     }
     event.status = bring_finish(&r->bring, &why);
+    run_bring_told(r);
     r->is_brought = event.status == STATUS_OK;
     log_event(LOG_INFO, "share.brought",
-              "status=%s units=%" PRIu64 " bytes=%" PRIu64,
-              status_name(event.status), event.units, event.bytes);
+              "status=%s units=%" PRIu64 " bytes=%" PRIu64 " found=%" PRIu64,
+              status_name(event.status), event.units, event.bytes, found);
     run_step(r, event);
 }
 
@@ -304,26 +314,6 @@ void run_take_lead(struct run *r)
     }
 }
 
-/* A line now and then while a long bring goes on. */
-static void run_log_progress(struct run *r, const struct wire_beat *beat)
-{
-    uint64_t now_ms = clock_now_ms(&clock_os);
-
-    if (r->bring == NULL || now_ms - r->progress_ms < RUN_PROGRESS_MS) {
-        return;
-    }
-    r->progress_ms = now_ms;
-    for (uint32_t i = 0; i < beat->progress_count; i++) {
-        const struct wire_progress *p = &beat->progress[i];
-
-        log_event(LOG_INFO, "share.progress",
-                  "channel=%s units=%" PRIu64 "/%" PRIu64 " bytes=%" PRIu64
-                  "/%" PRIu64,
-                  r->shares[i].name, p->units_done, p->units, p->bytes_done,
-                  p->bytes);
-    }
-}
-
 static void run_tell_progress(struct run *r)
 {
     struct rate_counts counts = rate_process_counts();
@@ -332,7 +322,7 @@ static void run_tell_progress(struct run *r)
 
     run_bring_progress(r, &beat);
     run_streams_tell(&r->streams, clock_now_ms(&clock_os), &beat);
-    run_log_progress(r, &beat);
+    run_bring_tell(r);
     if (r->save != NULL) {
         struct save_progress done = save_progress(r->save);
 
@@ -465,6 +455,7 @@ static void run_fini(struct run *r)
 
     if (r->bring != NULL) {
         bring_cancel(r->bring);
+        run_bring_told(r);
         if (bring_finish(&r->bring, &why) != STATUS_OK) {
             log_event(LOG_DEBUG, "bring.ended", "why=%s", why.text);
         }

@@ -16,6 +16,7 @@
 #include "cli/contract.h"
 #include "cli/host_keys.h"
 #include "cli/lead.h"
+#include "cli/progress.h"
 #include "cli/run_feed.h"
 #include "cli/run_place.h"
 #include "cli/run_stream.h"
@@ -76,7 +77,6 @@ struct run {
     struct agent *agent;
     struct term_lease lease; /* What net and agent were made for. */
     uint64_t agent_timer_ms;
-    uint64_t progress_ms; /* When progress was last told. */
 
     struct child *child;
     bool has_exited; /* The agent is not told yet: see run_tell_exit(). */
@@ -105,7 +105,13 @@ struct run {
     struct share_fetch
         *fetch; /* Before the bring: reads what it is to bring. */
     struct bring *bring;
-    bool is_brought;  /* The bring has ended well. */
+    bool is_brought; /* The bring has ended well. */
+    struct {
+        struct progress rate;
+        uint64_t told_ms; /* The last line in the log, */
+        uint32_t lines;   /* and how many there were. */
+        bool is_shown;    /* There is a line on the terminal. */
+    } progress;
     char *output_uri; /* Where to write below, or NULL. */
     char *checkpoint_uri;
     uint64_t first_rank;
@@ -158,6 +164,11 @@ void run_bring_cancel(struct run *r);
 
 /* Fill @beat's progress from the running or finished bring. */
 void run_bring_progress(const struct run *r, struct wire_beat *beat);
+
+/* Tell who looks on how the bring goes: a line that changes on a terminal,
+ * else a line in the log now and then; and the end of that. */
+void run_bring_tell(struct run *r);
+void run_bring_told(struct run *r);
 void run_bring_fini(struct run *r);
 
 /* Write the platform's files that are missing, make the environment, start
@@ -169,5 +180,8 @@ MUST_USE enum status run_save_start(struct run *r, struct fault *why);
 void run_save_fini(struct run *r);
 
 uint64_t run_setting(const struct run *r, enum setting id);
+
+/* Bytes that data may lie in on its way. */
+uint64_t run_memory(const struct run *r);
 
 #endif /* CLI_RUN_H */

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/run.h"
 #include "cli/share.h"
 #include "cli/share_fetch.h"
+#include "store/hedge.h"
+#include "worker/memory.h"
 
 static bool run_yield(struct catalog_cursor *cursor, struct bring_item *out)
 {
@@ -195,6 +202,85 @@ static void run_free_keys(char **keys, uint32_t count)
     }
 }
 
+/* ---- Telling how it goes. ------------------------------------------------
+ */
+
+static void run_bring_begin_telling(struct run *r)
+{
+    r->progress.told_ms = clock_now_ms(&clock_os);
+}
+
+static struct progress_sum run_bring_sum(const struct run *r)
+{
+    struct progress_sum sum = {0};
+
+    for (uint32_t i = 0; i < r->share_count; i++) {
+        struct bring_progress done = bring_progress(r->bring, i);
+
+        sum.units += r->channels[i].units;
+        sum.units_done += done.units;
+        sum.bytes += r->channels[i].bytes;
+        sum.bytes_done += done.bytes;
+        sum.bytes_found += done.found;
+    }
+    return sum;
+}
+
+/* The cursor goes back to the start of the row, so that a line of the log
+ * begins there and not behind this one. */
+static void run_bring_show(struct run *r, const struct progress_sum *sum)
+{
+    char line[PROGRESS_LINE_MAX];
+
+    (void)fprintf(stderr, "\r\033[K%s\r",
+                  progress_line(&r->progress.rate, sum, line));
+    (void)fflush(stderr);
+    r->progress.is_shown = true;
+}
+
+static void run_bring_log(struct run *r, const struct progress_sum *sum,
+                          uint64_t now_ms)
+{
+    double left = progress_left(&r->progress.rate, sum);
+
+    if (now_ms - r->progress.told_ms < progress_log_ms(r->progress.lines)) {
+        return;
+    }
+    r->progress.told_ms = now_ms;
+    r->progress.lines++;
+    log_event(LOG_INFO, "share.progress",
+              "units=%" PRIu64 "/%" PRIu64 " bytes=%" PRIu64 "/%" PRIu64
+              " bytes_per_s=%.0f left_s=%.0f",
+              sum->units_done, sum->units, sum->bytes_done, sum->bytes,
+              progress_rate(&r->progress.rate), left);
+}
+
+void run_bring_tell(struct run *r)
+{
+    uint64_t now_ms = clock_now_ms(&clock_os);
+    struct progress_sum sum;
+
+    if (r->bring == NULL) {
+        return;
+    }
+    sum = run_bring_sum(r);
+    progress_add(&r->progress.rate, &sum, now_ms);
+    if (log_is_on(LOG_INFO) && isatty(STDERR_FILENO) == 1) {
+        run_bring_show(r, &sum);
+    } else {
+        run_bring_log(r, &sum, now_ms);
+    }
+}
+
+void run_bring_told(struct run *r)
+{
+    if (r->progress.is_shown) {
+        (void)fprintf(stderr, "\r\033[K");
+        (void)fflush(stderr);
+        r->progress.is_shown = false;
+    }
+}
+
 enum status run_bring_start(struct run *r, const struct wire_share_all *all,
                             struct fault *why)
 {
@@ -221,8 +307,27 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
     return s;
 }
 
+/* It ends before anything else is read, so that all memory is its; one part is
+ * for second answers. */
+static enum status run_bring_plan(const struct run *r, uint32_t *parts,
+                                  struct fault *why)
+{
+    static const enum memory_mode file = MEMORY_FILE;
+    struct memory_plan plan = {0};
+    enum status s = STATUS_OK;
+
+    if (r->share_count > 0) {
+        s = memory_plan(&(struct memory_options){run_memory(r), 1, 1, &file},
+                        why, &plan);
+        hedge_set_room(plan.brings > 1 ? MEMORY_BRING : 0);
+    }
+    *parts = plan.brings > 1 ? plan.brings - 1 : plan.brings;
+    return s;
+}
+
 enum status run_bring_go_on(struct run *r, struct fault *why)
 {
+    uint32_t parts = 0;
     enum status s = share_fetch_join(r->fetch, why);
 
     if (s == STATUS_OK && r->has_dealt) {
@@ -234,13 +339,18 @@ enum status run_bring_go_on(struct run *r, struct fault *why)
         s = run_take_shares(r, why);
     }
     share_fetch_destroy(&r->fetch);
+    if (s == STATUS_OK) {
+        s = run_bring_plan(r, &parts, why);
+    }
     if (s != STATUS_OK) {
         return s;
     }
+    run_bring_begin_telling(r);
     return bring_start(
         &(struct bring_options){
             .data_dir = r->contract.data,
             .lanes = (uint32_t)run_setting(r, SETTING_LANES),
+            .parts = parts,
             .channels = r->channels,
             .channel_count = r->share_count,
         },
@@ -272,7 +382,7 @@ void run_bring_progress(const struct run *r, struct wire_beat *beat)
     beat->progress_count = is_known ? r->share_count : 0;
     for (uint32_t i = 0; i < beat->progress_count; i++) {
         struct bring_progress done = {r->channels[i].units,
-                                      r->channels[i].bytes};
+                                      r->channels[i].bytes, 0};
 
         if (r->bring != NULL) {
             done = bring_progress(r->bring, i);

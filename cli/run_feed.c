@@ -8,14 +8,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/memory_limit.h"
 #include "cli/run.h"
 
 enum {
     RUN_FEED_AHEAD_UNITS = 4, /* Of each rank, fetched; */
     RUN_FEED_WANT_UNITS = 8,  /* leased, at least. */
     RUN_FEED_AHEAD_BYTES = 256 << 20,
-    RUN_MEMORY_PART = 4,        /* Of what this host may use, for data. */
     RUN_FEED_GAP_PART = 20,     /* Of a heartbeat. */
     RUN_FEED_WORDS_MAX = 20000, /* Of all hosts, to the coordinator, in a
                                    second. */
@@ -137,8 +135,6 @@ static void run_feed_new_holder(struct run *r, uint32_t i)
 static enum status run_streams_begin(struct run *r, struct fault *why)
 {
     uint64_t beat_ms = run_setting(r, SETTING_HEARTBEAT);
-    uint64_t memory = run_setting(r, SETTING_MEMORY);
-
     enum status s;
 
     if (r->streams.count == 0) {
@@ -153,7 +149,7 @@ static enum status run_streams_begin(struct run *r, struct fault *why)
         &r->streams,
         &(struct run_streams_options){
             .data_dir = r->contract.data,
-            .memory = memory > 0 ? memory : memory_limit() / RUN_MEMORY_PART,
+            .memory = run_memory(r),
             .lanes = r->place.lanes,
             .lane_count = r->place.lane_count,
             .nodes = r->place.nodes,

@@ -49,10 +49,20 @@ static inline enum status bring_one(struct source *s)
     return bring_all(&s->channel, 1, 2);
 }
 
-static inline void expect_nothing(void)
+/* Where the first bring of a channel is staged. */
+#define KIT_STAGED "data/.smshard/train.part/1/files/"
+#define KIT_BOOK "data/.smshard/train.part/1/book"
+
+static inline void expect_none_in_place(void)
 {
     EXPECT(!kit_is_there("data/train"));
     EXPECT(!kit_is_there("data/train-manifest"));
+    EXPECT(!kit_is_there("data/.smshard/train.manifest"));
+}
+
+static inline void expect_nothing(void)
+{
+    expect_none_in_place();
     EXPECT(!kit_is_there("data/.smshard"));
 }
 
@@ -71,7 +81,7 @@ static inline void expect_small(void)
     kit_expect_file("data/train/b/c", 2, 20);
     kit_expect_file("data/train/d", 3, 30);
     EXPECT(kit_is_there("data/train-manifest"));
-    EXPECT(!kit_is_there("data/.smshard/train.part"));
+    EXPECT(!kit_is_there("data/.smshard/train.manifest"));
     EXPECT(!kit_is_there("data/.smshard/train.old"));
 }
 

@@ -4,27 +4,31 @@
  *
  * All channels are brought into staging folders first and then renamed into
  * place whole, each with its `<channel>-manifest`; a reader never sees half a
- * channel. A bring that is interrupted or fails leaves nothing but what was
- * there before: staging is removed, at once or by the next bring. A channel
- * that an earlier attempt brought with the same stamp is kept; files of it
- * that are gone or have another size are brought again.
+ * channel. A bring that fails leaves nothing but what was there before; but
+ * when it was killed or stopped, or when the store failed or an object had
+ * changed, its staging stays: what is whole in it is not brought again by the
+ * next bring of the channel (bring_resume.h), and a next bring without the
+ * channel removes it. A channel that an earlier attempt brought with the same
+ * stamp is kept; files of it that are gone or have another size are brought
+ * again.
  *
  * Below @data_dir: `<channel>/`, `<channel>-manifest`, and ours `.smshard/`
- * with `<channel>.part/` (staging), `<channel>.old/` (on its way out) and
+ * with `<channel>.part/` (staging, one for each bring until one has ended
+ * well), `<channel>.old/` (on its way out) and
  * `<channel>.stamp` (which folder we made, by inode and birth time, and of
  * which share). Nothing of the user's is ever deleted: a folder that holds
  * files and is not the one that the stamp names is a CONFLICT.
  *
  * The exception: a channel's folder that is a mount point or a link can't be
- * renamed over. Its staging is `<channel>/.smshard.part/` and the entries are
+ * renamed over. It is staged in `<channel>/.smshard.part/` and the entries are
  * moved out of it one by one, so that a reader can see some of them; until the
  * last has moved, the stamp says so and the next bring starts afresh.
  *
  * Files are written, not synced: what a power loss takes is found by its size
- * and brought again.
+ * and brought again; what was staged before one counts for nothing.
  *
- * Threads: bring_start() makes one that makes `lanes` more, each with its own
- * store handle; every other function is called by the owner. */
+ * Threads: bring_start() makes one that has `lanes` more work for it (fetch.h);
+ * every other function is called by the owner. */
 
 #ifndef WORKER_BRING_H
 #define WORKER_BRING_H
@@ -36,7 +40,11 @@
 #include "base/fault.h"
 #include "base/status.h"
 
-enum { BRING_CHANNELS_MAX = 20, BRING_LANES_MAX = 64 };
+enum {
+    BRING_CHANNELS_MAX = 20,
+    BRING_LANES_MAX = 64,
+    BRING_PARTS = 16, /* Parts of 8 MiB in memory, unless it is said. */
+};
 
 /* One object to bring. Views live until the next call. */
 struct bring_item {
@@ -45,9 +53,9 @@ struct bring_item {
     struct bytes etag; /* Pins the value; empty for any. */
 };
 
-/* Yield the next item into @out; false at the end. Called from the lanes,
- * one at a time (bring holds a lock), never again after false. @items is asked
- * to its end before the first @all. */
+/* Yield the next item into @out; false at the end. Called from bring's thread,
+ * never again after false. @items is asked to its end before the first @all.
+ */
 typedef bool bring_next_fn(void *self, struct bring_item *out);
 
 struct bring_channel {
@@ -68,6 +76,7 @@ struct bring_channel {
 struct bring_options {
     const char *data_dir;                 /* "/opt/ml/input/data" */
     uint32_t lanes;                       /* 1 to BRING_LANES_MAX. */
+    uint32_t parts;                       /* 0: BRING_PARTS. */
     const struct bring_channel *channels; /* Must outlive the bring. */
     uint32_t channel_count;
 };
@@ -75,6 +84,7 @@ struct bring_options {
 struct bring_progress {
     uint64_t units;
     uint64_t bytes;
+    uint64_t found; /* Of these bytes: they were there already. */
 };
 
 struct bring;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The head thread makes staging, starts the lanes, waits for them and puts
- * the channels into place; or, when one of them failed, clears up. */
+/* The head thread makes staging, does the work and puts the channels into
+ * place; or, when something failed, clears up. */
 #include "worker/bring.h"
 
 #include <dirent.h>
@@ -22,6 +22,8 @@
 #include "base/mem.h"
 #include "worker/bring_lane.h"
 #include "worker/bring_place.h"
+#include "worker/bring_resume.h"
+#include "worker/bring_work.h"
 
 enum {
     BRING_FILE_SLACK = 4096, /* What a file takes beside its bytes. */
@@ -32,6 +34,7 @@ struct bring {
     const struct bring_channel *channels;
     uint32_t channel_count;
     uint32_t lanes;
+    uint32_t parts;
     char *data_dir;
     char *state_dir;
     int state_fd; /* Locked while we bring: one bring for a data folder. */
@@ -40,12 +43,8 @@ struct bring {
     struct bring_place *places[BRING_CHANNELS_MAX];
     struct bring_target targets[BRING_CHANNELS_MAX];
     struct bring_stop stop;
-    struct {
-        pthread_mutex_t mutex;
-        uint32_t channel; /* The one whose items are being taken. */
-        enum status status;
-        struct fault why; /* The first failure. */
-    } locked;
+    enum status status; /* The head's until it has ended, */
+    struct fault why;   /* as is this: the first failure. */
 };
 
 static void bring_wake(int fd)
@@ -62,134 +61,23 @@ static void bring_set_stop(struct bring *b)
     bring_wake(b->stop.fd);
 }
 
-/* Keep the first failure and end all lanes. */
-static void bring_fail(struct bring *b, enum status s, const struct fault *why)
-{
-    CHECK(s != STATUS_OK);
-    pthread_mutex_lock(&b->locked.mutex);
-    if (b->locked.status == STATUS_OK) {
-        b->locked.status = s;
-        b->locked.why = *why;
-    }
-    pthread_mutex_unlock(&b->locked.mutex);
-    bring_set_stop(b);
-}
-
-/* Whether to go on. Only then is no failure kept and no stop asked for. */
+/* Whether to go on. */
 static bool bring_is_well(const struct bring *b)
 {
     return !atomic_load(&b->stop.is_set);
 }
 
-/* ---- Items. */
-
-static enum status bring_copy_item(const struct bring_channel *channel,
-                                   const struct bring_item *item,
-                                   struct bring_object *out, struct fault *why)
+static enum status bring_run(struct bring *b, struct fault *why)
 {
-    if (item->key.size > STORE_KEY_MAX || item->etag.size >= STORE_ETAG_MAX) {
-        return fault_set(why, STATUS_INVALID,
-                         "%s: %.300s: its key or etag is too long",
-                         channel->name, item->key.at);
-    }
-    out->key_size = item->key.size;
-    memcpy(out->key, item->key.at, item->key.size);
-    out->key[item->key.size] = '\0';
-    out->size = item->size;
-    memset(out->etag, 0, sizeof(out->etag));
-    if (item->etag.size > 0) {
-        memcpy(out->etag, item->etag.at, item->etag.size);
-    }
-    return STATUS_OK;
-}
-
-/* Take the next object of all channels. NULL: there is none, or no more is
- * wanted. */
-static struct bring_target *bring_take(struct bring *b,
-                                       struct bring_object *out)
-{
-    struct bring_target *target = NULL;
-    enum status s = STATUS_OK;
-    struct fault why;
-
-    pthread_mutex_lock(&b->locked.mutex);
-    while (bring_is_well(b) && target == NULL &&
-           b->locked.channel < b->channel_count) {
-        const struct bring_channel *c = &b->channels[b->locked.channel];
-        struct bring_item item;
-
-        if (c->items(c->items_self, &item)) {
-            target = &b->targets[b->locked.channel];
-            s = bring_copy_item(c, &item, out, &why);
-        } else {
-            b->locked.channel++;
-        }
-    }
-    pthread_mutex_unlock(&b->locked.mutex);
-    if (s != STATUS_OK) {
-        bring_fail(b, s, &why);
-        return NULL;
-    }
-    return target;
-}
-
-static void *bring_lane_main(void *self)
-{
-    struct bring *b = self;
-    struct bring_lane *lane = bring_lane_new(&b->stop);
-    struct bring_object object;
-    struct bring_target *target;
-
-    while ((target = bring_take(b, &object)) != NULL) {
-        struct fault why;
-        enum status s = bring_lane_bring(lane, target, &object, &why);
-
-        /* STOPPED is what follows from a first failure, or a cancel. */
-        if (s != STATUS_OK && s != STATUS_STOPPED) {
-            bring_fail(b, s, &why);
-        }
-    }
-    bring_lane_destroy(&lane);
-    return NULL;
-}
-
-static uint32_t bring_lanes_wanted(const struct bring *b)
-{
-    uint64_t units = 0;
-
-    for (uint32_t i = 0; i < b->channel_count; i++) {
-        units += b->channels[i].units;
-    }
-    if (units == 0) {
-        units = 1; /* Asked all the same: what comes is not ours to know. */
-    }
-    return units < b->lanes ? (uint32_t)units : b->lanes;
-}
-
-static void bring_run_lanes(struct bring *b)
-{
-    pthread_t lanes[BRING_LANES_MAX] = {0};
-    uint32_t wanted = bring_lanes_wanted(b);
-    uint32_t count = 0;
-    int error = 0;
-
-    while (count < wanted && error == 0) {
-        error = pthread_create(&lanes[count], NULL, bring_lane_main, b);
-        count += error == 0;
-    }
-    if (count == 0) {
-        struct fault why;
-
-        bring_fail(
-            b, fault_set(&why, STATUS_OS, "start a lane: %s", strerror(error)),
-            &why);
-    } else if (error != 0) {
-        log_event(LOG_WARN, "bring.fewer-lanes", "wanted=%u got=%u", wanted,
-                  count);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        pthread_join(lanes[i], NULL);
-    }
+    return bring_work(
+        &(struct bring_work_options){
+            .targets = b->targets,
+            .target_count = b->channel_count,
+            .lanes = b->lanes,
+            .parts = b->parts,
+            .stop = &b->stop,
+        },
+        why);
 }
 
 /* ---- Before. */
@@ -208,7 +96,18 @@ static bool bring_is_leftover(const char *name)
     return false;
 }
 
-/* Remove what a bring that was killed has left, of any channel. */
+/* What is staged at @path may be gone on with. */
+static bool bring_is_spared(const struct bring *b, const char *path)
+{
+    for (uint32_t i = 0; i < b->channel_count; i++) {
+        if (strcmp(bring_place_all_staging(b->places[i]), path) == 0) {
+            return !bring_place_is_kept(b->places[i]);
+        }
+    }
+    return false;
+}
+
+/* Remove what a bring that was killed has left, of any other channel. */
 static enum status bring_sweep(struct bring *b, struct fault *why)
 {
     DIR *dir = opendir(b->state_dir);
@@ -226,7 +125,7 @@ static enum status bring_sweep(struct bring *b, struct fault *why)
             continue;
         }
         path = mem_print("%s/%s", b->state_dir, name);
-        s = file_remove_tree(path, why);
+        s = bring_is_spared(b, path) ? STATUS_OK : file_remove_tree(path, why);
         free(path);
     }
     closedir(dir);
@@ -239,6 +138,7 @@ static uint64_t bring_wanted(const struct bring *b, uint32_t i)
     const struct bring_channel *c = &b->channels[i];
     uint64_t slack;
     uint64_t sum;
+    uint64_t there;
 
     if (bring_place_is_kept(b->places[i])) {
         return 0;
@@ -247,7 +147,8 @@ static uint64_t bring_wanted(const struct bring *b, uint32_t i)
         __builtin_add_overflow(c->bytes, slack, &sum)) {
         return UINT64_MAX;
     }
-    return sum;
+    there = bring_resume_bytes(b->targets[i].resume);
+    return sum > there ? sum - there : 0;
 }
 
 /* Check the disk of channel @i for all channels that lie on it. */
@@ -306,7 +207,14 @@ static enum status bring_prepare(struct bring *b, struct fault *why)
     enum status s = bring_sweep(b, why);
 
     for (uint32_t i = 0; i < b->channel_count && s == STATUS_OK; i++) {
-        s = bring_place_prepare(b->places[i], why);
+        struct bring_place *p = b->places[i];
+
+        s = bring_place_prepare(p, why);
+        if (s == STATUS_OK && !bring_place_is_kept(p)) {
+            b->targets[i].resume =
+                bring_resume_new(bring_place_all_staging(p),
+                                 bring_place_number(p), &b->channels[i]);
+        }
     }
     return s == STATUS_OK ? bring_check_space(b, why) : s;
 }
@@ -336,14 +244,12 @@ static bool bring_manifest_line(struct bring *b, const struct bring_channel *c,
     struct bring_item item;
     bool has_more;
 
-    pthread_mutex_lock(&b->locked.mutex);
     has_more = bring_is_well(b) && c->all(c->all_self, &item);
     if (has_more) {
         fputs(c->root_uri, f);
         fwrite(item.key.at, 1, item.key.size, f);
         fputc('\n', f);
     }
-    pthread_mutex_unlock(&b->locked.mutex);
     return has_more && ferror(f) == 0;
 }
 
@@ -412,12 +318,22 @@ static enum status bring_commit(struct bring *b, struct fault *why)
     return s;
 }
 
+/* What has failed so may go well next time, and then goes on. */
+static bool bring_may_go_on(const struct bring *b, uint32_t i)
+{
+    return b->targets[i].resume != NULL &&
+           bring_resume_is_useful(b->targets[i].resume) &&
+           (b->status == STATUS_STOPPED || b->status == STATUS_STORE ||
+            b->status == STATUS_TIMEOUT || b->status == STATUS_CHANGED);
+}
+
 static void bring_clear(struct bring *b)
 {
     for (uint32_t i = 0; i < b->channel_count; i++) {
         struct fault why;
 
-        if (bring_place_clear(b->places[i], &why) != STATUS_OK) {
+        if (bring_place_clear(b->places[i], bring_may_go_on(b, i), &why) !=
+            STATUS_OK) {
             char text[2 * FAULT_TEXT_MAX];
 
             log_event(LOG_WARN, "bring.staging-left", "why=%s",
@@ -430,19 +346,17 @@ static void bring_clear(struct bring *b)
 static void *bring_head_main(void *self)
 {
     struct bring *b = self;
-    struct fault why;
-    enum status s = bring_prepare(b, &why);
 
-    if (s == STATUS_OK) {
-        bring_run_lanes(b);
-        s = bring_is_well(b) ? bring_commit(b, &why) : STATUS_OK;
+    b->status = bring_prepare(b, &b->why);
+    if (b->status == STATUS_OK) {
+        b->status = bring_run(b, &b->why);
     }
-    if (s != STATUS_OK) {
-        bring_fail(b, s, &why);
+    if (b->status == STATUS_OK && bring_is_well(b)) {
+        b->status = bring_commit(b, &b->why);
     }
-    if (!bring_is_well(b)) {
-        fault_set(&why, STATUS_STOPPED, "bringing the channels was stopped");
-        bring_fail(b, STATUS_STOPPED, &why); /* Unless another was first. */
+    if (b->status == STATUS_OK && !bring_is_well(b)) {
+        b->status = fault_set(&b->why, STATUS_STOPPED,
+                              "bringing the channels was stopped");
     }
     bring_clear(b);
     bring_wake(b->end_fd);
@@ -541,12 +455,12 @@ static void bring_close(int fd)
 static void bring_destroy(struct bring *b)
 {
     for (uint32_t i = 0; i < b->channel_count; i++) {
+        bring_resume_destroy(&b->targets[i].resume);
         bring_place_destroy(&b->places[i]);
     }
     bring_close(b->end_fd);
     bring_close(b->stop.fd);
     bring_close(b->state_fd);
-    pthread_mutex_destroy(&b->locked.mutex);
     free(b->data_dir);
     free(b->state_dir);
     free(b);
@@ -563,12 +477,12 @@ enum status bring_start(const struct bring_options *options, struct fault *why,
     b->channels = options->channels;
     b->channel_count = options->channel_count;
     b->lanes = options->lanes;
+    b->parts = options->parts > 0 ? options->parts : BRING_PARTS;
     b->data_dir = mem_copy(options->data_dir);
     b->state_dir = mem_print("%s/" BRING_STATE_FOLDER, options->data_dir);
     b->state_fd = -1;
     b->end_fd = -1;
     b->stop.fd = -1;
-    pthread_mutex_init(&b->locked.mutex, NULL);
 
     s = bring_check_names(b, why);
     if (s == STATUS_OK) {
@@ -602,6 +516,7 @@ struct bring_progress bring_progress(const struct bring *b, uint32_t i)
     return (struct bring_progress){
         .units = atomic_load(&b->targets[i].units),
         .bytes = atomic_load(&b->targets[i].bytes),
+        .found = atomic_load(&b->targets[i].found),
     };
 }
 
@@ -615,9 +530,9 @@ enum status bring_finish(struct bring **b, struct fault *why)
     enum status s;
 
     pthread_join((*b)->head, NULL);
-    s = (*b)->locked.status;
+    s = (*b)->status;
     if (s != STATUS_OK) {
-        *why = (*b)->locked.why;
+        *why = (*b)->why;
     }
     bring_destroy(*b);
     *b = NULL;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread's way from object to file, for bring_fs.c (bring_lane_fs.c).
+/* One thread's way from object to file, for units that are asked for one by
+ * one (feed_fetch_fs.c, bring_lane_fs.c): what brings a whole share is
+ * bring_work.h.
  *
  * An object is one lane's work: it is read in parts, pinned by its etag, and
- * written to its file below the target's staging folder. Spreading a large
- * object over lanes is left to the streaming modes; a share has many objects
- * as a rule.
+ * written to its file below the target's staging folder.
  *
  * Threads: a lane belongs to one; targets and the stop are shared. */
 
@@ -26,6 +26,8 @@ struct bring_stop {
     int fd; /* An eventfd, readable once it is set; wakes who waits. */
 };
 
+struct bring_resume;
+
 /* Where the objects of one channel go. */
 struct bring_target {
     const struct bring_channel *channel;
@@ -33,8 +35,11 @@ struct bring_target {
     const char *folder; /* Of a kept channel: a file that is here already is
                            left, any other is brought and moved here. NULL:
                            all is left in staging. */
+    struct bring_resume *resume; /* NULL: there is none. */
+    uint64_t book_id;            /* The next in its book. */
     _Atomic uint64_t units;
     _Atomic uint64_t bytes;
+    _Atomic uint64_t found; /* Bytes that were there already. */
 };
 
 /* A copy of one struct bring_item. */

@@ -2,28 +2,23 @@
 #include "worker/bring_lane.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "proto/inventory.h"
 #include "proto/keypath.h"
+#include "worker/bring_file.h"
 
 enum {
     BRING_PART_BYTES = 8 << 20,
     BRING_RETRIES_MAX = 3, /* Of one object. */
     BRING_RETRY_MS = 50,   /* Before the first; four times as long each. */
     BRING_POLL_MS = 200,   /* How late a lane may see the stop. */
-    BRING_KEY_SHOWN = 300, /* Bytes of a key in a message. */
 };
 
 struct bring_lane {
@@ -40,9 +35,7 @@ struct bring_job {
     struct bring_target *target;
     const struct bring_object *object;
     struct fault *why;
-    struct bytes path; /* Below the channel's folder. */
-    char *file;        /* Where it is written. */
-    int fd;
+    struct bring_file f;
     uint32_t retries;
     char pin[STORE_ETAG_MAX];
     char version[STORE_VERSION_MAX];
@@ -75,79 +68,6 @@ void bring_lane_destroy(struct bring_lane **l)
     free((*l)->part);
     free(*l);
     *l = NULL;
-}
-
-/* ---- Faults, with channel and key. */
-
-static enum status bring_job_stopped(const struct bring_job *j)
-{
-    return fault_set(j->why, STATUS_STOPPED, "%s: bringing was stopped",
-                     j->target->channel->name);
-}
-
-static enum status bring_job_no_space(const struct bring_job *j)
-{
-    unsigned long long free_bytes = 0;
-    enum status s = file_free_bytes(j->target->staging, NULL, &free_bytes);
-
-    return fault_set(j->why, STATUS_NO_SPACE,
-                     "%s: %.*s: the disk is full: the object has %" PRIu64
-                     " bytes and %llu are free below %s; free some or choose "
-                     "another base folder",
-                     j->target->channel->name, BRING_KEY_SHOWN, j->object->key,
-                     j->object->size, s == STATUS_OK ? free_bytes : 0,
-                     j->target->staging);
-}
-
-static enum status bring_job_conflict(const struct bring_job *j)
-{
-    return fault_set(j->why, STATUS_CONFLICT,
-                     "%s: %.*s: its place \"%.*s\" is taken by another object "
-                     "or by a folder of one; rename one of them or choose a "
-                     "longer prefix",
-                     j->target->channel->name, BRING_KEY_SHOWN, j->object->key,
-                     (int)j->path.size, j->path.at);
-}
-
-static enum status bring_job_file_fault(const struct bring_job *j, int error,
-                                        const char *verb, const char *path)
-{
-    enum status s;
-
-    if (error == EEXIST || error == ENOTDIR || error == EISDIR) {
-        return bring_job_conflict(j);
-    }
-    s = file_fault(j->why, error, verb, path);
-    if (s == STATUS_NO_SPACE) {
-        return bring_job_no_space(j);
-    }
-    return fault_prefix(j->why, s, "%s: %.*s", j->target->channel->name,
-                        BRING_KEY_SHOWN, j->object->key);
-}
-
-/* A list that somebody else has made is as old as it is. */
-static enum status bring_job_stale(const struct bring_job *j, enum status s)
-{
-    const struct bring_channel *c = j->target->channel;
-
-    return fault_set(
-        j->why, s, "%s: %s%.*s: it is %s %s; " INVENTORY_STALE_ADVICE, c->name,
-        c->root_uri, BRING_KEY_SHOWN, j->object->key,
-        s == STATUS_NOT_FOUND ? "gone, and is named by" : "another now than in",
-        c->named_by);
-}
-
-static enum status bring_job_changed(const struct bring_job *j)
-{
-    if (j->target->channel->named_by != NULL) {
-        return bring_job_stale(j, STATUS_CHANGED);
-    }
-    return fault_set(j->why, STATUS_CHANGED,
-                     "%s: %s%.*s: it was overwritten or shortened since it "
-                     "was listed; start the job again, and let nobody write "
-                     "to its source",
-                     j->target->channel->name, j->target->channel->root_uri,
-                     BRING_KEY_SHOWN, j->object->key);
 }
 
 /* ---- The store. */
@@ -193,7 +113,7 @@ static enum status bring_job_ask_once(struct bring_job *j,
     }
     if (got == 0) {
         bring_lane_close(l); /* Gives the request up. */
-        return bring_job_stopped(j);
+        return bring_file_stopped(&j->f);
     }
     if (event->status != STATUS_OK) {
         *j->why = event->why;
@@ -217,17 +137,18 @@ static enum status bring_job_ask(struct bring_job *j,
         (void)poll(&stop, 1, BRING_RETRY_MS << (2 * j->retries));
         j->retries++;
         if (atomic_load(&j->lane->stop->is_set)) {
-            return bring_job_stopped(j);
+            return bring_file_stopped(&j->f);
         }
         s = bring_job_ask_once(j, request, event);
     }
-    if (s == STATUS_NOT_FOUND && j->target->channel->named_by != NULL) {
-        return bring_job_stale(j, s);
+    if (s == STATUS_NOT_FOUND) {
+        return bring_file_gone(&j->f);
     }
     /* Somebody made it shorter: the range has left the object. */
-    return s == STATUS_INVALID && request->offset > 0 ? bring_job_changed(j)
-           : s == STATUS_CHANGED                      ? bring_job_changed(j)
-                                                      : s;
+    return s == STATUS_INVALID && request->offset > 0
+               ? bring_file_changed(&j->f)
+           : s == STATUS_CHANGED ? bring_file_changed(&j->f)
+                                 : s;
 }
 
 /* ---- One object. */
@@ -238,11 +159,11 @@ static enum status bring_job_write(struct bring_job *j, uint64_t offset,
     size_t done = 0;
 
     while (done < size) {
-        ssize_t put = pwrite(j->fd, j->lane->part + done, size - done,
+        ssize_t put = pwrite(j->f.fd, j->lane->part + done, size - done,
                              (off_t)(offset + done));
 
         if (put < 0 && errno != EINTR) {
-            return bring_job_file_fault(j, errno, "write", j->file);
+            return bring_file_fault(&j->f, errno, "write", j->f.file);
         }
         done += put > 0 ? (size_t)put : 0;
     }
@@ -277,7 +198,7 @@ static enum status bring_job_look(struct bring_job *j)
         return s;
     }
     if (!bring_job_is_listed(j, &event)) {
-        return bring_job_changed(j);
+        return bring_file_changed(&j->f);
     }
     memcpy(j->version, event.version, sizeof(j->version));
     j->kept = event.sum;
@@ -288,16 +209,6 @@ static enum status bring_job_look(struct bring_job *j)
 static bool bring_job_is_sound(const struct bring_job *j)
 {
     return j->kept.kind == CRC_NONE || j->kept.value == j->sum;
-}
-
-static enum status bring_job_damaged(const struct bring_job *j)
-{
-    return fault_set(j->why, STATUS_STORE,
-                     "%s: %s%.*s: its bytes do not match the checksum that "
-                     "the store keeps of them (%s), read twice; the object or "
-                     "the way to it is damaged",
-                     j->target->channel->name, j->target->channel->root_uri,
-                     BRING_KEY_SHOWN, j->object->key, crc_name(j->kept.kind));
 }
 
 /* Get one part, at most to the object's end, and write it. An object without
@@ -324,7 +235,7 @@ static enum status bring_job_part(struct bring_job *j, uint64_t offset)
         return s;
     }
     if (event.got != request.size || !bring_job_is_listed(j, &event)) {
-        return bring_job_changed(j);
+        return bring_file_changed(&j->f);
     }
     j->sum = crc_combine(j->kept.kind, j->sum, event.got_sum, event.got);
     return bring_job_write(j, offset, request.size);
@@ -365,119 +276,25 @@ static enum status bring_job_fill(struct bring_job *j)
         atomic_fetch_sub(&j->target->bytes, j->object->size);
         s = bring_job_parts(j);
     }
-    return s == STATUS_OK && !bring_job_is_sound(j) ? bring_job_damaged(j) : s;
+    return s == STATUS_OK && !bring_job_is_sound(j)
+               ? bring_file_damaged(&j->f, crc_name(j->kept.kind))
+               : s;
 }
 
-static enum status bring_job_make_one(struct bring_job *j, const char *folder)
-{
-    struct stat st;
-
-    if (mkdir(folder, 0755) == 0) {
-        /* Whatever the umask is: the command may run as somebody else. */
-        return chmod(folder, 0755) == 0
-                   ? STATUS_OK
-                   : bring_job_file_fault(j, errno, "set the mode", folder);
-    }
-    if (errno == EEXIST && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode)) {
-        return STATUS_OK;
-    }
-    return bring_job_file_fault(j, errno, "make the folder", folder);
-}
-
-/* Make @folder and what of its parents lies below @root. */
-static enum status bring_job_make_folder(struct bring_job *j, const char *root,
-                                         struct bytes folder)
-{
-    struct buf *made = &j->lane->made;
-    struct buf path = {0};
-    enum status s = STATUS_OK;
-    size_t at;
-
-    buf_add_text(&path, root);
-    buf_add_char(&path, '/');
-    at = path.size;
-    buf_add_bytes(&path, folder);
-    if (bytes_is_equal(buf_bytes(&path), buf_bytes(made))) {
-        buf_fini(&path);
-        return STATUS_OK;
-    }
-    while (s == STATUS_OK && at < path.size) {
-        size_t part = strcspn(path.at + at, "/");
-        char end = path.at[at + part];
-
-        path.at[at + part] = '\0';
-        s = bring_job_make_one(j, path.at);
-        path.at[at + part] = end;
-        at += part + (end != '\0');
-    }
-    buf_clear(made);
-    if (s == STATUS_OK) {
-        buf_add_bytes(made, buf_bytes(&path));
-    }
-    buf_fini(&path);
-    return s;
-}
-
-/* The path's folder, with its slash; empty when it has none. */
-static struct bytes bring_job_parent(const struct bring_job *j)
-{
-    struct bytes parent = j->path;
-
-    while (parent.size > 0 && parent.at[parent.size - 1] != '/') {
-        parent.size--;
-    }
-    return parent;
-}
-
-/* Write the object's file below @root; it must not be there. */
+/* Write the object's file below the staging; it must not be there. */
 static enum status bring_job_stage(struct bring_job *j)
 {
-    enum status s;
+    enum status s = bring_file_make(&j->f);
 
-    s = bring_job_make_folder(j, j->target->staging, bring_job_parent(j));
     if (s != STATUS_OK) {
         return s;
     }
-    j->file =
-        mem_print("%s/%.*s", j->target->staging, (int)j->path.size, j->path.at);
-    j->fd = open(j->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (j->fd < 0) {
-        return bring_job_file_fault(j, errno, "create", j->file);
-    }
     s = bring_job_fill(j);
-    if (s == STATUS_OK && fchmod(j->fd, 0644) != 0) {
-        s = bring_job_file_fault(j, errno, "set the mode", j->file);
+    if (s != STATUS_OK) {
+        close(j->f.fd);
+        return s;
     }
-    /* Some file systems tell of a full disk only here. */
-    if (close(j->fd) != 0 && s == STATUS_OK) {
-        s = bring_job_file_fault(j, errno, "close", j->file);
-    }
-    return s;
-}
-
-/* Bring a file of a kept channel, and only that one, back into its place. */
-static enum status bring_job_mend(struct bring_job *j)
-{
-    struct stat st;
-    char *file =
-        mem_print("%s/%.*s", j->target->folder, (int)j->path.size, j->path.at);
-    enum status s;
-
-    if (lstat(file, &st) == 0 && S_ISREG(st.st_mode) &&
-        (uint64_t)st.st_size == j->object->size) {
-        atomic_fetch_add(&j->target->bytes, j->object->size);
-        free(file);
-        return STATUS_OK;
-    }
-    s = bring_job_stage(j);
-    if (s == STATUS_OK) {
-        s = bring_job_make_folder(j, j->target->folder, bring_job_parent(j));
-    }
-    if (s == STATUS_OK && rename(j->file, file) != 0) {
-        s = bring_job_file_fault(j, errno, "rename to it", file);
-    }
-    free(file);
-    return s;
+    return bring_file_close(&j->f, NULL);
 }
 
 enum status bring_lane_bring(struct bring_lane *l, struct bring_target *target,
@@ -485,23 +302,24 @@ enum status bring_lane_bring(struct bring_lane *l, struct bring_target *target,
                              struct fault *why)
 {
     struct bring_job j = {
-        .lane = l, .target = target, .object = object, .why = why};
-    struct bytes key = {object->key, object->key_size};
-    enum status s;
+        .lane = l,
+        .target = target,
+        .object = object,
+        .why = why,
+        .f = {
+            .target = target, .object = object, .why = why, .made = &l->made}};
+    enum status s = bring_file_init(&j.f);
 
-    s = keypath_of(target->channel->prefix, key, why, &j.path);
     if (s != STATUS_OK) {
-        return fault_prefix(why, s, "%s", target->channel->name);
+        return s;
     }
-    if (keypath_is_folder(j.path)) {
-        s = bring_job_make_folder(
-            &j, target->folder != NULL ? target->folder : target->staging,
-            j.path);
+    if (keypath_is_folder(j.f.path)) {
+        s = bring_file_make_marker(&j.f);
         atomic_fetch_add(&target->bytes, object->size);
     } else {
-        s = target->folder != NULL ? bring_job_mend(&j) : bring_job_stage(&j);
+        s = bring_job_stage(&j);
     }
-    free(j.file);
+    free(j.f.file);
     if (s == STATUS_OK) {
         atomic_fetch_add(&target->units, 1);
     }

@@ -32,10 +32,16 @@ bool bring_place_is_kept(const struct bring_place *p);
 const char *bring_place_folder(const struct bring_place *p);
 const char *bring_place_staging(const struct bring_place *p);
 
+/* What holds the staging of this bring and of earlier ones, and which of them
+ * this is (bring_resume.h). */
+const char *bring_place_all_staging(const struct bring_place *p);
+uint64_t bring_place_number(const struct bring_place *p);
+
 /* Where the manifest is to be written before the commit. */
 const char *bring_place_manifest(const struct bring_place *p);
 
-/* Make the staging folder, empty. CONFLICT, DENIED, NO_SPACE, IO. */
+/* Make the staging folder, empty; what earlier brings have left stays, unless
+ * the channel is kept. CONFLICT, DENIED, NO_SPACE, IO. */
 MUST_USE enum status bring_place_prepare(struct bring_place *p,
                                          struct fault *why);
 
@@ -44,8 +50,9 @@ MUST_USE enum status bring_place_prepare(struct bring_place *p,
 MUST_USE enum status bring_place_commit(struct bring_place *p,
                                         struct fault *why);
 
-/* Remove the staging folder and the manifest in it, if they are there. */
-MUST_USE enum status bring_place_clear(struct bring_place *p,
+/* Remove what is staged, unless @keeps_files, and the manifest, if they are
+ * there. */
+MUST_USE enum status bring_place_clear(struct bring_place *p, bool keeps_files,
                                        struct fault *why);
 
 #endif /* WORKER_BRING_PLACE_H */

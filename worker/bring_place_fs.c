@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "worker/bring_resume.h"
 #include "worker/bring_stamp.h"
 
 /* Staging in a place that can't be renamed over. */
@@ -21,6 +23,8 @@
 struct bring_place {
     char share[HASH_HEX_SIZE];
     char *folder;
+    char *all; /* What holds the staging, and that of earlier brings. */
+    uint64_t number;
     char *staging;
     char *old;
     char *stamp_path;
@@ -172,9 +176,12 @@ enum status bring_place_new(const char *data_dir,
     p->manifest_temp =
         mem_print("%s/" BRING_STATE_FOLDER "/%s.manifest", data_dir, name);
     s = bring_place_look(p, data_dir, why);
-    p->staging = p->is_fixed ? mem_print("%s/" BRING_PLACE_PART, p->folder)
-                             : mem_print("%s/" BRING_STATE_FOLDER "/%s.part",
-                                         data_dir, name);
+    p->all = p->is_fixed ? mem_print("%s/" BRING_PLACE_PART, p->folder)
+                         : mem_print("%s/" BRING_STATE_FOLDER "/%s.part",
+                                     data_dir, name);
+    p->number = bring_resume_number(p->all);
+    p->staging =
+        mem_print("%s/%" PRIu64 "/" BRING_RESUME_FILES, p->all, p->number);
     if (s == STATUS_OK && file_is_folder(p->manifest)) {
         s = fault_set(why, STATUS_CONFLICT,
                       "%s is a folder and the manifest is to be there; move "
@@ -195,6 +202,7 @@ void bring_place_destroy(struct bring_place **p)
         return;
     }
     free((*p)->folder);
+    free((*p)->all);
     free((*p)->staging);
     free((*p)->old);
     free((*p)->stamp_path);
@@ -219,6 +227,16 @@ const char *bring_place_staging(const struct bring_place *p)
     return p->staging;
 }
 
+const char *bring_place_all_staging(const struct bring_place *p)
+{
+    return p->all;
+}
+
+uint64_t bring_place_number(const struct bring_place *p)
+{
+    return p->number;
+}
+
 const char *bring_place_manifest(const struct bring_place *p)
 {
     return p->manifest_temp;
@@ -228,7 +246,7 @@ const char *bring_place_manifest(const struct bring_place *p)
 
 enum status bring_place_prepare(struct bring_place *p, struct fault *why)
 {
-    enum status s = bring_place_clear(p, why);
+    enum status s = bring_place_clear(p, !p->is_kept, why);
 
     if (s == STATUS_OK) {
         s = file_remove_tree(p->old, why);
@@ -243,9 +261,11 @@ enum status bring_place_prepare(struct bring_place *p, struct fault *why)
     return s;
 }
 
-enum status bring_place_clear(struct bring_place *p, struct fault *why)
+enum status bring_place_clear(struct bring_place *p, bool keeps_files,
+                              struct fault *why)
 {
-    enum status s = file_remove_tree(p->staging, why);
+    bool is_left = keeps_files && file_is_folder(p->all);
+    enum status s = is_left ? STATUS_OK : file_remove_tree(p->all, why);
 
     if (s == STATUS_OK) {
         s = file_remove_tree(p->manifest_temp, why);

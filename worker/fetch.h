@@ -13,6 +13,9 @@
  * A store that does its work inside poll (a directory) has one request of a
  * lane under way at a time: give such a source more lanes.
  *
+ * What is asked for may be written to a file, too, by the lane that has it in
+ * its cache: a disk that is slow makes that lane wait.
+ *
  * Who asks opens a port: its answers come there and nowhere else. A port
  * belongs to one thread, each to its own. */
 
@@ -24,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/crc.h"
 #include "base/fault.h"
 #include "base/status.h"
 
@@ -31,10 +35,11 @@ enum {
     FETCH_LANES_MAX = 64,
     FETCH_SOURCES_MAX = 64,
     FETCH_CORES_MAX = 1024,
-    FETCH_LANE_MAX = 64, /* Requests under way in one lane. */
-    FETCH_NOW = 0,       /* The due of what somebody waits for: it goes even
-                            when as many as pay are under way, up to */
-    FETCH_NOW_MAX = 16,  /* so many beyond that. */
+    FETCH_LANE_MAX = 64,  /* Requests under way in one lane. */
+    FETCH_NAME_MAX = 128, /* Of an etag or a version, with its NUL. */
+    FETCH_NOW = 0,        /* The due of what somebody waits for: it goes even
+                             when as many as pay are under way, up to */
+    FETCH_NOW_MAX = 16,   /* so many beyond that. */
 };
 
 #define FETCH_ANY UINT32_MAX /* A lane, whichever. */
@@ -77,15 +82,28 @@ struct fetch_group {
     uint32_t count;
 };
 
+/* What the store tells of an object without sending it. */
+struct fetch_look {
+    uint64_t size;
+    char etag[FETCH_NAME_MAX];
+    char version[FETCH_NAME_MAX]; /* "" without versions. */
+    struct crc sum;               /* Of the whole, where the store keeps one. */
+};
+
 struct fetch_request {
     uint64_t tag; /* Unique among those of the port. */
     uint32_t source;
-    uint32_t lane;     /* That of the memory's node; or FETCH_ANY. */
-    struct bytes key;  /* Copied, as is @etag. */
-    struct bytes etag; /* Empty: any. */
+    uint32_t lane;           /* That of the memory's node; or FETCH_ANY. */
+    struct bytes key;        /* Copied, as is @etag. */
+    struct bytes etag;       /* Empty: any. */
+    const char *version;     /* Of this one; copied. NULL: the newest. */
+    struct fetch_look *look; /* Not NULL: only that; neither size nor memory. */
     uint64_t offset;
-    size_t size;   /* At least 1. */
-    bool is_whole; /* It is all of the object: its checksum is looked at. */
+    size_t size;       /* At least 1. */
+    bool is_whole;     /* It is all of the object: its checksum is looked at. */
+    enum crc_kind sum; /* To be made of the range. */
+    bool has_file;     /* Write it to @fd, at @offset. */
+    int fd;
     struct fetch_group *group; /* Or NULL. */
     void *into;                /* Not touched after the event. */
     uint64_t due; /* What is needed first has the lower one: milliseconds of
@@ -98,6 +116,10 @@ struct fetch_request {
 struct fetch_event {
     uint64_t tag;
     enum status status;
+    uint64_t size;    /* Of the object, as far as the store has said. */
+    uint64_t sum;     /* OK: of the range, of the kind asked for. */
+    bool is_short;    /* Not OK, for the object ends before the range does. */
+    int write_error;  /* Not OK, for the file could not be written: errno. */
     struct fault why; /* Unless OK: names channel and key. Else "". */
 };
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A lane goes round: tell what has ended and take what is new (under the
  * lock), ask the stores, wait for them and for news, take their events. */
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/fetch_state_os.h"
@@ -76,15 +78,18 @@ static void fetch_lane_ask(struct fetch_lane_state *l, uint32_t slot)
 {
     struct fetch_item *item = l->active[slot];
     const char *etag = item->text.at + item->key_size + 1;
+    const char *version = etag + item->etag_size + 1;
     struct store_request r = {
-        .op = STORE_GET,
+        .op = item->look != NULL ? STORE_HEAD : STORE_GET,
         .tag = slot,
         .key = {item->text.at, item->key_size},
         .offset = item->offset,
         .size = item->size,
         .into = item->into,
         .etag = etag[0] != '\0' ? etag : NULL,
+        .version = version[0] != '\0' ? version : NULL,
         .is_whole = item->is_whole,
+        .sum = item->sum_kind,
     };
     struct fault why;
     enum status s = fetch_lane_open(l, item->source, &why);
@@ -116,20 +121,63 @@ static void fetch_lane_begin(struct fetch_lane_state *l,
 
 /* ---- answers ------------------------------------------------------------ */
 
+static void fetch_lane_look(const struct fetch_item *item,
+                            const struct store_event *e)
+{
+    struct fetch_look *look = item->look;
+
+    _Static_assert(sizeof(look->etag) == sizeof(e->etag), "of one size");
+    _Static_assert(sizeof(look->version) == sizeof(e->version), "of one size");
+    look->size = e->size;
+    look->sum = e->sum;
+    memcpy(look->etag, e->etag, sizeof(look->etag));
+    memcpy(look->version, e->version, sizeof(look->version));
+}
+
+/* What has come is in the cache of this core now. */
+static enum status fetch_lane_write(const struct fetch_lane_state *l,
+                                    struct fetch_item *item, struct fault *why)
+{
+    pthread_mutex_t *turn =
+        &l->fetch->writers[(unsigned)item->fd % FETCH_WRITERS];
+    const char *at = item->into;
+    size_t done = 0;
+
+    pthread_mutex_lock(turn);
+    while (done < item->size && item->write_error == 0) {
+        ssize_t put = pwrite(item->fd, at + done, item->size - done,
+                             (off_t)(item->offset + done));
+
+        item->write_error = put < 0 && errno != EINTR ? errno : 0;
+        done += put > 0 ? (size_t)put : 0;
+    }
+    pthread_mutex_unlock(turn);
+    return item->write_error == 0
+               ? STATUS_OK
+               : file_fault(why, item->write_error, "write", "its file");
+}
+
 static enum status fetch_lane_read(const struct fetch_lane_state *l,
-                                   const struct fetch_item *item,
+                                   struct fetch_item *item,
                                    struct store_event *e)
 {
     const char *channel = l->fetch->sources[item->source].name;
-    bool is_pinned = item->text.size > item->key_size + 1;
+    bool is_pinned = item->etag_size > 0;
 
-    if (e->status == STATUS_OK && e->got != item->size) {
+    item->object_size = e->size;
+    item->sum = e->got_sum;
+    if (e->status == STATUS_OK && item->look != NULL) {
+        fetch_lane_look(item, e);
+    } else if (e->status == STATUS_OK && e->got != item->size) {
+        item->is_short = true;
         e->status = fault_set(
             &e->why, is_pinned ? STATUS_CHANGED : STATUS_INVALID,
             "%s%.*s: has %llu bytes, and a range up to %llu was asked for",
             store_root_uri(l->stores[item->source]), (int)item->key_size,
             item->text.at, (unsigned long long)e->size,
             (unsigned long long)(item->offset + item->size));
+    } else if (e->status == STATUS_OK && item->has_file) {
+        e->status = fetch_lane_write(l, item, &e->why);
     }
     return e->status == STATUS_OK
                ? STATUS_OK
@@ -210,7 +258,8 @@ static void fetch_lane_tell_locked(struct fetch_lane_state *l, uint64_t now_us)
 
     while ((item = fetch_items_take(&l->ended)) != NULL) {
         end.bytes = item->size;
-        end.is_good = item->status == STATUS_OK && item->tries == 1;
+        end.is_good =
+            item->status == STATUS_OK && item->tries == 1 && item->look == NULL;
         end.is_throttled = item->is_throttled;
         pace_done(&f->locked.pace, &item->began, &end);
         fetch_count_locked(f, item);

@@ -181,6 +181,9 @@ static struct fetch *fetch_new(const struct fetch_options *options)
     pace_init(&f->locked.pace, most, fetch_now_us());
     CHECK(pthread_mutex_init(&f->lock, NULL) == 0);
     CHECK(pthread_cond_init(&f->is_quiet, NULL) == 0);
+    for (uint32_t i = 0; i < FETCH_WRITERS; i++) {
+        CHECK(pthread_mutex_init(&f->writers[i], NULL) == 0);
+    }
     for (uint32_t i = 0; i < f->lane_count; i++) {
         fetch_lane_init(f, i, options);
     }
@@ -263,6 +266,9 @@ void fetch_stop(struct fetch **fp)
     }
     for (uint32_t i = 0; i <= f->lane_count; i++) {
         fetch_queue_fini(&f->locked.queues[i]);
+    }
+    for (uint32_t i = 0; i < FETCH_WRITERS; i++) {
+        CHECK(pthread_mutex_destroy(&f->writers[i]) == 0);
     }
     CHECK(pthread_mutex_destroy(&f->lock) == 0);
     CHECK(pthread_cond_destroy(&f->is_quiet) == 0);

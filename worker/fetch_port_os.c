@@ -122,6 +122,15 @@ static void fetch_item_fill(struct fetch_item *item,
     buf_add_bytes(&item->text, r->key);
     buf_add_char(&item->text, '\0');
     buf_add_bytes(&item->text, r->etag);
+    item->etag_size = r->etag.size;
+    buf_add_char(&item->text, '\0');
+    if (r->version != NULL) {
+        buf_add_text(&item->text, r->version);
+    }
+    item->sum_kind = r->sum;
+    item->look = r->look;
+    item->has_file = r->has_file;
+    item->fd = r->fd;
 }
 
 /* ---- ports -------------------------------------------------------------- */
@@ -217,7 +226,7 @@ void fetch_submit(struct fetch_port *p, const struct fetch_request *r)
     struct fetch *f = p->fetch;
     struct fetch_item *item = fetch_item_new(p);
 
-    CHECK(r->size > 0 && r->into != NULL);
+    CHECK((r->look == NULL) == (r->size > 0 && r->into != NULL));
     CHECK(r->source < f->source_count && r->etag.size < STORE_ETAG_MAX);
     fetch_item_fill(item, r);
     item->port = p;
@@ -325,6 +334,10 @@ static void fetch_item_tell(const struct fetch_item *item,
 {
     out->tag = item->tag;
     out->status = item->status;
+    out->size = item->object_size;
+    out->sum = item->sum;
+    out->is_short = item->is_short;
+    out->write_error = item->write_error;
     out->why.text[0] = '\0';
     if (item->why != NULL) {
         out->why = *item->why;

@@ -42,11 +42,16 @@ struct fetch_item {
     uint64_t offset;
     size_t size;
     bool is_whole;
+    enum crc_kind sum_kind;
+    struct fetch_look *look;
+    bool has_file;
+    int fd;
     struct fetch_group *group;
     bool is_cancelled;
     void *into;
-    struct buf text; /* Key, NUL, etag; keeps its memory. */
+    struct buf text; /* Key, NUL, etag, NUL, version; keeps its memory. */
     size_t key_size;
+    size_t etag_size;
     struct pace_began began;
 
     /* The lane's alone, until it has ended. */
@@ -54,10 +59,18 @@ struct fetch_item {
     uint64_t again_us; /* To be asked for again then; 0: it is asked for. */
     enum status status;
     struct fault *why; /* Unless OK. */
+    uint64_t object_size;
+    uint64_t sum;
+    bool is_short;
+    int write_error;
     bool is_throttled;
     bool is_hedged;
     bool is_hedge_won;
 };
+
+/* A file takes one write at a time, and who else wants to is better asleep
+ * than spinning in the kernel: by descriptor. */
+enum { FETCH_WRITERS = 64 };
 
 struct fetch_items {
     struct fetch_item *first;
@@ -115,6 +128,7 @@ struct fetch {
     struct fetch_lane_state *lanes;
     uint32_t lane_count;
     uint32_t fixed; /* Requests under way, if that is set. */
+    pthread_mutex_t writers[FETCH_WRITERS];
     pthread_mutex_t lock;
     pthread_cond_t is_quiet; /* A closing port has nothing in lanes. */
     struct {

@@ -103,9 +103,10 @@ static int command_run(struct command *c)
     rc = rc != 0 ? rc : command_tell(c, s);
     if (rc == 0) {
         sigwait(&ends, &got);
-        printf("%llu requests, %llu uploads left\n",
+        printf("%llu requests, %llu uploads left, %llu reads of objects/\n",
                (unsigned long long)s3server_requests(s, NULL, NULL),
-               (unsigned long long)s3server_uploads(s));
+               (unsigned long long)s3server_uploads(s),
+               (unsigned long long)s3server_requests(s, "GET", "/objects/"));
     }
     s3server_stop(&s);
     return rc;

@@ -188,6 +188,7 @@ TEST(the_same_stamp_keeps_the_files)
     EXPECT_EQ(bring_progress(b, 0).bytes, 60);
     EXPECT_OK(bring_finish(&b, &why), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     EXPECT_EQ(inode_of("data/train"), folder);
     EXPECT_EQ(store_mem_requests("train"), requests);
     close_source(&s);
@@ -208,6 +209,7 @@ TEST(a_kept_channel_is_mended)
     rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     EXPECT_EQ(inode_of("data/train/d"), whole);
     kit_expect_file("data/train/of-the-user", 9, 9);
     close_source(&s);
@@ -252,6 +254,7 @@ TEST(a_failed_bring_leaves_the_old_share)
     rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     EXPECT_EQ(inode_of("data/train"), folder);
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     close_source(&s);
 }
 
@@ -264,6 +267,7 @@ TEST(an_empty_folder_is_a_fine_place)
     EXPECT_OK(file_make_folder(kit_path("data/train"), &why), why);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     close_source(&s);
 }
 
@@ -399,6 +403,7 @@ TEST(one_bring_for_a_folder)
     EXPECT_EQ(write(release[1], "x", 1), 1);
     EXPECT_OK(bring_finish(&b, &why), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     close_source(&s);
 }
 
@@ -417,10 +422,12 @@ TEST(a_mount_point_is_filled)
     EXPECT(mkdir(kit_path("data/train/lost+found"), 0700) == 0);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     EXPECT(!kit_is_there("data/train/.smshard.part"));
     rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     rewind_source(&s, 2, S2);
     EXPECT_OK(bring_one(&s), why);
     EXPECT(!kit_is_there("data/train/b"));
@@ -446,6 +453,7 @@ TEST(a_bind_mount_is_filled)
     }
     EXPECT_OK(bring_one(&s), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     kit_expect_file("elsewhere/a", 1, 10);
     kit_unmount("data/train");
     close_source(&s);
@@ -479,6 +487,7 @@ TEST(a_link_to_a_folder_is_filled)
     EXPECT(symlink("../elsewhere", kit_path("data/train")) == 0);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     kit_expect_file("elsewhere/b/c", 2, 20);
     rewind_source(&s, 2, S2);
     EXPECT_OK(bring_one(&s), why);
@@ -516,6 +525,7 @@ TEST(a_move_that_was_cut_short_is_done_again)
     rewind_source(&s, 1, S1);
     EXPECT_OK(bring_one(&s), why);
     expect_small();
+    EXPECT(!kit_is_there("data/.smshard/train.part"));
     buf_fini(&stamp);
     close_source(&s);
 }

@@ -59,7 +59,8 @@ static void expect_failure(struct source *s, enum status want, const char *key)
     EXPECT_EQ(bring_one(s), want);
     EXPECT(kit_says(why.text, "train: "));
     EXPECT(kit_says(why.text, key));
-    expect_nothing();
+    expect_none_in_place();
+    EXPECT_OK(file_remove_tree(kit_path("data"), &why), why);
     close_source(s);
 }
 
@@ -227,7 +228,7 @@ TEST(a_channel_that_fails_holds_back_the_others)
     both[1] = t.channel;
     EXPECT_EQ(bring_all(both, 2, 2), STATUS_CHANGED);
     EXPECT(kit_says(why.text, "test: "));
-    expect_nothing();
+    expect_none_in_place();
     EXPECT(!kit_is_there("data/test"));
     close_source(&s);
     close_source(&t);
@@ -342,53 +343,12 @@ TEST(a_cancelled_bring_leaves_nothing)
     s.release = release[0];
     EXPECT_OK(start(&s.channel, 1, 2, &b), why);
     kit_wait(s.fds[0]);
-    EXPECT(kit_is_there("data/.smshard/train.part/a"));
+    EXPECT(kit_is_there(KIT_STAGED "a"));
     bring_cancel(b);
     EXPECT_EQ(write(release[1], "x", 1), 1);
     kit_wait(bring_fd(b));
     EXPECT_EQ(bring_finish(&b, &why), STATUS_STOPPED);
     EXPECT(kit_says(why.text, "stopped"));
     expect_nothing();
-    close_source(&s);
-}
-
-/* Start a bring in another process and kill that after the first file. */
-static void bring_and_die(struct source *s)
-{
-    pid_t pid;
-
-    EXPECT(pipe(s->fds) == 0);
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        s->hold = 2;
-        _exit(bring_all(&s->channel, 1, 1) == STATUS_OK ? 0 : 1);
-    }
-    kit_wait(s->fds[0]);
-    EXPECT(kill(pid, SIGKILL) == 0);
-    EXPECT(waitpid(pid, NULL, 0) == pid);
-}
-
-TEST(a_killed_bring_is_cleared_up_by_the_next)
-{
-    struct source s;
-
-    kit_enter();
-    make_small_source(&s);
-    bring_and_die(&s);
-    EXPECT(kit_is_there("data/.smshard/train.part/a"));
-    EXPECT(!kit_is_there("data/train"));
-    EXPECT_OK(bring_one(&s), why);
-    expect_small();
-
-    /* Over an older share, and for another channel: as well. */
-    rewind_source(&s, 1, S2);
-    bring_and_die(&s);
-    EXPECT(kit_is_there("data/.smshard/train.part/a"));
-    snprintf(s.name, sizeof(s.name), "other");
-    rewind_source(&s, 1, S2);
-    EXPECT_OK(bring_one(&s), why);
-    expect_small();
-    kit_expect_file("data/other/a", 1, 10);
     close_source(&s);
 }

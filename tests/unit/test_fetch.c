@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/fetch.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "base/file.h"
 #include "tests/fetch_kit.h"
 
@@ -424,6 +427,118 @@ TEST(the_descriptor_tells)
     EXPECT(fetch_take(port, &e));
     EXPECT(!fetch_take(port, &e));
     EXPECT_EQ(poll(&fd, 1, 0), 0);
+    fetch_close(&port);
+    fetch_stop(&f);
+}
+
+/* ---- beside memory ------------------------------------------------------ */
+
+TEST(a_look_tells_without_reading)
+{
+    struct fetch_look look = {0};
+    struct fetch_request r = {
+        .lane = FETCH_ANY, .key = BYTES("o/7"), .look = &look};
+    struct fetch_port *port;
+    struct fetch_event e;
+    struct fetch *f;
+
+    put_objects("mem://a/");
+    f = kit_fetch_of("mem://a/", 1, 0);
+    port = fetch_open(f);
+    fetch_submit(port, &r);
+    EXPECT(fetch_wait(port, FOREVER, &e));
+    EXPECT_EQ(e.status, STATUS_OK);
+    EXPECT(look.size == sizes[7] && look.etag[0] != '\0');
+    /* And what it told pins a range. */
+    r = (struct fetch_request){.lane = FETCH_ANY,
+                               .key = BYTES("o/7"),
+                               .etag = bytes_of(look.etag),
+                               .size = 1,
+                               .sum = CRC_64NVME,
+                               .into = room[0]};
+    fetch_submit(port, &r);
+    EXPECT(fetch_wait(port, FOREVER, &e));
+    EXPECT_EQ(e.status, STATUS_OK);
+    EXPECT_EQ(e.size, sizes[7]);
+    EXPECT_EQ(e.sum, crc_add(CRC_64NVME, 0, room[0], 1));
+    r.key = BYTES("o/none");
+    r.look = &look;
+    r.size = 0;
+    r.into = NULL;
+    fetch_submit(port, &r);
+    EXPECT(fetch_wait(port, FOREVER, &e));
+    EXPECT_EQ(e.status, STATUS_NOT_FOUND);
+    fetch_close(&port);
+    fetch_stop(&f);
+}
+
+/* Parts of one file by several lanes, in any order. */
+TEST(lanes_write_to_a_file)
+{
+    enum { FILE_PART = 100 };
+    char name[] = "/tmp/test_fetch.XXXXXX";
+    struct fetch_port *port;
+    struct fetch_event e;
+    struct fetch *f;
+    uint8_t *got;
+    int fd = mkstemp(name);
+
+    EXPECT(fd >= 0 && unlink(name) == 0);
+    put_objects("mem://a/");
+    got = mem_new(sizes[3], 1);
+    f = kit_fetch_of("mem://a/", 3, 0);
+    port = fetch_open(f);
+    for (uint32_t i = 0; i * FILE_PART < sizes[3]; i++) {
+        size_t left = sizes[3] - i * FILE_PART;
+
+        fetch_submit(port, &(struct fetch_request){
+                               .tag = i,
+                               .lane = FETCH_ANY,
+                               .key = BYTES("o/3"),
+                               .offset = i * FILE_PART,
+                               .size = left < FILE_PART ? left : FILE_PART,
+                               .into = room[i],
+                               .has_file = true,
+                               .fd = fd,
+                           });
+    }
+    while (fetch_wait(port, FOREVER, &e)) {
+        EXPECT_EQ(e.status, STATUS_OK);
+        EXPECT_EQ(e.write_error, 0);
+    }
+    EXPECT_EQ(pread(fd, got, sizes[3], 0), (ssize_t)sizes[3]);
+    EXPECT(kit_is_right(got, 3, 0, sizes[3]));
+    fetch_close(&port);
+    fetch_stop(&f);
+    free(got);
+    close(fd);
+}
+
+TEST(a_file_that_can_not_be_written_is_told)
+{
+    struct fetch_request r = {.lane = FETCH_ANY,
+                              .key = BYTES("o/3"),
+                              .size = 1,
+                              .into = room[0],
+                              .has_file = true,
+                              .fd = -1};
+    struct fetch_port *port;
+    struct fetch_event e;
+    struct fetch *f;
+
+    put_objects("mem://a/");
+    f = kit_fetch_of("mem://a/", 1, 0);
+    port = fetch_open(f);
+    fetch_submit(port, &r);
+    EXPECT(fetch_wait(port, FOREVER, &e));
+    EXPECT(e.status != STATUS_OK && e.write_error == EBADF);
+    r.has_file = false; /* And a range that is not there, too. */
+    r.offset = sizes[3] - 1;
+    r.size = 2;
+    fetch_submit(port, &r);
+    EXPECT(fetch_wait(port, FOREVER, &e));
+    EXPECT(e.status == STATUS_INVALID && e.is_short);
+    EXPECT_EQ(e.write_error, 0);
     fetch_close(&port);
     fetch_stop(&f);
 }
