@@ -116,6 +116,11 @@ static void fetch_lane_begin(struct fetch_lane_state *l,
 
 /* ---- answers ------------------------------------------------------------ */
 
+static bool fetch_lane_is_stale(enum status s)
+{
+    return s == STATUS_CHANGED || s == STATUS_NOT_FOUND;
+}
+
 static enum status fetch_lane_read(const struct fetch_lane_state *l,
                                    const struct fetch_item *item,
                                    struct store_event *e)
@@ -130,6 +135,16 @@ static enum status fetch_lane_read(const struct fetch_lane_state *l,
             store_root_uri(l->stores[item->source]), (int)item->key_size,
             item->text.at, (unsigned long long)e->size,
             (unsigned long long)(item->offset + item->size));
+    }
+    if (is_pinned && fetch_lane_is_stale(e->status)) {
+        return fault_set(
+            &e->why, e->status,
+            "%s: %s%.*s: it %s since it was listed; start the job again, and "
+            "let nobody write to its source",
+            channel, store_root_uri(l->stores[item->source]),
+            (int)item->key_size, item->text.at,
+            e->status == STATUS_NOT_FOUND ? "was deleted"
+                                          : "was overwritten or shortened");
     }
     return e->status == STATUS_OK
                ? STATUS_OK
