@@ -204,6 +204,7 @@ asan | tsan) skip "clock skew" "no preload under a sanitizer" ;;
     cc -shared -fPIC -o "$T/skew.so" "$T/skew.c" -ldl
     start skew1 host 1 2 $JOB -- true
     p1=$pid
+    until_true 200 grep -q lease.taken "$T/skew1.err"
     start skew2 skewed 2 2 $JOB -- true
     p2=$pid
     ended "$p2"
