@@ -50,3 +50,11 @@ enum status fault_prefix(struct fault *f, enum status s, const char *format,
     fault_clean(f);
     return s;
 }
+
+bool fault_names(const struct fault *f, const char *name)
+{
+    size_t size = strlen(name);
+
+    return strncmp(f->text, name, size) == 0 &&
+           strncmp(f->text + size, ": ", 2) == 0;
+}

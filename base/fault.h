@@ -9,6 +9,7 @@
 #define BASE_FAULT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include "base/status.h"
 
@@ -29,5 +30,8 @@ __attribute__((format(printf, 3, 4))) enum status fault_set(struct fault *f,
 /* Put "<prefix>: " before the line and return @s. */
 __attribute__((format(printf, 3, 4))) enum status fault_prefix(
     struct fault *f, enum status s, const char *format, ...);
+
+/* Whether the line begins with "<name>: " already. */
+bool fault_names(const struct fault *f, const char *name);
 
 #endif /* BASE_FAULT_H */

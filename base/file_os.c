@@ -49,8 +49,11 @@ enum status file_fault(struct fault *why, int error, const char *verb,
     const char *tail =
         size > FILE_SHOW_MAX ? path + size - FILE_SHOW_MAX : path;
 
-    return fault_set(why, file_status(error), "%s%s: %s: %s",
-                     tail != path ? "..." : "", tail, verb, strerror(error));
+    return fault_set(why, file_status(error), "%s%s: %s: %s%s",
+                     tail != path ? "..." : "", tail, verb, strerror(error),
+                     file_status(error) == STATUS_NO_SPACE
+                         ? "; make room or choose another folder"
+                         : "");
 }
 
 static int file_open(const char *path, int flags, mode_t mode)

@@ -16,6 +16,7 @@
 #include "cli/host_keys.h"
 #include "cli/status_audit.h"
 #include "cli/status_screen.h"
+#include "coordinator/field.h"
 #include "coordinator/term.h"
 #include "proto/net.h"
 #include "proto/wire.h"
@@ -212,7 +213,7 @@ static enum status status_fetch(struct status_work *w, struct fault *why,
     if (s == STATUS_NOT_FOUND && !w->lease.is_released) {
         s = fault_set(why, STATUS_TIMEOUT,
                       "the coordinator %s at %s does not answer; the job may "
-                      "have died (%s/lease is not renewed then)",
+                      "have died (%slease is not renewed then)",
                       w->lease.host, w->lease.endpoint, w->state_uri);
     }
     return s;
@@ -245,13 +246,53 @@ static enum status status_print(struct status_work *w, const struct buf *json,
     return s;
 }
 
+/* As the coordinator would say it; docs/status.md. */
+static void status_print_end(const struct status_work *w,
+                             const struct status_ended *end)
+{
+    struct buf out = {0};
+
+    buf_add_char(&out, '{');
+    if (w->contract.job->name != NULL) {
+        field_write_text(&out, "job", w->contract.job_name);
+    }
+    field_write_text(&out, "run", w->lease.run);
+    field_write_number(&out, "term", w->lease.term);
+    field_write_text(&out, "leader", w->lease.host);
+    field_write_text(&out, "phase", "over");
+    field_write_key(&out, "outcome");
+    if (end->is_known) {
+        buf_add_char(&out, '{');
+        field_write_text(&out, "status", status_name(end->status));
+        field_write_number(&out, "exit_code", (uint64_t)end->exit_code);
+        field_write_text(&out, "host", buf_text(&end->host));
+        field_write_text(&out, "reason", buf_text(&end->reason));
+        buf_add_char(&out, '}');
+    } else {
+        buf_add_text(&out, "null");
+    }
+    buf_add_char(&out, '}');
+    puts(buf_text(&out));
+    buf_fini(&out);
+}
+
 /* The job is over: say how it ended, as the journal tells it. */
 static enum status status_show_end(struct status_work *w, struct fault *why)
 {
     struct status_ended end;
-    enum status s = status_audit_end(w->state_uri, w->lease.run, why, &end);
+    enum status s = STATUS_OK;
 
-    if (s == STATUS_OK && !end.is_known) {
+    if (options_get(&w->options, "cursor") != NULL) {
+        return fault_set(why, STATUS_NOT_FOUND,
+                         "the job is over, and its cursor is gone with its "
+                         "coordinator; ask for it while the job runs, with "
+                         "each checkpoint");
+    }
+    s = status_audit_end(w->state_uri, w->lease.run, why, &end);
+    if (s == STATUS_OK && options_get(&w->options, "json") != NULL) {
+        w->exit_code = end.is_known ? end.exit_code : 0;
+        status_print_end(w, &end);
+    } else if (s == STATUS_OK && !end.is_known) {
         printf("the job is over (term %" PRIu64 ", last led by %s); how it "
                "ended was not kept\n",
                w->lease.term, w->lease.host);

@@ -356,9 +356,10 @@ static void lead_tell_losses(struct lead *l)
         bool is_lost = host.phase == WIRE_PHASE_LOST;
 
         if (is_lost && !l->is_lost[i]) {
-            log_event(LOG_WARN, "host.lost", "host=%s reason=%s", host.name,
-                      log_quote(host.reason != NULL ? host.reason : "", quoted,
-                                sizeof(quoted)));
+            log_event(
+                LOG_WARN, "host.lost", "host=%s reason=%s", host.name,
+                log_quote(host.reason != NULL ? host.reason : "it never came",
+                          quoted, sizeof(quoted)));
         } else if (!is_lost && l->is_lost[i]) {
             log_event(LOG_INFO, "host.back", "host=%s", host.name);
         }

@@ -597,7 +597,10 @@ enum status run_streams_step(struct run_streams *s, struct fault *why)
             one = course_step(t->course, clock_now_ms(&clock_os), &own);
         }
         if (one != STATUS_OK && status == STATUS_OK) {
-            status = fault_prefix(&own, one, "channel %s", t->channel->name);
+            status =
+                fault_names(&own, t->channel->name)
+                    ? one
+                    : fault_prefix(&own, one, "channel %s", t->channel->name);
             *why = own;
         }
     }

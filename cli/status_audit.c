@@ -167,7 +167,9 @@ static void status_take_record(struct bytes text, struct status_ended *out)
         return;
     }
     out->is_known = true;
-    out->status = (enum status)record.over.status;
+    out->status = record.over.status <= STATUS_STOPPED
+                      ? (enum status)record.over.status
+                      : STATUS_INVALID;
     out->exit_code = (int)record.over.exit_code;
     buf_clear(&out->host);
     buf_clear(&out->reason);

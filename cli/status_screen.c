@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/plan.h"
 #include "cli/status_screen_parts.h"
+#include "proto/job_fields.h"
 #include "proto/wire.h"
 
 enum { STATUS_BAR = 20, STATUS_PERCENT = 100 };
@@ -250,13 +251,16 @@ static void status_ledger(const struct json *row, struct buf *out)
     status_screen_text(row, "channel", out);
     buf_add_text(out, ": ");
     status_bar(&sum, out);
+    buf_print(out, " %3" PRIu64 "%%  epoch %" PRIu64, status_percent(&sum),
+              status_number(row, "epoch") + 1);
+    if (status_number(row, "epochs") < JOB_EPOCHS_MAX) {
+        buf_print(out, " of %" PRIu64, status_number(row, "epochs"));
+    }
     buf_print(out,
-              " %3" PRIu64 "%%  epoch %" PRIu64 " of %" PRIu64 ", %" PRIu64
-              "/%" PRIu64 " committed, %" PRIu64 " leases over %" PRIu64
-              " units\n",
-              status_percent(&sum), status_number(row, "epoch") + 1,
-              status_number(row, "epochs"), sum.units_done, sum.units,
-              status_number(row, "leases"), status_number(row, "leased"));
+              ", %" PRIu64 "/%" PRIu64 " committed, %" PRIu64
+              " leases over %" PRIu64 " units\n",
+              sum.units_done, sum.units, status_number(row, "leases"),
+              status_number(row, "leased"));
     status_trouble(row, out);
     status_stragglers(row, out);
 }

@@ -5,6 +5,7 @@
 
 #include "coordinator/audit_state.h"
 #include "coordinator/field.h"
+#include "proto/job_fields.h"
 
 static const char *const audit_words[AUDIT_FINDINGS] = {
     [AUDIT_DOUBLE] = "double",
@@ -47,10 +48,12 @@ static void audit_print_channel(const struct audit *a, uint32_t number,
 
     buf_add_text(out, "\nchannel ");
     audit_add_plain(c->name, out);
-    buf_print(out,
-              ": %" PRIu64 " positions, %" PRIu64 " of %" PRIu64
-              " epochs begun, catalog ",
-              c->positions, c->epoch_first + c->epoch_count, c->epoch_max);
+    buf_print(out, ": %" PRIu64 " positions, %" PRIu64, c->positions,
+              c->epoch_first + c->epoch_count);
+    if (c->epoch_max < JOB_EPOCHS_MAX) {
+        buf_print(out, " of %" PRIu64, c->epoch_max);
+    }
+    buf_add_text(out, " epochs begun, catalog ");
     audit_add_plain(c->catalog, out);
     buf_print(out, "\n  %5s %10s %10s %8s %10s %7s %8s %8s  %s\n", "epoch",
               "committed", "before", "skipped", "missing", "double", "outside",

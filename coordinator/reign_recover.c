@@ -346,7 +346,9 @@ static void reign_find_end(struct reign *r, const struct record *record)
     r->is_end_told = true;
     free(r->ended.host);
     free(r->ended.reason);
-    r->ended.status = (enum status)record->over.status;
+    r->ended.status = record->over.status <= STATUS_STOPPED
+                          ? (enum status)record->over.status
+                          : STATUS_INVALID;
     r->ended.exit_code = (int)record->over.exit_code;
     r->ended.host = mem_copy_text(record->over.host.at, record->over.host.size);
     r->ended.reason =

@@ -343,6 +343,35 @@ static void session_take_known(struct session *s, uint32_t host,
     }
 }
 
+/* A share is told when what was dealt is in the store. A host that has one,
+ * and a run of which nothing was dealt: the state was deleted meanwhile. */
+static void session_mind_loss(struct session *s,
+                              const struct session_event *event)
+{
+    const struct wire_hello *hello = &event->message->hello;
+    uint32_t host = session_find_peer(s, event->peer);
+    struct buf reason = {0};
+
+    if (s->shares != NULL || host == SESSION_NO_HOST ||
+        hello->phase < WIRE_PHASE_BRINGING ||
+        hello->phase > WIRE_PHASE_RUNNING) {
+        return;
+    }
+    buf_print(&reason,
+              "host %s has its share, and nothing that this run has dealt is "
+              "in the job's state any more; who has deleted that? start the "
+              "job again",
+              s->hosts[host].name);
+    session_fail(s, &(struct session_failure){
+                        .status = STATUS_STORE,
+                        .exit_code = status_exit_code(STATUS_STORE),
+                        .host = SESSION_NO_HOST,
+                        .reason = buf_text(&reason),
+                        .is_fatal = true,
+                    });
+    buf_fini(&reason);
+}
+
 static void session_take_message(struct session *s,
                                  const struct session_event *event)
 {
@@ -355,6 +384,7 @@ static void session_take_message(struct session *s,
         s->refused++; /* One of us is late: the lease will tell. */
     } else if (m->type == WIRE_HELLO) {
         session_take_hello(s, event);
+        session_mind_loss(s, event);
     } else if (host == SESSION_NO_HOST) {
         s->bad_messages++; /* It will say HELLO when nobody answers. */
     } else {

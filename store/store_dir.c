@@ -366,6 +366,57 @@ static const char *dir_find_wrong(struct bytes key)
     return NULL;
 }
 
+static enum status dir_open_root(struct dir_store *d, struct fault *why)
+{
+    int flags = O_DIRECTORY | O_CLOEXEC;
+    enum store_use use = d->use;
+
+    if (use == STORE_WRITE) {
+        enum status s = file_make_folder(d->root_path, why);
+
+        if (s != STATUS_OK) {
+            return s;
+        }
+    }
+    /* A source below a folder that may only be passed through is fine. */
+    d->root = open(d->root_path, flags | (use == STORE_READ ? O_PATH : 0));
+    if (d->root < 0) {
+        return file_fault(why, errno, "open the folder", d->root_path);
+    }
+    if (use == STORE_WRITE &&
+        faccessat(d->root, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        return file_fault(why, errno, "write in the folder", d->root_path);
+    }
+    d->is_local = use == STORE_WRITE && dir_is_local(d->root);
+    return STATUS_OK;
+}
+
+/* A root that was removed takes no file any more, also where a folder of its
+ * name has come since: open what is there now, or make it where we write. */
+static enum status dir_find_root(struct dir_store *d, struct fault *why)
+{
+    int old = d->root;
+    struct fault unread;
+    struct stat st;
+    enum status s;
+
+    if (fstat(old, &st) != 0 || st.st_nlink > 0) {
+        return STATUS_OK;
+    }
+    s = dir_open_root(d, d->use == STORE_WRITE ? why : &unread);
+    if (s == STATUS_OK) {
+        dir_drop_walk(d);
+        d->is_swept = false;
+        close(old);
+        return STATUS_OK;
+    }
+    if (d->root >= 0) {
+        close(d->root);
+    }
+    d->root = old;
+    return d->use == STORE_WRITE ? s : STATUS_OK;
+}
+
 static void dir_run(void *self, const struct store_request *request,
                     struct store_page *page, struct store_event *event)
 {
@@ -393,6 +444,10 @@ static void dir_run(void *self, const struct store_request *request,
         event->status = dir_refuse(&c, STATUS_INVALID, "%s", wrong);
         return;
     }
+    event->status = dir_find_root(c.d, &event->why);
+    if (event->status != STATUS_OK) {
+        return;
+    }
     if (request->op > STORE_GET) {
         /* A listing that goes on must show what this handle wrote. */
         dir_drop_walk(c.d);
@@ -416,31 +471,6 @@ static void dir_destroy(void *self)
     free(d);
 }
 
-static enum status dir_open_root(struct dir_store *d, enum store_use use,
-                                 struct fault *why)
-{
-    int flags = O_DIRECTORY | O_CLOEXEC;
-
-    if (use == STORE_WRITE) {
-        enum status s = file_make_folder(d->root_path, why);
-
-        if (s != STATUS_OK) {
-            return s;
-        }
-    }
-    /* A source below a folder that may only be passed through is fine. */
-    d->root = open(d->root_path, flags | (use == STORE_READ ? O_PATH : 0));
-    if (d->root < 0) {
-        return file_fault(why, errno, "open the folder", d->root_path);
-    }
-    if (use == STORE_WRITE &&
-        faccessat(d->root, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-        return file_fault(why, errno, "write in the folder", d->root_path);
-    }
-    d->is_local = use == STORE_WRITE && dir_is_local(d->root);
-    return STATUS_OK;
-}
-
 enum status store_dir_open(const char *path, enum store_use use,
                            struct fault *why, struct store **out)
 {
@@ -452,7 +482,8 @@ enum status store_dir_open(const char *path, enum store_use use,
     d->root_path = mem_copy(path);
     d->root_uri = mem_print("file://%s", path);
     d->root = -1;
-    s = dir_open_root(d, use, why);
+    d->use = use;
+    s = dir_open_root(d, why);
     if (s != STATUS_OK) {
         dir_destroy(d);
         return s;

@@ -26,6 +26,7 @@ struct dir_upload {
 
 struct dir_store {
     int root;
+    enum store_use use;
     char *root_path; /* Ends in '/'. */
     char *root_uri;
     bool is_local;         /* Its file system is this machine's alone. */

@@ -234,7 +234,12 @@ static void agent_take_exited(struct agent *a, const struct agent_event *event,
     if (event->signal != 0) {
         a->command_code = AGENT_SIGNAL_CODE + event->signal;
         a->command_text =
-            mem_print("the command was ended by signal %d", event->signal);
+            a->is_overdue
+                ? mem_print("the command did not end within %llu s of being "
+                            "asked to (--grace), and was killed",
+                            (unsigned long long)a->grace_ms / 1000)
+                : mem_print("the command was ended by signal %d",
+                            event->signal);
     } else if (event->exit_code != 0) {
         a->command_code = event->exit_code;
         a->command_text =
@@ -483,6 +488,7 @@ static void agent_take_time(struct agent *a, struct agent_effects *fx)
 {
     if (a->now_ms >= a->kill_ms) {
         a->kill_ms = AGENT_NEVER;
+        a->is_overdue = true;
         agent_signal(a, AGENT_KILL, fx);
     }
     if (a->now_ms >= agent_silent_ms(a)) {

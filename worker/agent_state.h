@@ -54,6 +54,7 @@ struct agent {
     uint64_t greet_ms;   /* Until the next HELLO, while it is not greeted. */
     bool is_greeted;     /* This coordinator knows our connection. */
     uint64_t kill_ms;    /* When the command is killed, or AGENT_NEVER. */
+    bool is_overdue;     /* That was done. */
     uint64_t claimed_ms; /* When CLAIMED was first heard, or AGENT_NEVER. */
     bool is_deaf;        /* No END will come: report to nobody. */
 

@@ -8,8 +8,10 @@
  *
  * When the command ends, what is left of its group is killed: a helper left
  * behind would hold the GPU and the container. A process that has moved to a
- * session of its own is left alone. When smshard itself is killed, the system
- * kills the command, so that the next attempt never runs beside it.
+ * session of its own is left alone. When smshard itself is killed, the command
+ * gets SIGTERM at once, and a small process that child_init() has forked kills
+ * what is left of its group 5 s later: the next attempt never runs beside it.
+ * As the first process of a container smshard needs none.
  *
  * As the first process of a container, and as a sub-reaper elsewhere, smshard
  * collects every orphan. Signals are taken as events from a file descriptor;

@@ -153,7 +153,7 @@ static _Noreturn void child_exec_become(const struct child_exec *exec,
     struct child_exec_word word;
 
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, exec->death_signal);
     if (getppid() != parent) {
         _exit(1); /* It died before the line above. */
     }

@@ -15,6 +15,7 @@ struct child_exec {
     char *const *argv;
     char *const *envp;
     const sigset_t *mask; /* The signal mask that the command gets. */
+    int death_signal;     /* That it gets when smshard dies. */
     bool has_terminal;    /* Give it the foreground of the terminal on 0. */
 };
 

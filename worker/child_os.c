@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "worker/child_exec_os.h"
+#include "worker/child_keeper_os.h"
 
 enum { CHILD_SIGNAL_BASE = 128 };
 
@@ -24,6 +25,7 @@ struct child {
     int fd;    /* A signalfd. */
     pid_t pid; /* Of the command, and its group; 0 when none runs. */
     bool has_terminal;
+    struct child_keeper keeper;
 };
 
 static const int child_signals[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT,
@@ -64,6 +66,7 @@ enum status child_init(struct fault *why, struct child **out)
         return fault_set(why, STATUS_OS, "make a signal descriptor: %s",
                          strerror(errno));
     }
+    c->keeper = child_keeper_start();
     sigaction(SIGPIPE, &action, &c->pipe_before);
     /* Were it ignored, the system would collect the command, not we. */
     action.sa_handler = SIG_DFL;
@@ -86,11 +89,12 @@ int child_fd(const struct child *c)
 enum status child_start(struct child *c, char *const *argv, char *const *envp,
                         struct fault *why)
 {
-    struct child_exec exec = {.argv = argv,
-                              .envp = envp,
-                              .mask = &c->mask_before,
-                              .has_terminal =
-                                  tcgetpgrp(STDIN_FILENO) == getpgrp()};
+    struct child_exec exec = {
+        .argv = argv,
+        .envp = envp,
+        .mask = &c->mask_before,
+        .death_signal = c->keeper.pid > 0 ? SIGTERM : SIGKILL,
+        .has_terminal = tcgetpgrp(STDIN_FILENO) == getpgrp()};
     pid_t pid = 0;
     enum status s;
 
@@ -99,6 +103,7 @@ enum status child_start(struct child *c, char *const *argv, char *const *envp,
     c->has_terminal = exec.has_terminal;
     if (s == STATUS_OK) {
         c->pid = pid;
+        child_keeper_tell(&c->keeper, pid);
     } else if (c->has_terminal) {
         child_exec_foreground(getpgrp());
     }
@@ -119,6 +124,7 @@ static struct child_event child_end(struct child *c, const siginfo_t *info)
     struct child_event event = {.news = CHILD_EXITED};
 
     kill(-c->pid, SIGKILL);
+    child_keeper_tell(&c->keeper, 0);
     waitpid(c->pid, NULL, 0);
     c->pid = 0;
     if (c->has_terminal) {
@@ -187,6 +193,7 @@ void child_destroy(struct child **c)
         }
         child_end(*c, &info);
     }
+    child_keeper_stop(&(*c)->keeper);
     while (waitpid(-1, NULL, WNOHANG) > 0) {
     }
     close((*c)->fd);

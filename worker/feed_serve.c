@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "worker/feed_state.h"
 
+enum { FEED_REFUSAL_MAX = 96 };
+
 /* Answer "error TEXT" and count it. */
 static void feed_error(struct feed *f, struct feed_conn *c, const char *text)
 {
@@ -285,10 +287,20 @@ void feed_serve_end(struct feed *f, const struct feed_conn *c)
 /* ---- Lines. ----------------------------------------------------------------
  */
 
+static void feed_refuse_rank(struct feed *f, struct feed_conn *c, uint64_t rank)
+{
+    char text[FEED_REFUSAL_MAX];
+
+    snprintf(text, sizeof(text),
+             "this host has no such rank: %" PRIu64 "; it has 0 to %" PRIu32,
+             rank, f->options.rank_count - 1);
+    feed_error(f, c, text);
+}
+
 static void feed_serve_rank(struct feed *f, struct feed_conn *c, uint64_t rank)
 {
     if (rank >= f->options.rank_count) {
-        feed_error(f, c, "this host has no such rank");
+        feed_refuse_rank(f, c, rank);
         return;
     }
     if (rank != c->rank) {

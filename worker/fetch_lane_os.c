@@ -157,6 +157,11 @@ static enum status fetch_lane_write(const struct fetch_lane_state *l,
                : file_fault(why, item->write_error, "write", "its file");
 }
 
+static bool fetch_lane_is_stale(enum status s)
+{
+    return s == STATUS_CHANGED || s == STATUS_NOT_FOUND;
+}
+
 static enum status fetch_lane_read(const struct fetch_lane_state *l,
                                    struct fetch_item *item,
                                    struct store_event *e)
@@ -178,6 +183,16 @@ static enum status fetch_lane_read(const struct fetch_lane_state *l,
             (unsigned long long)(item->offset + item->size));
     } else if (e->status == STATUS_OK && item->has_file) {
         e->status = fetch_lane_write(l, item, &e->why);
+    }
+    if (is_pinned && fetch_lane_is_stale(e->status)) {
+        return fault_set(
+            &e->why, e->status,
+            "%s: %s%.*s: it %s since it was listed; start the job again, and "
+            "let nobody write to its source",
+            channel, store_root_uri(l->stores[item->source]),
+            (int)item->key_size, item->text.at,
+            e->status == STATUS_NOT_FOUND ? "was deleted"
+                                          : "was overwritten or shortened");
     }
     return e->status == STATUS_OK
                ? STATUS_OK

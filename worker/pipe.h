@@ -50,6 +50,8 @@ struct pipe_options {
     bool skips;         /* Units may be skipped. */
     const struct recipes *recipes; /* Units are lines, made of these parts;
                                       NULL: units are objects. */
+    uint64_t lonely_ms; /* A FIFO that nobody opens for so long is named in the
+                           log, once; 0: ten minutes. */
 };
 
 struct pipe;

@@ -312,10 +312,10 @@ static bool pipe_open(struct pipe *p)
     }
     if (s != STATUS_EMPTY) {
         pipe_fail(p, s, &why);
-    } else if (!p->is_lonely && now_ms - p->opened_ms >= PIPE_LONELY_MS) {
+    } else if (!p->is_lonely && now_ms - p->opened_ms >= p->options.lonely_ms) {
         p->is_lonely = true;
-        log_event(LOG_WARN, "pipe.unread", "fifo=%s_%" PRIu64 " for-s=%u",
-                  p->channel, p->number, (unsigned)(PIPE_LONELY_MS / 1000));
+        log_event(LOG_WARN, "pipe.unread", "fifo=%s_%" PRIu64 " for-s=%" PRIu64,
+                  p->channel, p->number, p->options.lonely_ms / 1000);
     }
     return false;
 }
@@ -705,6 +705,9 @@ enum status pipe_start(const struct pipe_options *options, struct fault *why,
     enum status s;
 
     p->options = *options;
+    if (p->options.lonely_ms == 0) {
+        p->options.lonely_ms = PIPE_LONELY_MS;
+    }
     p->folder = mem_copy(options->folder);
     p->channel = mem_copy(options->channel);
     p->fd = -1;

@@ -53,6 +53,19 @@ mkdir -p "$M"
 fails "the folder is not empty" 65 "$M" \
     $ONE --channel "train=$T/data/train/,mode=FastFile" -- true
 rm "$M/mine"
+mount -t tmpfs tmpfs "$M"
+fails "something else is mounted there" 65 "$M: something of type tmpfs is mounted" \
+    $ONE --channel "train=$T/data/train/,mode=FastFile" -- true
+umount "$M"
+: >"$T/plain"
+fails "nothing can be made there" 65 "$T/plain" $SMSHARD run --base "$T/plain/base" \
+    --job-name one --output "$T/out" --channel "train=$T/data/train/,mode=FastFile" -- true
+fails "too little memory" 65 "--memory: 32768 bytes are not enough" \
+    $ONE --memory 32KiB --channel "train=$T/data/train/,mode=FastFile" -- true
+fails "no FUSE" 78 "/dev/fuse: No such file or directory: FastFile needs FUSE; give the" \
+    unshare -m sh -c 'mount -t tmpfs tmpfs /dev && mkdir /dev/shm &&
+        mknod /dev/null c 1 3 && mknod /dev/urandom c 1 9 && exec "$@"' sh \
+    $ONE --channel "train=$T/data/train/,mode=FastFile" -- true
 fails "leases and a folder" 78 "Deal dynamic" \
     $ONE --channel "train=$T/data/train/,mode=FastFile,deal=dynamic" -- true
 run $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c '

@@ -43,6 +43,23 @@ check "runs of earlier launches are deleted" test "$code" -eq 0
 check "but for the last two" test "$(ls "$STATE/runs" | wc -l)" -eq 4
 check "and what is no run" test -e "$STATE/runs/not-a-run"
 check "the audit of this one is there" $SMSHARD status --audit --state "$STATE"
+run $SMSHARD status --json --state "$STATE"
+check "a job that is over, as JSON: $(cat "$T/std.out")" \
+    jq -e '.phase == "over" and .outcome.exit_code == 0' "$T/std.out"
+fails "there is no cursor of it" 66 "the job is over" \
+    $SMSHARD status --cursor --state "$STATE"
+
+# What a job stands on is deleted while it runs.
+for gone in out/one out/one/_smshard/lease; do
+    start gone $ONE --heartbeat 100ms --host-timeout 1s -- \
+        sh -c 'rm -r "$1"; trap "" TERM; sleep 2' sh "$T/$gone"
+    ended "$pid"
+    case $gone in
+    *lease) check "the lease is taken anew" test "$code" -eq 0 ;;
+    *) check "the state was deleted: $(tail -n 1 "$T/gone.err")" \
+        grep -q "smshard: host .* has its share, and nothing" "$T/gone.err" ;;
+    esac
+done
 
 start term $ONE -- sh -c 'trap "echo stopped; exit 7" TERM; echo up; while :; do sleep 0.1; done'
 until_true 200 grep -q up "$T/term.out"
@@ -187,6 +204,7 @@ asan | tsan) skip "clock skew" "no preload under a sanitizer" ;;
     cc -shared -fPIC -o "$T/skew.so" "$T/skew.c" -ldl
     start skew1 host 1 2 $JOB -- true
     p1=$pid
+    until_true 200 grep -q lease.taken "$T/skew1.err"
     start skew2 skewed 2 2 $JOB -- true
     p2=$pid
     ended "$p2"

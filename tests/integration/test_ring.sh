@@ -141,7 +141,8 @@ fails "drop how much?" 65 "needs Skip" \
 run $ONE --channel "train=$T/data/train/,mode=Ring" -- "$CAT" other 0 "$T/e"
 check "no such channel: $(grep ring_cat: "$T/std.err")" grep -q other "$T/std.err"
 run $ONE --channel "train=$T/data/train/,mode=Ring" -- "$CAT" train 7 "$T/e"
-check "rank out of range: $(grep ring_cat: "$T/std.err")" grep -q 7 "$T/std.err"
+check "rank out of range: $(grep ring_cat: "$T/std.err")" \
+    grep -q "train: there is no rank 7 on this host; it has 1" "$T/std.err"
 fails "too little memory" 65 "memory" \
     $ONE --memory 32KiB --channel "train=$T/data/train/,mode=Ring" -- true
 fails "gzip" 78 "needs Pipe" \

@@ -110,12 +110,24 @@ class Records(kit.Case):
 
     def test_a_torn_unit_and_a_name_that_leaves_its_folder(self):
         tar = kit.make_tar([("../a", {"jpg": b"x"})])
-        for unit, records in ((b"\x0a\x23\xd7\xce\x40\0\0\0", "recordio"),
-                              (tar, "tar")):
-            server = self.serve([unit], name=records)
+        torn = "byte 0: the last {} record is torn: {} bytes are left of at " \
+            "least {}"
+        whole = kit.make_tar([("a", {"jpg": b"x" * 600})])
+        for name, unit, records, says in (
+                ("recordio", b"\x0a\x23\xd7\xce\x40\0\0\0", "recordio",
+                 torn.format("recordio", 8, 72)),
+                ("torn", whole[:700], "tar", torn.format("tar", 700, 1536)),
+                ("up", tar, "tar", "'../a.jpg' could leave its folder")):
+            server = self.serve([unit], name=name)
             reader = self.open(server, records)
-            with self.assertRaises(smshard.RecordError):
+            with self.assertRaisesRegex(smshard.RecordError, says):
                 next(reader)
+
+    def test_a_format_that_is_none(self):
+        with self.assertRaisesRegex(
+                smshard.InvalidError, "'parquet' is no format of records; it "
+                "is one of raw, parts, lines, recordio, tfrecord, tar"):
+            smshard.open("train", records="parquet")
 
 
 if __name__ == "__main__":

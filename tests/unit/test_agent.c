@@ -419,6 +419,10 @@ TEST(after_the_grace_the_command_is_killed)
     EXPECT(strstr(asked(&b), "kill9") == NULL);
     exited(&b, 0, 9);
     EXPECT_STR(asked(&b), "+save ");
+    get(&b, AGENT_EVENT_SAVED, STATUS_OK, "");
+    hear_end(&b, STATUS_OK, "", "");
+    EXPECT_STR(outcome(&b), "OK 137 the command did not end within 5 s of "
+                            "being asked to (--grace), and was killed");
     end(&b);
 }
 

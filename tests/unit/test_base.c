@@ -51,6 +51,8 @@ TEST(fault_is_one_clean_line)
     EXPECT_STR(f.text, "key a?b?");
     EXPECT_EQ(fault_prefix(&f, STATUS_STORE, "train"), STATUS_STORE);
     EXPECT_STR(f.text, "train: key a?b?");
+    EXPECT(fault_names(&f, "train") && !fault_names(&f, "trai"));
+    EXPECT(!fault_names(&f, "train: key a?b?"));
     EXPECT_EQ(fault_set(NULL, STATUS_IO, "nobody listens"), STATUS_IO);
 }
 

@@ -518,11 +518,13 @@ TEST(collects_orphans)
         EXPECT_EQ(child_take(c).news, CHILD_NOTHING);
     }
     EXPECT_EQ(errno, ESRCH);
-    EXPECT(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+    EXPECT_EQ(waitpid(-1, NULL, WNOHANG), 0); /* But the keeper. */
     child_destroy(&c);
 }
 
-TEST(the_command_dies_with_us)
+/* A shell that @text tells what to do, below a process that is killed once it
+ * has said "up". Returns what is read of both after that. */
+static int die_above(const char *text)
 {
     struct ends ends = open_ends();
     char line[TEXT_MAX];
@@ -535,7 +537,7 @@ TEST(the_command_dies_with_us)
 
         close(ends.out);
         close(ends.in);
-        start_shell(c, "trap '' TERM HUP; echo up; exec cat");
+        start_shell(c, text);
         leave_ends();
         pause(); /* Until it is killed. */
         _exit(0);
@@ -546,7 +548,34 @@ TEST(the_command_dies_with_us)
     EXPECT_STR(line, "up");
     EXPECT(kill(middle, SIGKILL) == 0);
     EXPECT(waitpid(middle, NULL, 0) == middle);
-    expect_end(ends.out);
+    return ends.out;
+}
+
+TEST(the_command_dies_with_us)
+{
+    expect_end(die_above("trap '' HUP; echo up; exec cat"));
+}
+
+/* It may say goodbye, and take along what it has put elsewhere. */
+TEST(the_command_is_asked_before)
+{
+    char line[TEXT_MAX];
+    int out = die_above("trap 'echo bye; exit' TERM; echo up; while :; do "
+                        "sleep 0.01; done");
+
+    read_line(out, line, sizeof(line));
+    EXPECT_STR(line, "bye");
+    expect_end(out);
+}
+
+TEST(what_it_has_started_dies_with_us)
+{
+    expect_end(die_above("(trap '' TERM HUP; echo up; exec cat) & wait"));
+}
+
+TEST(and_what_does_not_listen)
+{
+    expect_end(die_above("trap '' TERM HUP; echo up; exec cat"));
 }
 
 /* ---- A terminal. */

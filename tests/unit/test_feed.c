@@ -91,7 +91,8 @@ TEST(ranks_have_units_of_their_own)
     a = fk_connect();
     b = fk_connect();
     EXPECT_STR(fk_ask(b, "rank 1"), "ok");
-    EXPECT_STR(fk_ask(b, "rank 2"), "error this host has no such rank");
+    EXPECT_STR(fk_ask(b, "rank 2"),
+               "error this host has no such rank: 2; it has 0 to 1");
     EXPECT_EQ(fk_next(a, NULL), 0);
     of_b = fk_next(b, NULL);
     EXPECT(of_b >= 4);

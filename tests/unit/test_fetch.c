@@ -189,7 +189,15 @@ TEST(what_can_not_be_read_says_why)
     f = kit_fetch_of("mem://a/", 1, 0);
     EXPECT_EQ(ask(f, "o/none", "", some, &e), STATUS_NOT_FOUND);
     EXPECT(strncmp(e.why.text, "train: mem://a/o/none: ", 23) == 0);
+    EXPECT_EQ(ask(f, "o/none", "other", some, &e), STATUS_NOT_FOUND);
+    EXPECT_STR(e.why.text,
+               "train: mem://a/o/none: it was deleted since it was listed; "
+               "start the job again, and let nobody write to its source");
     EXPECT_EQ(ask(f, "o/0", "other", some, &e), STATUS_CHANGED);
+    EXPECT_STR(e.why.text,
+               "train: mem://a/o/0: it was overwritten or shortened since it "
+               "was listed; start the job again, and let nobody write to its "
+               "source");
     EXPECT_EQ(ask(f, "o/0", "", beyond, &e), STATUS_INVALID);
     EXPECT_STR(e.why.text, "train: mem://a/o/0: has 100 bytes, and a range up "
                            "to 2000 was asked for");
@@ -197,7 +205,7 @@ TEST(what_can_not_be_read_says_why)
     EXPECT_EQ(ask(f, "", "", some, &e), STATUS_INVALID);
     EXPECT_EQ(ask(f, "o/0", "", some, &e), STATUS_OK);
     EXPECT_STR(e.why.text, "");
-    EXPECT_EQ(fetch_stats(f).failed, 5);
+    EXPECT_EQ(fetch_stats(f).failed, 6);
     fetch_stop(&f);
 }
 

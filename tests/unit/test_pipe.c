@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/pipe.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "tests/fetch_kit.h"
+#include "tests/unit/log_kit.h"
 #include "worker/pipe_fifo.h"
 #include "worker/pipe_form.h"
 
@@ -375,6 +380,79 @@ TEST(a_reader_that_never_comes_is_in_nobodys_way)
     open_bench(&b, 1, (struct pipe_options){0});
     put_units(&b);
     close_bench(&b);
+}
+
+static char said[] = "/tmp/test_pipe_log.XXXXXX";
+
+static bool is_said(const struct bench *b)
+{
+    (void)b;
+    return log_count(said, "warn pipe.unread fifo=train_0 for-s=0\n") > 0;
+}
+
+TEST(but_it_is_said_once)
+{
+    struct bench b;
+    int fd = mkstemp(said);
+    int log;
+
+    EXPECT(fd >= 0);
+    close(fd);
+    log = log_catch(said);
+    open_bench(&b, 1, (struct pipe_options){.lonely_ms = 1});
+    serve_until(&b, is_said);
+    close_bench(&b);
+    log_release(log);
+    EXPECT_EQ(log_count(said, "pipe.unread"), 1);
+    EXPECT_EQ(unlink(said), 0);
+}
+
+/* What two readers of one FIFO see of each other. */
+static struct pair {
+    _Atomic int opened;
+    _Atomic uint64_t bytes;
+} * pair;
+
+static int read_some(const struct bench *b)
+{
+    uint8_t some[4096];
+    int fd = open_fifo(b, 0);
+    ssize_t got = -1;
+
+    atomic_fetch_add(&pair->opened, 1);
+    while (atomic_load(&pair->opened) < 2) {
+        sched_yield();
+    }
+    while (fd >= 0 && (got = read(fd, some, sizeof(some))) > 0) {
+        atomic_fetch_add(&pair->bytes, (uint64_t)got);
+    }
+    return got != 0;
+}
+
+/* As with any FIFO: each has a part, none of it twice, and both see the end.
+ * Who comes later finds no FIFO of that number. */
+TEST(two_readers_at_once_share_the_bytes)
+{
+    uint64_t all = 0;
+    struct bench b;
+    pid_t first;
+
+    pair = mmap(NULL, sizeof(*pair), PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    EXPECT(pair != MAP_FAILED);
+    open_bench(&b, 1, (struct pipe_options){0});
+    first = fork_reader(&b, read_some);
+    EXPECT_EQ(serve(&b, fork_reader(&b, read_some)), 0);
+    EXPECT_EQ(serve(&b, first), 0);
+    serve_until(&b, is_over);
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        all += sizes[i];
+    }
+    EXPECT_EQ(pair->bytes, all);
+    EXPECT_EQ(b.done[0], OBJECTS);
+    EXPECT(open_fifo(&b, 0) < 0 && errno == ENOENT);
+    close_bench(&b);
+    EXPECT_EQ(munmap(pair, sizeof(*pair)), 0);
 }
 
 static bool has_failed(const struct bench *b)

@@ -539,3 +539,39 @@ TEST(when_all_the_others_have_ended_it_is_too_late)
                "REFUSED the job is over already: not heard of for 30 s");
     end(&b);
 }
+
+/* ---- The state was deleted -------------------------------------------------
+ */
+
+/* Nothing was dealt, as far as this coordinator can see, and a host has its
+ * share: whoever is here and still comes is told, and nobody waits. */
+TEST(a_host_with_a_share_of_a_run_that_dealt_none)
+{
+    static const enum wire_phase has_share[] = {
+        WIRE_PHASE_BRINGING, WIRE_PHASE_READY, WIRE_PHASE_RUNNING};
+    static const enum wire_phase has_none[] = {
+        WIRE_PHASE_JOINED, WIRE_PHASE_STOPPING, WIRE_PHASE_SAVING};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct bench b = open_with(2, true);
+
+        come(&b, 1, "1f", WIRE_PHASE_JOINED);
+        EXPECT_STR(outcome(&b), "OK 0 : ");
+        come(&b, 2, "2f", has_share[i]);
+        EXPECT_STR(outcome(&b),
+                   "STORE 69 : host algo-2 has its share, and nothing that "
+                   "this run has dealt is in the job's state any more; who "
+                   "has deleted that? start the job again");
+        EXPECT_EQ(session_phase(b.session), SESSION_ENDING);
+        EXPECT(!b.fx.do_prepare);
+        EXPECT_STR(sent(&b), "2:WELCOME 1:END 2:END");
+        end(&b);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        struct bench b = open_with(2, true);
+
+        come(&b, 2, "2f", has_none[i]);
+        EXPECT_STR(outcome(&b), "OK 0 : ");
+        end(&b);
+    }
+}

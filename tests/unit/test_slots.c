@@ -148,6 +148,28 @@ TEST(more_than_there_is_is_refused)
     EXPECT(slots_new(&o, &why, &s) != STATUS_OK);
 }
 
+/* No machine has reserved so many. */
+TEST(huge_pages_that_are_not_there_are_named)
+{
+    for (int kind = SLOTS_PRIVATE; kind <= SLOTS_SHARED; kind++) {
+        struct slots_options o = {.kind = (enum slots_kind)kind,
+                                  .count = 16,
+                                  .size = (size_t)1 << 40,
+                                  .node = -1,
+                                  .is_huge = true};
+        struct slots *s;
+        struct fault why;
+
+        EXPECT_EQ(slots_new(&o, &why, &s), STATUS_FULL);
+        EXPECT(strncmp(why.text,
+                       "no memory for 16 slots of 1099511627776 bytes in pages "
+                       "of 2 MiB: ",
+                       64) == 0);
+        EXPECT(strstr(why.text, "reserve pages (vm.nr_hugepages) or do not ask "
+                                "for them") != NULL);
+    }
+}
+
 enum { THREADS = 4, TURNS = 3000 };
 
 static void *churn(void *self)

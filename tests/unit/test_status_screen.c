@@ -136,3 +136,14 @@ TEST(who_waits_for_whom)
                "");
     EXPECT_STR(line_of(screen("{}"), "streams"), "");
 }
+
+TEST(epochs_without_end_have_no_number)
+{
+    const char *some = "{\"ledgers\":[{\"channel\":\"t\",\"epoch\":1,"
+                       "\"epochs\":3,\"positions\":4,\"committed\":1}]}";
+    const char *endless = "{\"ledgers\":[{\"channel\":\"t\",\"epoch\":1,"
+                          "\"epochs\":1000000,\"positions\":4}]}";
+
+    EXPECT(strstr(screen(some), "epoch 2 of 3, 1/4 committed") != NULL);
+    EXPECT(strstr(screen(endless), "epoch 2, 0/4 committed") != NULL);
+}

@@ -532,3 +532,37 @@ TEST(a_delete_takes_the_empty_folders_along)
     store_close(&s);
     finish();
 }
+
+/* Who has it open goes on in a new one: else all it asks would fail for ever,
+ * without a word of why. */
+TEST(a_root_that_was_removed_is_made_anew)
+{
+    struct store *s;
+    struct store *reader = NULL;
+    struct buf prefix = {0};
+    struct buf got = {0};
+    struct fault why;
+    char etag[STORE_ETAG_MAX];
+    char uri[64];
+
+    start();
+    snprintf(uri, sizeof(uri), "%s/", root);
+    s = open_root();
+    EXPECT_EQ(put(s, "a/b", BYTES("x"), STORE_ALWAYS, etag), STATUS_OK);
+    EXPECT_EQ(store_open(uri, STORE_READ, &why, &reader, &prefix), STATUS_OK);
+    finish();
+    EXPECT_EQ(get(reader, "a/b", &got, etag), STATUS_NOT_FOUND);
+    EXPECT(access(root, F_OK) != 0); /* A reader makes nothing. */
+    EXPECT_EQ(get(s, "a/b", &got, etag), STATUS_NOT_FOUND);
+    EXPECT_EQ(put(s, "a/b", BYTES("y"), STORE_IF_MATCH, etag),
+              STATUS_NOT_FOUND);
+    EXPECT_EQ(put(s, "a/b", BYTES("y"), STORE_IF_ABSENT, etag), STATUS_OK);
+    EXPECT_EQ(get(reader, "a/b", &got, etag), STATUS_OK);
+    EXPECT(bytes_is(buf_bytes(&got), "y"));
+    store_close(&reader);
+    store_close(&s);
+    EXPECT(!is_below(".smshard"));
+    finish();
+    buf_fini(&prefix);
+    buf_fini(&got);
+}
