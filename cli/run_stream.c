@@ -575,6 +575,11 @@ enum status run_streams_start(struct run_streams *s,
         }
         stream_new_holder(&s->each[i], o,
                           stream_slots(s, i) * (uint64_t)s->memory.slot_bytes);
+        if (s->each[i].supply == NULL) {
+            status = fault_set(why, STATUS_OS, "wait for a channel: %s",
+                               strerror(errno));
+            continue;
+        }
         stream_new_course(&s->each[i]);
         status = streams_watch(s, s->each[i].supply, why);
         if (status == STATUS_OK && s->each[i].channel->mode == JOB_PIPE) {

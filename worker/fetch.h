@@ -123,6 +123,7 @@ struct fetch_event {
     struct fault why; /* Unless OK: names channel and key. Else "". */
 };
 
+/* NULL: the system has no descriptor for it. */
 struct fetch_port *fetch_open(struct fetch *f);
 
 /* Cancels all that is on its way, and waits until no byte of it can move. */

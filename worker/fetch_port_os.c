@@ -141,7 +141,10 @@ struct fetch_port *fetch_open(struct fetch *f)
 
     p->fetch = f;
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    CHECK(p->fd >= 0);
+    if (p->fd < 0) {
+        free(p);
+        return NULL;
+    }
     p->locked.room = FETCH_TABLE_MIN;
     p->locked.table = mem_new(FETCH_TABLE_MIN, sizeof(struct fetch_item *));
     fetch_items_init(&p->locked.ended);

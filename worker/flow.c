@@ -100,6 +100,10 @@ struct flow *flow_new(const struct flow_options *o)
         f->spares[f->spare_count++] = f->o.slots_max - 1 - i;
     }
     f->port = fetch_open(o->fetch);
+    if (f->port == NULL) {
+        flow_destroy(&f);
+        return NULL;
+    }
     f->bounds = bounds_new(&(struct bounds_options){
         .fetch = o->fetch,
         .port = f->port,

@@ -105,7 +105,8 @@ struct flow_slot {
 
 struct flow;
 
-/* What @options point to must outlive it. */
+/* What @options point to must outlive it. NULL: the system has no descriptor
+ * for it. */
 struct flow *flow_new(const struct flow_options *options);
 
 /* Gives back all slots, those that the consumer holds too. */

@@ -242,7 +242,7 @@ static struct mount *mount_new(const struct mount_options *o)
     m->channel = mem_copy(o->channel);
     m->tree = mount_tree_new(&m->o.index, o->prefix);
     m->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    CHECK(m->stop >= 0 && pthread_mutex_init(&m->lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&m->lock, NULL) == 0);
     if (o->order.count == 0) {
         m->o.order = (struct mount_order){.count = o->index.count,
                                           .object = mount_as_listed,
@@ -257,7 +257,7 @@ static struct mount *mount_new(const struct mount_options *o)
     return m;
 }
 
-static void mount_new_ahead(struct mount *m)
+static enum status mount_new_ahead(struct mount *m, struct fault *why)
 {
     m->locked.ahead = mount_ahead_new(&(struct mount_ahead_options){
         .cells = m->slot_count * m->cells_each < MOUNT_CELLS_MAX
@@ -270,6 +270,10 @@ static void mount_new_ahead(struct mount *m)
     });
     m->read_max = mount_ahead_read_max(m->locked.ahead);
     m->locked.port = fetch_open(m->o.fetch);
+    return m->locked.port != NULL && m->stop >= 0
+               ? STATUS_OK
+               : fault_set(why, STATUS_OS, "%s: wait for reads: %s", m->folder,
+                           strerror(errno));
 }
 
 /* ---- mounting --------------------------------------------------------------
@@ -341,7 +345,9 @@ enum status mount_start(const struct mount_options *o, struct fault *why,
         s = mount_take_slots(m, why);
     }
     if (s == STATUS_OK) {
-        mount_new_ahead(m);
+        s = mount_new_ahead(m, why);
+    }
+    if (s == STATUS_OK) {
         s = mount_open_session(m, why);
     }
     if (s == STATUS_OK) {
@@ -367,7 +373,7 @@ static void mount_end_threads(struct mount *m)
     uint64_t one = 1;
 
     atomic_store(&m->is_stopping, true);
-    CHECK(write(m->stop, &one, sizeof(one)) == sizeof(one));
+    CHECK(m->stop < 0 || write(m->stop, &one, sizeof(one)) == sizeof(one));
     while (m->thread_count > 0) {
         CHECK(pthread_join(m->threads[--m->thread_count], NULL) == 0);
     }
@@ -390,7 +396,9 @@ static void mount_free(struct mount *m)
     mount_ahead_destroy(&m->locked.ahead);
     mount_tree_destroy(&m->tree);
     CHECK(pthread_mutex_destroy(&m->lock) == 0);
-    close(m->stop);
+    if (m->stop >= 0) {
+        close(m->stop);
+    }
     free(m->slots);
     free(m->folder);
     free(m->channel);

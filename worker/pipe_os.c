@@ -3,6 +3,7 @@
  * by the form; what the reader has taken is told back. */
 #include "worker/pipe.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -725,7 +726,9 @@ enum status pipe_start(const struct pipe_options *options, struct fault *why,
         .next = pipe_next_unit,
         .next_self = p,
     });
-    s = pipe_prepare(p, why);
+    s = p->flow != NULL
+            ? pipe_prepare(p, why)
+            : fault_set(why, STATUS_OS, "wait for slots: %s", strerror(errno));
     if (s == STATUS_OK) {
         s = pipe_run(p, why);
         if (s != STATUS_OK) {

@@ -60,7 +60,8 @@ void place_look(void *addr, size_t size, int node, struct place_got *out);
  * @out->text (which is filled either way) says why. */
 bool place_thread(const uint32_t *cpus, uint32_t count, struct place_got *out);
 
-/* Free bytes on @node in pages of @page_size. false: nobody says. */
+/* Bytes on @node that are free, in pages of @page_size; of small ones those
+ * that only cache files are among them. false: nobody says. */
 bool place_free_bytes(int node, size_t page_size, uint64_t *out);
 
 const char *place_bound_word(enum place_bound bound);

@@ -513,7 +513,9 @@ static enum status rings_open_line(struct rings *r,
         .next = rings_next_unit,
         .next_self = l,
     });
-    return rings_watch(r, flow_fd(l->flow), why);
+    return l->flow != NULL ? rings_watch(r, flow_fd(l->flow), why)
+                           : fault_set(why, STATUS_OS, "wait for slots: %s",
+                                       strerror(errno));
 }
 
 static enum status rings_open(struct rings *r, const char *folder,

@@ -47,6 +47,7 @@ struct supply_unit {
 
 struct supply;
 
+/* NULL: the system has no descriptor for it. */
 struct supply *supply_new(const struct supply_options *options);
 void supply_destroy(struct supply **s);
 

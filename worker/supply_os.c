@@ -62,8 +62,10 @@ struct supply *supply_new(const struct supply_options *options)
     s->tail = &s->first;
     s->told_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     s->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    CHECK(s->told_fd >= 0 && s->fd >= 0);
     CHECK(pthread_mutex_init(&s->lock, NULL) == 0);
+    if (s->told_fd < 0 || s->fd < 0) {
+        supply_destroy(&s);
+    }
     return s;
 }
 
@@ -77,6 +79,13 @@ static void supply_pop(struct supply_rank *r)
     }
     free(r->taken);
     r->taken = first;
+}
+
+static void supply_close(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
 }
 
 void supply_destroy(struct supply **s)
@@ -98,8 +107,8 @@ void supply_destroy(struct supply **s)
         free((*s)->first);
         (*s)->first = next;
     }
-    close((*s)->told_fd);
-    close((*s)->fd);
+    supply_close((*s)->told_fd);
+    supply_close((*s)->fd);
     pthread_mutex_destroy(&(*s)->lock);
     free((*s)->ranks);
     free(*s);

@@ -2,6 +2,7 @@
 #include "cli/run_stream.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,28 +66,38 @@ static void add(uint32_t i, enum job_mode mode)
 }
 
 /* The data lie @below the folder of the test. */
-static void start(const char *below)
+static enum status try(const char *below, struct fault *why)
 {
     static const int nodes[RING_HOST_RANKS] = {-1, -1};
-    struct fault why = {.text = ""};
-    char *data;
+    char *data = mem_print("%s%s", folder, below);
+    enum status s = run_streams_start(&streams,
+                                      &(struct run_streams_options){
+                                          .data_dir = data,
+                                          .memory = MEMORY,
+                                          .lane_count = 1,
+                                          .nodes = nodes,
+                                          .beat_ms = 100,
+                                          .lease_ms = 1000,
+                                          .gap_ms = 10,
+                                      },
+                                      why);
 
+    free(data);
+    return s;
+}
+
+static void make_folder(void)
+{
     snprintf(folder, sizeof(folder), "/tmp/test_run_stream.XXXXXX");
     EXPECT(mkdtemp(folder) != NULL);
-    data = mem_print("%s%s", folder, below);
-    EXPECT_EQ(run_streams_start(&streams,
-                                &(struct run_streams_options){
-                                    .data_dir = data,
-                                    .memory = MEMORY,
-                                    .lane_count = 1,
-                                    .nodes = nodes,
-                                    .beat_ms = 100,
-                                    .lease_ms = 1000,
-                                    .gap_ms = 10,
-                                },
-                                &why),
-              STATUS_OK);
-    free(data);
+}
+
+static void start(const char *below)
+{
+    struct fault why = {.text = ""};
+
+    make_folder();
+    EXPECT_EQ(try(below, &why), STATUS_OK);
 }
 
 static void end(void)
@@ -170,5 +181,32 @@ TEST(who_fails_does_not_silence_others)
     EXPECT_EQ(course_stats(streams.each[1].course).skipped, 1);
     EXPECT_EQ(run_streams_step(&streams, &why), STATUS_OK);
     EXPECT_EQ(course_stats(streams.each[0].course).skipped, 1);
+    end();
+}
+
+/* Too few descriptors is an error, at whatever point they end. */
+TEST(descriptors_may_end_anywhere)
+{
+    struct rlimit before;
+    uint32_t failed = 0;
+    enum status s = STATUS_OS;
+
+    make_folder();
+    EXPECT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    for (rlim_t few = 3; s != STATUS_OK && few < 200; few++) {
+        struct rlimit now = {few, before.rlim_max};
+        struct fault why = {.text = ""};
+
+        add(0, JOB_PIPE);
+        add(1, JOB_RING);
+        EXPECT(setrlimit(RLIMIT_NOFILE, &now) == 0);
+        s = try("", &why);
+        EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        EXPECT(s == STATUS_OK || why.text[0] != '\0');
+        failed += s != STATUS_OK;
+        run_streams_fini(&streams);
+    }
+    EXPECT_EQ(s, STATUS_OK);
+    EXPECT(failed > 10);
     end();
 }
