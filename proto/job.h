@@ -8,9 +8,8 @@
  * and every setting remembers where it came from. Our own settings stand
  * under "Smshard" beside each channel and at the document's top.
  *
- * All that the platform's contract knows is read and validated, also what this
- * version does not serve: job_check_served() refuses that by name. No I/O:
- * texts in, struct out. The job owns all its strings. */
+ * All that the contract knows is read and validated; job_check_served() refuses
+ * what this version does not serve. No I/O. The job owns all its strings. */
 
 #ifndef PROTO_JOB_H
 #define PROTO_JOB_H

@@ -121,10 +121,8 @@ static inline void rk_publish(void)
     }
 }
 
-static inline void rk_try_end_epoch(void)
+static inline void rk_try_end_epoch(bool is_out)
 {
-    bool is_out =
-        rk.fresh == rk.units && rk.offset == 0 && rk.filled.entry_count == 0;
     bool is_back = rk.committed == rk.units;
 
     if (!rk.is_ended && (is_back || (rk.ends_early && is_out))) {
@@ -142,13 +140,14 @@ static inline void rk_try_end_epoch(void)
 
 static inline void rk_end_epochs(void)
 {
-    bool is_out = rk.fresh == rk.units && rk.offset == 0;
+    bool is_idle = rk.filled.entry_count == 0;
+    bool is_out = is_idle && rk.fresh == rk.units && rk.offset == 0;
 
     /* They may hold all slots together, and each wait for one more. */
-    if (rk.filled.entry_count == 0 && (is_out || slots_free(rk.slots) == 0)) {
+    if (is_out || (is_idle && slots_free(rk.slots) == 0)) {
         ring_ask_back(rk.ring);
     }
-    rk_try_end_epoch();
+    rk_try_end_epoch(is_out);
 }
 
 static inline void rk_step(int timeout_ms)

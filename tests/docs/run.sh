@@ -61,7 +61,7 @@ split_blocks() { # PAGE FOLDER
 leave_out() { # PAGE BLOCK OUT
     local line lane
     while IFS= read -r line; do
-        lane=${covered_by[$line]:-}
+        lane=${line:+${covered_by[$line]:-}}
         if [ -n "$lane" ]; then
             echo "$1: left to the lane $lane: $line"
             left_out[$line]=$((${left_out[$line]:-0} + 1))
