@@ -115,7 +115,7 @@ if "$PYTHON" -c 'import awscrt' 2>/dev/null; then
 else
     echo "bench-file: no awscrt for $PYTHON: without aws-c-s3" >&2
 fi
-if [ -n "$S5CMD" ]; then
+if [ -x "$S5CMD" ]; then
     ways+=(s5)
 else
     echo "bench-file: no s5cmd: without it" >&2
