@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of rings: the worker's side, with units that are small, large or
- * larger than a slot, and an account of each. Consumers: tools/ring_consumer.c. */
+/* The worker's side for tests of rings: units that are small, large or larger
+ * than a slot, an account of each, and consumers (tools/ring_consumer.c). */
 
 #ifndef TESTS_RING_KIT_H
 #define TESTS_RING_KIT_H
