@@ -52,7 +52,9 @@ fails "there is no cursor of it" 66 "the job is over" \
 # What a job stands on is deleted while it runs.
 for gone in out/one out/one/_smshard/lease; do
     start gone $ONE --heartbeat 100ms --host-timeout 1s -- \
-        sh -c 'rm -r "$1"; trap "" TERM; sleep 2' sh "$T/$gone"
+        sh -c 'trap "exit 0" TERM; rm -r "$1"
+            case $1 in *lease) sleep 2; exit 0 ;; esac
+            while :; do sleep 0.1; done' sh "$T/$gone"
     ended "$pid"
     case $gone in
     *lease) check "the lease is taken anew" test "$code" -eq 0 ;;
