@@ -19,7 +19,9 @@ export BENCH_DATA=$W/data BENCH_RECORDS=$W/records
 : >"$BENCH_RECORDS"
 
 PEERS=${PEERS:-$PWD/build/peers}
-export PYTHON=$PEERS/venv/bin/python3 S5CMD=$PEERS/bin/s5cmd # For File mode.
+# For File mode's script.
+[ ! -x "$PEERS/venv/bin/python3" ] || export PYTHON=$PEERS/venv/bin/python3
+[ ! -x "$PEERS/bin/s5cmd" ] || export S5CMD=$PEERS/bin/s5cmd
 declare -A arguments=([lanes]="3 1024" [mount]="3" [pipe]="5" [loader]="3 64"
     [file]="3")
 if [ -n "${LONG:-}" ]; then
