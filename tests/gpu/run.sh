@@ -27,8 +27,8 @@ mkdir -p "$built/tests/tools"
 # shellcheck disable=SC2086
 "${cc[@]}" -ffunction-sections -Wl,--gc-sections \
     -o "$built/tests/tools/ring_server" tests/tools/ring_server.c \
-    worker/ring*.c worker/slots*.c proto/ring_layout.c base/bytes.c \
-    base/buf.c base/check.c base/fault.c base/file_os.c base/mem.c \
+    worker/ring*.c worker/slots*.c worker/place*_os.c proto/ring_layout.c \
+    base/b*.c base/check.c base/fault.c base/file_os.c base/mem.c \
     base/status.c -lpthread
 
 python=python3
