@@ -186,8 +186,8 @@ TEST(many_objects)
 
     bring_book_write_head(&head, &text);
     for (unsigned i = 0; i < MANY; i++) {
-        line.key =
-            (struct bytes){key, (size_t)snprintf(key, sizeof(key), "%u", i)};
+        snprintf(key, sizeof(key), "%u", i);
+        line.key = bytes_of(key);
         line.size = i;
         bring_book_write(&line, &text);
     }
