@@ -128,7 +128,8 @@ void net_strangers_clear(struct net *n);
 /* What a server has met since it was made. */
 #define NET_COUNTS_MAP(X)                                                      \
     X(accepted, "connections that came")                                       \
-    X(admitted, "connections that proved a key that is admitted")              \
+    X(admitted,                                                                \
+      "connections that proved a key that is admitted, or was later")          \
     X(refused, "connections with a key that is not admitted")                  \
     X(unproved, "of those accepted, how many proved no key: no ZeroMQ, no "    \
                 "security, another server's key, too slow, or still about to") \

@@ -31,6 +31,13 @@ enum {
     NET_GATE_KEY_BYTES = 32,
     NET_GATE_TURN_MAX = 256, /* Questions, or a server's events, at once. */
     NET_GATE_NAME_MAX = 32,
+    NET_GATE_STRANGERS_MAX = 64, /* Whose keys are remembered. */
+};
+
+/* A key that was refused, and how often. */
+struct net_gate_stranger {
+    char key[NET_KEY_SIZE];
+    uint64_t count;
 };
 
 struct net_gate {
@@ -44,6 +51,8 @@ struct net_gate {
     struct net_admitted *admitted; /* Sorted by key. */
     size_t count;
     struct net_counts counts;
+    struct net_gate_stranger strangers[NET_GATE_STRANGERS_MAX];
+    size_t stranger_count;
     bool is_closed; /* The thread is to free it. */
     struct net_gate *next;
 };
@@ -99,6 +108,41 @@ static const struct net_admitted *net_gate_find_locked(const struct net_gate *g,
                    net_gate_compare);
 }
 
+static void net_gate_remember_locked(struct net_gate *g, const char *key)
+{
+    size_t i = 0;
+
+    while (i < g->stranger_count && strcmp(g->strangers[i].key, key) != 0) {
+        i++;
+    }
+    if (i == NET_GATE_STRANGERS_MAX) {
+        return;
+    }
+    if (i == g->stranger_count) {
+        g->stranger_count++;
+        memcpy(g->strangers[i].key, key, NET_KEY_SIZE);
+    }
+    g->strangers[i].count++;
+}
+
+/* Whoever is admitted now was no stranger, but early. */
+static void net_gate_meet_again_locked(struct net_gate *g)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < g->stranger_count; i++) {
+        const struct net_gate_stranger one = g->strangers[i];
+
+        if (net_gate_find_locked(g, one.key) == NULL) {
+            g->strangers[kept++] = one;
+            continue;
+        }
+        g->counts.refused -= one.count;
+        g->counts.admitted += one.count;
+    }
+    g->stranger_count = kept;
+}
+
 void net_gate_admit(struct net_gate *g, const struct net_admitted *set,
                     size_t count)
 {
@@ -114,6 +158,7 @@ void net_gate_admit(struct net_gate *g, const struct net_admitted *set,
     old = g->admitted;
     g->admitted = copy;
     g->count = count;
+    net_gate_meet_again_locked(g);
     net_gate_unlock();
     g->generation++;
     free(old);
@@ -254,6 +299,7 @@ static bool net_gate_decide(const struct net_gate_question *q,
         g->counts.admitted += is_in;
         g->counts.refused += !is_in;
         if (!is_in) {
+            net_gate_remember_locked(g, key);
             net_gate_raise(g->strangers_fd);
         }
     }

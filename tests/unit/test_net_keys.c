@@ -175,6 +175,8 @@ TEST(an_unknown_key_is_refused_until_it_is_admitted)
     kit_hear(late, "welcome");
     net_strangers_clear(server.net);
     EXPECT_EQ(poll(&strangers, 1, 0), 0);
+    EXPECT_EQ(KIT_COUNT(server.net, refused), 0); /* It was only early. */
+    EXPECT(KIT_COUNT(server.net, admitted) >= 4);
     net_close(&good, 0);
     net_close(&late, 0);
     net_close(&server.net, 0);
