@@ -130,7 +130,7 @@ serve --quirks no-conditions
 for n in 1 2; do
     # shellcheck disable=SC2016 # the command's own $0
     start "c$n" host "$n" 2 --job-name c --output s3://bucket/out --on-failure keep \
-        --channel train=s3://bucket/objects/ -- sh -c 'touch "$0"; sleep 20' "$T/c$n.up"
+        --channel train=s3://bucket/objects/ -- sh -c 'touch "$0"; sleep 300' "$T/c$n.up"
     eval "c$n=$pid"
 done
 until_true 400 test -e "$T/c1.up" -a -e "$T/c2.up"
