@@ -151,11 +151,15 @@ static _Noreturn void child_exec_become(const struct child_exec *exec,
                                         pid_t parent, int fd)
 {
     struct child_exec_word word;
+    pid_t me = getpid();
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, exec->death_signal);
     if (getppid() != parent) {
         _exit(1); /* It died before the line above. */
+    }
+    /* Said by itself, so that it never runs with nobody who knows of it. */
+    while (write(exec->keeper_fd, &me, sizeof(me)) < 0 && errno == EINTR) {
     }
     if (exec->has_terminal) {
         child_exec_foreground(getpid());

@@ -16,6 +16,7 @@ struct child_exec {
     char *const *envp;
     const sigset_t *mask; /* The signal mask that the command gets. */
     int death_signal;     /* That it gets when smshard dies. */
+    int keeper_fd;        /* Hears its number before it runs; or -1. */
     bool has_terminal;    /* Give it the foreground of the terminal on 0. */
 };
 

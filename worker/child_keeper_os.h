@@ -17,7 +17,7 @@ enum { CHILD_KEEPER_GRACE_MS = 5000 };
 
 struct child_keeper {
     pid_t pid; /* 0: there is none. */
-    int fd;    /* Where it hears of groups; -1. */
+    int fd;    /* Where it hears of groups, as child_keeper_tell() says; -1. */
 };
 
 struct child_keeper child_keeper_start(void);

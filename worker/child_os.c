@@ -94,6 +94,7 @@ enum status child_start(struct child *c, char *const *argv, char *const *envp,
         .envp = envp,
         .mask = &c->mask_before,
         .death_signal = c->keeper.pid > 0 ? SIGTERM : SIGKILL,
+        .keeper_fd = c->keeper.fd,
         .has_terminal = tcgetpgrp(STDIN_FILENO) == getpgrp()};
     pid_t pid = 0;
     enum status s;
@@ -103,8 +104,10 @@ enum status child_start(struct child *c, char *const *argv, char *const *envp,
     c->has_terminal = exec.has_terminal;
     if (s == STATUS_OK) {
         c->pid = pid;
-        child_keeper_tell(&c->keeper, pid);
-    } else if (c->has_terminal) {
+        return s;
+    }
+    child_keeper_tell(&c->keeper, 0);
+    if (c->has_terminal) {
         child_exec_foreground(getpgrp());
     }
     return s;
