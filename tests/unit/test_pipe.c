@@ -437,8 +437,8 @@ TEST(two_readers_at_once_share_the_bytes)
     struct bench b;
     pid_t first;
 
-    // cppcheck-suppress invalidFunctionArg ; no file: -1
     pair = mmap(NULL, sizeof(*pair), PROT_READ | PROT_WRITE,
+                // cppcheck-suppress invalidFunctionArg ; no file: -1
                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     EXPECT(pair != MAP_FAILED);
     open_bench(&b, 1, (struct pipe_options){0});
