@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "tests/expect.h"
 #include "worker/client/smshard_state.h"
 #include "worker/ring_queue.h"
@@ -48,9 +49,8 @@ static inline struct smshard *rc_open(const struct rc_memory *m,
                                       const struct ring_joined *joined)
 {
     const struct ring_shape *shape = &m->layout.shape;
-    struct smshard *s = calloc(1, sizeof(*s));
+    struct smshard *s = mem_new(1, sizeof(*s));
 
-    EXPECT(s != NULL);
     s->fd = -1;
     s->wait_fd = -1;
     memset(s->fds, 0xff, sizeof(s->fds));
@@ -65,11 +65,10 @@ static inline struct smshard *rc_open(const struct rc_memory *m,
     s->cursor = joined->start;
     s->ended = joined->ended;
     s->connections = 1;
-    s->held = calloc(shape->slot_count, sizeof(*s->held));
+    s->held = mem_new(shape->slot_count, sizeof(*s->held));
     s->given =
-        calloc((size_t)shape->slot_count * ((shape->entries_max + 63) / 64),
-               sizeof(*s->given));
-    EXPECT(s->held != NULL && s->given != NULL);
+        mem_new((size_t)shape->slot_count * ((shape->entries_max + 63) / 64),
+                sizeof(*s->given));
     return s;
 }
 

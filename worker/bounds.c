@@ -294,6 +294,7 @@ enum status bounds_next(struct bounds *b, struct flow_unit *out)
         }
         bounds_add(b, out);
     }
+    CHECK(b->first != NULL);
     bounds_pull(b);
     u = b->first;
     if (bounds_is_pending(u)) {

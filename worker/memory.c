@@ -56,6 +56,13 @@ static enum status memory_too_low(const struct memory_options *o,
 {
     uint64_t least = brings + (uint64_t)consumers * MEMORY_SLOT_MIN;
 
+    if (consumers == 0) {
+        return fault_set(why, STATUS_INVALID,
+                         "--memory: %" PRIu64 " bytes are not enough for the "
+                         "8 MiB that File mode reads at once; give 8 MiB or "
+                         "more",
+                         o->cap);
+    }
     return fault_set(
         why, STATUS_INVALID,
         "--memory: %" PRIu64 " bytes are not enough for %" PRIu32

@@ -54,10 +54,11 @@ audit() { # JOB
 }
 # A job of one host, which ends well and whose audit is exact.
 job() { # NAME CHANNEL COMMAND...
-    name=$1 channel=$2
+    name=$1 channel=$2 memory=4MiB
     shift 2
+    [ "$name" != File ] || memory=8MiB # At least: a part.
     run timeout -k 5 200 "$SMSHARD" run --base "$T/base-$name" --job-name "$name" \
-        --output "$T/out" --memory 4MiB --channel "train=$channel" -- "$@"
+        --output "$T/out" --memory $memory --channel "train=$channel" -- "$@"
     check "$name: exit code $code" test "$code" -eq 0
     [ "$code" -eq 0 ] || sed 's/^/    /' "$T/std.out" "$T/std.err"
     cp "$T/std.out" "$T/$name.said"

@@ -76,6 +76,13 @@ TEST(too_low_a_cap_says_what_would_do)
                "give 7 MiB or more");
     o.cap = 7 * MIB;
     EXPECT_EQ(memory_plan(&o, &why, &p), STATUS_OK);
+    o = (struct memory_options){4 * MIB, 1, 2, files};
+    EXPECT_EQ(memory_plan(&o, &why, &p), STATUS_INVALID);
+    EXPECT_STR(why.text,
+               "--memory: 4194304 bytes are not enough for the 8 MiB that File "
+               "mode reads at once; give 8 MiB or more");
+    o.cap = 8 * MIB;
+    EXPECT_EQ(memory_plan(&o, &why, &p), STATUS_OK);
 }
 
 /* The sum of all parts, made anew, is what is told and never above the cap. */

@@ -63,7 +63,7 @@ TEST(rate_and_what_is_left)
                "5.0 GB of 40 GB (12 %), 5 of 40 objects, 1.0 GB/s, 35 s left");
     /* Old samples leave, and the rate is that of now. */
     go_on(&p, &sum, &now_ms, GB / 2, PROGRESS_SAMPLES);
-    EXPECT(progress_rate(&p) == GB / 2);
+    EXPECT(progress_rate(&p) * 2 == GB);
     go_on(&p, &sum, &now_ms, 0, PROGRESS_SAMPLES);
     EXPECT(progress_rate(&p) == 0);
     EXPECT(progress_left(&p, &sum) == -1);
