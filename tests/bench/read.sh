@@ -23,7 +23,7 @@ PEERS=${PEERS:-$PWD/build/peers}
 [ ! -x "$PEERS/venv/bin/python3" ] || export PYTHON=$PEERS/venv/bin/python3
 [ ! -x "$PEERS/bin/s5cmd" ] || export S5CMD=$PEERS/bin/s5cmd
 declare -A arguments=([lanes]="3 1024" [mount]="3" [pipe]="5" [loader]="3 64"
-    [file]="3")
+    [file]="4")
 if [ -n "${LONG:-}" ]; then
     arguments=([lanes]="7 2048" [mount]="7" [pipe]="9" [loader]="7 128"
         [file]="5")
