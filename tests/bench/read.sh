@@ -26,7 +26,7 @@ declare -A arguments=([lanes]="3 1024" [mount]="3" [pipe]="5" [loader]="3 64"
     [file]="4")
 if [ -n "${LONG:-}" ]; then
     arguments=([lanes]="7 2048" [mount]="7" [pipe]="9" [loader]="7 128"
-        [file]="5")
+        [file]="8")
     export MIB=1024
 else
     export SCALE=4
