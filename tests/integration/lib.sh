@@ -132,6 +132,37 @@ host() {
         --host-timeout 3s --join-timeout 30s "$@"
 }
 
+# three_hosts JOB CHANNEL ARGS...: as algo-1 to algo-3, which end with 0.
+three_hosts() {
+    job=$1 channel=$2
+    shift 2
+    for n in 1 2 3; do
+        start "h$n" host "$n" 3 --job-name "$job" --output "$T/out" \
+            --channel "$channel" "$@"
+        eval "p$n=$pid"
+    done
+    for n in 1 2 3; do
+        eval "ended \$p$n"
+        check "$job: host $n ends with 0, not $code: $(tail -n 1 "$T/h$n.err")" \
+            test "$code" -eq 0
+    done
+}
+
+# serve_s3 ARGS...: start the S3 server of the tests, $SERVER; $server is its
+# process. end_s3: its last words are in $T/server.out.
+serve_s3() {
+    rm -f "$T/server.out"
+    start server "$SERVER" "$@"
+    server=$pid
+    until_true 200 test -s "$T/server.out"
+    AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
+    export AWS_ENDPOINT_URL_S3
+}
+end_s3() {
+    kill "$server" 2>/dev/null
+    wait "$server"
+}
+
 finish() {
     if [ "$skipped" -gt 0 ]; then
         echo "$passed passed, $failed failed, $skipped skipped"

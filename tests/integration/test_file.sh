@@ -14,19 +14,11 @@ export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_proxy
 
 # serve ARGS…: a server with 400 objects; its id in $server.
-serve() {
-    rm -f "$T/server.out"
-    start server "$SERVER" --objects 400 "$@"
-    server=$pid
-    until_true 200 test -s "$T/server.out"
-    AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
-    export AWS_ENDPOINT_URL_S3
-}
+serve() { serve_s3 --objects 400 "$@"; }
 
 # Its requests for objects are in $reads then.
 stop_server() {
-    kill "$server" 2>/dev/null
-    wait "$server"
+    end_s3
     reads=$(sed -n 's/.* \([0-9]*\) reads of objects.*/\1/p' "$T/server.out")
 }
 

@@ -159,19 +159,11 @@ fails "File" 65 "Pipe" $ONE --channel "$FROM,mode=File" $AS -- true
 fails "Gzip" 78 "CompressionType Gzip is not served" $ONE --channel "$FROM,compression=Gzip" $AS -- true
 
 # --- Three hosts --------------------------------------------------------------
+# shellcheck disable=SC2086 # a list of words
 three() { # NAME FLAGS COMMAND...
-    job=$1 flags=$2
+    name=$1 flags=$2
     shift 2
-    for n in 1 2 3; do
-        start "h$n" host "$n" 3 --job-name "$job" --output "$T/out" \
-            --channel "$FROM,$flags" $AS -- "$@"
-        eval "p$n=$pid"
-    done
-    for n in 1 2 3; do
-        eval "ended \$p$n"
-        check "$job: host $n ends with 0, not $code: $(tail -n 1 "$T/h$n.err")" \
-            test "$code" -eq 0
-    done
+    three_hosts "$name" "$FROM,$flags" $AS -- "$@"
 }
 
 three sharded sharded,shuffle-seed=3 sh -c '

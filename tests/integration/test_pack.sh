@@ -181,22 +181,8 @@ export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
 export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_proxy
 
-serve() { # ARGS…
-    rm -f "$T/server.out"
-    start server "$SERVER" "$@"
-    server=$pid
-    until_true 200 test -s "$T/server.out"
-    AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
-    export AWS_ENDPOINT_URL_S3
-}
-
-stop_server() {
-    kill "$server" 2>/dev/null
-    wait "$server"
-}
-
 if [ -x "$SERVER" ]; then
-    serve
+    serve_s3
     head -c 9000000 /dev/urandom >"$IN/larger.bin"
     run pack "$IN/" s3://bucket/packed
     check "to a server, in parts" test "$code" -eq 0
@@ -208,14 +194,14 @@ if [ -x "$SERVER" ]; then
     tar -xf "$T/again/shard-000000.tar" -C "$T/once"
     tar -xf "$T/once/shard-000000.tar" -C "$T/back" 2>/dev/null
     check "and what went there comes back" diff -r "$IN" "$T/back"
-    stop_server
+    end_s3
 
-    serve --fault 'PUT key=shard-000000 act=answer code=403 error=AccessDenied'
+    serve_s3 --fault 'PUT key=shard-000000 act=answer code=403 error=AccessDenied'
     fails "a part is refused" 77 "AccessDenied" pack "$IN/" s3://bucket/p
-    stop_server
+    end_s3
 
     # Each part takes a second: there is time to stop.
-    serve --fault 'PUT key=shard-000000 act=delay ms=1000'
+    serve_s3 --fault 'PUT key=shard-000000 act=delay ms=1000'
     start stopped "$SMSHARD" pack "$IN/" s3://bucket/q
     until_true 100 grep -q 'SigCgt:.*[37bf]$' "/proc/$pid/status"
     kill -INT "$pid"
@@ -224,7 +210,7 @@ if [ -x "$SERVER" ]; then
     check "says that it is not whole" grep -q 'the pack is not whole' "$T/stopped.err"
     run pack s3://bucket/q/ "$T/q"
     check "leaves nothing" test "$code" -eq 66
-    stop_server
+    end_s3
 else
     skip "packs on a server" "tests/tools/s3_server is not built"
 fi

@@ -90,18 +90,9 @@ check "a channel that nobody reads is in nobody's way" test "$code" -eq 4
 
 # --- Three hosts --------------------------------------------------------------
 three() { # NAME FLAGS COMMAND...
-    job=$1 flags=$2
+    name=$1 flags=$2
     shift 2
-    for n in 1 2 3; do
-        start "h$n" host "$n" 3 --job-name "$job" --output "$T/out" \
-            --channel "train=$T/data/train/,mode=Pipe,$flags" -- "$@"
-        eval "p$n=$pid"
-    done
-    for n in 1 2 3; do
-        eval "ended \$p$n"
-        check "$job: host $n ends with 0, not $code: $(tail -n 1 "$T/h$n.err")" \
-            test "$code" -eq 0
-    done
+    three_hosts "$name" "train=$T/data/train/,mode=Pipe,$flags" -- "$@"
 }
 
 three sharded sharded,shuffle-seed=3 sh -c '

@@ -14,19 +14,8 @@ unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_pro
 DATA=s3://bucket/objects/
 
 # serve ARGS…: a server with 40 objects; its id in $server.
-serve() {
-    rm -f "$T/server.out"
-    start server "$SERVER" --objects 40 "$@"
-    server=$pid
-    until_true 200 test -s "$T/server.out"
-    AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
-    export AWS_ENDPOINT_URL_S3
-}
-
-stop_server() {
-    kill "$server" 2>/dev/null
-    wait "$server"
-}
+serve() { serve_s3 --objects 40 "$@"; }
+stop_server() { end_s3; }
 
 plan() { "$SMSHARD" plan --channel "train=$DATA" --hosts 2 --output s3://bucket/out; }
 
