@@ -152,6 +152,7 @@ three_hosts() {
 # process. end_s3: its last words are in $T/server.out.
 serve_s3() {
     rm -f "$T/server.out"
+    # shellcheck disable=SC2153 # the script's: its program
     start server "$SERVER" "$@"
     server=$pid
     until_true 200 test -s "$T/server.out"
