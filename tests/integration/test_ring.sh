@@ -150,7 +150,8 @@ fails "gzip" 78 "needs Pipe" \
 check "nothing is left" test ! -S "$T/one/input/data/.smshard/rings/socket"
 
 # --- What the status shows -------------------------------------------------------
-# Its reader is stopped with the third unit in hand: the slot is not consumed.
+# Its reader is stopped with the third unit in hand; the first two are consumed if
+# the slots they came in were theirs alone.
 run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c '
     "$CAT" train 0 "$0" -3 & until [ -e "$0.0" ]; do sleep 0.05; done; sleep 1.5
     "$1" status --json --job-name one --output "$2" >"$0.json"
@@ -158,7 +159,7 @@ run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c
     kill -CONT $!; wait $!' "$T/st" "$SMSHARD" "$T/out"
 check "a stream that is looked at: exit code $code" test "$code" -eq 0
 check "it has handed over: $(grep -o '"streams".*"placed"' "$T/st.json")" \
-    grep -q '"channel":"train","rank":0,"mode":"Ring","epoch":0,"units":60,"units_done":0,' "$T/st.json"
+    grep -q '"channel":"train","rank":0,"mode":"Ring","epoch":0,"units":60,"units_done":[0-2],' "$T/st.json"
 check "the screen says who waits for whom: $(grep '^vm\|Ring' "$T/st.screen")" \
     grep -q "^streams: 1 with .*, 1 by their consumer" "$T/st.screen"
 
