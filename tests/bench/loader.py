@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A loader of tar samples.
+"""A loader of samples of 100 KB, of tars or of an object each.
 
 loader.py make FILE: a tar of 16 MiB.
-loader.py smshard FILE SHARDS: all samples of the channel `train`.
-loader.py boto3 FILE SHARDS THREADS: the same by get_object and tarfile, so
-many shards at once.
+loader.py smshard FILE SAMPLES tar|raw: all samples of the channel `train`.
+loader.py boto3 FILE SAMPLES tar|raw PREFIX THREADS: the same by get_object (and
+tarfile), so many objects at once.
 
 Into FILE the seconds from the beginning to the last sample, without imports
 and what is set up once.
@@ -30,15 +30,15 @@ def make(path):
                 tar.addfile(info, io.BytesIO(data))
 
 
-def with_smshard(shards):
+def with_smshard(records):
     import smshard
     start = time.monotonic()
     count = 0
-    with smshard.open("train", records="tar") as reader:
+    with smshard.open("train", records=records) as reader:
         for sample in reader:
-            count += len(sample["jpg"]) == SIZE
-    assert count == shards * SAMPLES, count
-    return time.monotonic() - start
+            data = sample["jpg"] if records == "tar" else sample.data
+            count += len(data) == SIZE
+    return time.monotonic() - start, count
 
 
 def samples_of(body):
@@ -51,7 +51,7 @@ def samples_of(body):
     return list(samples.values())
 
 
-def with_boto3(shards, threads):
+def with_boto3(records, prefix, threads):
     from concurrent.futures import ThreadPoolExecutor
 
     import boto3
@@ -61,10 +61,11 @@ def with_boto3(shards, threads):
     pool = ThreadPoolExecutor(threads)
     start = time.monotonic()
     keys = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(
-        Bucket="bench", Prefix="t/") for o in page["Contents"]]
+        Bucket="bench", Prefix=prefix) for o in page["Contents"]]
 
     def load(key):
-        return samples_of(s3.get_object(Bucket="bench", Key=key)["Body"].read())
+        body = s3.get_object(Bucket="bench", Key=key)["Body"].read()
+        return samples_of(body) if records == "tar" else [{"jpg": body}]
 
     count, ahead = 0, collections.deque()
     for key in keys + [None] * (threads + 1):
@@ -73,17 +74,16 @@ def with_boto3(shards, threads):
         if ahead and (key is None or len(ahead) > threads):
             for sample in ahead.popleft().result():
                 count += len(sample["jpg"]) == SIZE
-    assert count == shards * SAMPLES, count
-    return time.monotonic() - start
+    return time.monotonic() - start, count
 
 
 def main():
     if sys.argv[1] == "make":
         make(sys.argv[2])
         return
-    shards = int(sys.argv[3])
-    took = (with_smshard(shards) if sys.argv[1] == "smshard"
-            else with_boto3(shards, int(sys.argv[4])))
+    took, count = (with_smshard(sys.argv[4]) if sys.argv[1] == "smshard"
+                   else with_boto3(*sys.argv[4:6], int(sys.argv[6])))
+    assert count == int(sys.argv[3]), count
     with open(sys.argv[2], "w", encoding="ascii") as f:
         f.write("%.4f" % took)
 

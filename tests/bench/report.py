@@ -167,8 +167,10 @@ class Bars:
         if sample:
             self.say("Python: a sample of 100 KB", sample.median() * 1e6, 3,
                      False, " µs")
-        self.rate("Python: a boto3 loader", "loader in Python", "smshard",
-                  "boto3", 5)
+        self.rate("Python: a boto3 loader of an object each",
+                  "loader of objects", "smshard", "boto3", 5)
+        self.rate("Python: a boto3 loader of tars", "loader in Python",
+                  "smshard", "boto3", 5)
 
     def show(self):
         self.lanes()

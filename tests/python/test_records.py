@@ -85,6 +85,35 @@ class Records(kit.Case):
             view[0]  # pylint: disable=pointless-statement
         server.wait("over")
 
+    def test_samples_of_a_tar_with_other_endings_each(self):
+        samples = [(f"{i:03}", {ext: ext.encode() + b"%d" % i
+                                for ext in ("", "jpg", "png", "j")[i % 4:]})
+                   for i in range(300)]
+        server = self.serve([kit.make_tar(samples)], size=1 << 20)
+        got = [(sample.key, {ext: bytes(view) for ext, view in sample.items()})
+               for sample in self.open(server, "tar")]
+        self.assertEqual(got, samples)
+
+    def test_what_is_left_of_a_sample_that_was_released(self):
+        samples = [("a", {"jpg": b"x", "cls": b"1"}), ("b", {"jpg": b"y"})]
+        server = self.serve([kit.make_tar(samples)] * 2, size=65536)
+        reader = self.open(server, "tar")
+        first = next(reader)
+        views = first["jpg"], first.data
+        self.assertIs(first["jpg"], views[0])
+        self.assertIs(first.data, views[1])
+        second = next(reader)
+        self.assertEqual((second.key, bytes(second["jpg"])), ("b", b"y"))
+        self.assertEqual((first.key, first.record), ("a", 0))
+        for look in (lambda: views[0][0], lambda: views[1][0],
+                     lambda: first["jpg"], lambda: first["cls"],
+                     lambda: first.data):
+            with self.assertRaises(ValueError):
+                look()
+        second.keep()
+        next(reader)
+        self.assertEqual(bytes(second["jpg"]), b"y")
+
     def test_a_slot_goes_back_with_its_last_record(self):
         server = self.serve([b"a\nb\nc\n", b"d\n"], entries=1)
         reader = self.open(server, "lines")

@@ -11,11 +11,12 @@
 #include "worker/client/smshard.h"
 
 enum {
-    RECORDS_MAX = 1024, /* Of one call; a tar's sample may go beyond. */
+    RECORDS_MAX = 256, /* Of one call; a tar's sample may go beyond. With more
+                        * what a caller makes of them leaves its cache. */
     RECORDS_ROOM = RECORDS_MAX + FRAMING_PARTS_MAX,
     RECORDS_NAMES_MAX = 64 << 10,
     RECORDS_NAMES_ROOM =
-        RECORDS_NAMES_MAX + FRAMING_NAME_MAX + FRAMING_EXT_ROOM,
+        RECORDS_NAMES_MAX + FRAMING_NAME_MAX + FRAMING_EXT_ROOM + 1,
 };
 
 struct records_memory {
@@ -156,6 +157,23 @@ static struct smshard_record *records_put(struct smshard_decoder *d, size_t at,
     return r;
 }
 
+/* An ending, which mostly is that of the same member of the sample before.
+ * Others lie elsewhere: none is without a byte. */
+static void records_put_ext(struct smshard_decoder *d, struct smshard_record *r,
+                            struct bytes ext, uint32_t part_count)
+{
+    const struct smshard_record *before = r - part_count;
+
+    r->ext_size = (uint16_t)ext.size;
+    if (d->count > part_count && before->ext_size == ext.size &&
+        memcmp(d->names + before->ext, ext.at, ext.size) == 0) {
+        r->ext = before->ext;
+    } else {
+        r->ext = records_add_name(d, ext);
+        d->names_size += ext.size == 0;
+    }
+}
+
 static void records_put_parts(struct smshard_decoder *d, const char *base,
                               const struct framing_record *found,
                               uint32_t flags)
@@ -170,8 +188,7 @@ static void records_put_parts(struct smshard_decoder *d, const char *base,
 
         r->key = key;
         r->key_size = (uint16_t)found->key.size;
-        r->ext = records_add_name(d, part->ext);
-        r->ext_size = (uint16_t)part->ext.size;
+        records_put_ext(d, r, part->ext, found->part_count);
     }
 }
 

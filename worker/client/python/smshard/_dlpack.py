@@ -90,7 +90,7 @@ def _wanted_device(sample, dl_device):
     if dl_device is None:
         return mine
     wanted = tuple(int(n) for n in dl_device)
-    is_pinned = sample._held.source.pinned is not None and sample._copy is None
+    is_pinned = sample._held.source.pinned is not None and not sample._is_copy
     if wanted != mine and not (is_pinned and wanted == (CUDA_HOST, 0)):
         raise BufferError(f"the sample lies on device {mine}, not {wanted}")
     return wanted
@@ -98,7 +98,7 @@ def _wanted_device(sample, dl_device):
 
 def _memory_of(sample, member):
     """(address, size, what keeps it where it is)."""
-    if sample._copy is None:
+    if not sample._is_copy:
         size = sample._size if member is None else sample._members[member][1]
         return sample.address(member), size, sample._held.source
     return _copy_of(sample._bytes_of(member))
@@ -141,7 +141,7 @@ def capsule_of(sample, max_version, dl_device, member, is_lent=True,
     managed.context = next(_numbers)
     managed.deleter = ctypes.cast(
         _delete_versioned if is_versioned else _delete, ctypes.c_void_p).value
-    if is_lent or not is_copy and sample._copy is None:
+    if is_lent or not (is_copy or sample._is_copy):
         sample._note_taker(managed)
     _lent[managed.context] = (let_go, managed, shape, keeper)
     return _python.PyCapsule_New(ctypes.addressof(managed),

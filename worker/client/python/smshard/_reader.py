@@ -19,7 +19,6 @@ FORMATS = ("raw", "parts", "lines", "recordio", "tfrecord", "tar")
 _SLICE_MS = 100  # Between two looks at signals.
 _EVENT_MS = 1  # The same, while copies are under way.
 _WHY = 1024
-_ENDINGS = 64
 
 
 class _End:
@@ -114,8 +113,8 @@ class Reader:
         self._found = bytearray(_lib.RECORDS.size)
         self._found_at = ctypes.addressof(
             (ctypes.c_char * len(self._found)).from_buffer(self._found))
-        self._endings = {}  # Of a tar's members, as text; a few of them.
         self._is_fast = records in ("raw", "parts")
+        self._is_plain = cursor is None
         self._source = None
         self._open_decoder("raw" if records == "parts" else records)
         try:
@@ -206,6 +205,19 @@ class Reader:
         return self
 
     def __next__(self):
+        # What nearly every step is, without calls that cost as much as it.
+        if self._is_plain and self._ready and self._put is None:
+            last = self._last
+            if last is not None and not last._is_kept:
+                held = last._held
+                if held is not None:
+                    last._held = None
+                    if last._views is not None:
+                        last._drop_views()
+                    if held.tokens.pop() is LAST:
+                        self._give_back(held)
+            self._last = item = self._ready.pop()
+            return item
         while True:
             item = self._advance()
             if type(item) is Sample:
@@ -288,7 +300,9 @@ class Reader:
                 return item
             if self._is_fast and (item.size == item.unit_size or
                                   self._records == "parts"):
-                return Sample(self, item, 0, item.size, 0, bool(item.is_last))
+                sample = Sample(self, item, item.view, 0, item.size, 0)
+                sample.is_last = bool(item.is_last)
+                return sample
             if item.offset == 0:
                 self._record = 0
             self._reading = item
@@ -327,8 +341,8 @@ class Reader:
         at, count, names_at, names_size, joined_at, joined_size = \
             _lib.RECORDS.unpack(self._found)
         table = ctypes.string_at(at, count * _lib.RECORD.size)
-        joined = ctypes.string_at(joined_at, joined_size) if joined_size \
-            else b""
+        joined = memoryview(ctypes.string_at(joined_at, joined_size)
+                            if joined_size else b"")
         rows = _lib.RECORD.iter_unpack(table)
         if self._records == "tar":
             names = ctypes.string_at(names_at, names_size)
@@ -342,11 +356,11 @@ class Reader:
     def _plain_samples(self, held, rows, joined):
         samples = []
         number = self._record
+        view = held.view
         for at, size, _, _, _, _, flags in rows:
-            sample = Sample(self, held, at, size, number, False)
-            if flags & _lib.RECORD_JOINED:
-                sample._copy = joined
-            samples.append(sample)
+            samples.append(Sample(
+                self, held, joined if flags & _lib.RECORD_JOINED else view,
+                at, size, number))
             number += 1
         self._record = number
         return samples
@@ -354,30 +368,26 @@ class Reader:
     def _tar_samples(self, held, rows, names, joined):
         samples = []
         members = None
-        endings = self._endings
-        for at, size, key, ext, key_size, ext_size, flags in rows:
+        endings = {}  # By where they are: most are there once.
+        number = self._record
+        view = held.view
+        for row in rows:
+            at, size, _, ext, _, ext_size, flags = row
             if flags & _lib.RECORD_FIRST:
-                sample = Sample(self, held, at, size, self._record, False)
-                sample.key = names[key:key + key_size].decode(
-                    errors="surrogateescape")
-                if flags & _lib.RECORD_JOINED:
-                    sample._copy = joined
+                sample = Sample(
+                    self, held, joined if flags & _lib.RECORD_JOINED else view,
+                    at, size, number)
+                sample._names = names
                 members = sample._members = {}
                 samples.append(sample)
-                self._record += 1
-            ending = names[ext:ext + ext_size]
-            text = endings.get(ending)
-            if text is None:
-                text = self._ending(ending)
-            members[text] = (at, size)
+                number += 1
+            ending = endings.get(ext)
+            if ending is None:
+                ending = endings[ext] = names[ext:ext + ext_size].decode(
+                    errors="surrogateescape")
+            members[ending] = row
+        self._record = number
         return samples
-
-    def _ending(self, ending):
-        """As text; most members have one of few."""
-        text = ending.decode(errors="surrogateescape")
-        if len(self._endings) < _ENDINGS:
-            self._endings[ending] = text
-        return text
 
     # ---- The library -----------------------------------------------------
 
@@ -532,12 +542,14 @@ class Reader:
         held.tokens.append(None)
 
     def _let_go(self, held):
-        if held.tokens.pop() is not LAST:
-            return
+        if held.tokens.pop() is LAST:
+            self._give_back(held)
+
+    def _give_back(self, held):
         with self._lock:  # Against close().
             if self._handle is not None and held.source.is_live:
                 self._lib.release(self._handle, held.address)
-        held.source = None
+        held.source = held.view = None
         self._pool.append(held)
 
     def _consumed(self, sample, held):

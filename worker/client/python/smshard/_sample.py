@@ -18,14 +18,15 @@ class Held:
     should the garbage collector come in between.
     """
 
-    __slots__ = ("buffer", "address", "source", "tokens", "start", "size",
-                 "epoch", "position", "offset", "unit_size", "is_last")
+    __slots__ = ("buffer", "address", "source", "tokens", "view", "start",
+                 "size", "epoch", "position", "offset", "unit_size", "is_last")
 
     def __init__(self):
         self.buffer = bytearray(SAMPLE_SIZE)
         self.address = ctypes.addressof(
             (ctypes.c_char * SAMPLE_SIZE).from_buffer(self.buffer))
         self.source = None
+        self.view = None
         self.tokens = []
 
     def fill(self, source):
@@ -33,7 +34,8 @@ class Held:
         (data, self.size, self.epoch, self.position, self.offset,
          self.unit_size, _, self.is_last) = SAMPLE.unpack_from(self.buffer)
         self.source = source
-        self.start = data - source.data
+        self.start = start = data - source.data
+        self.view = source.view[start:start + self.size]
         self.tokens.append(LAST)
 
 
@@ -46,24 +48,23 @@ class Sample:
     `unit_size` say which part.
     """
 
-    __slots__ = ("epoch", "position", "record", "is_last", "key",
-                 "_reader", "_held", "_at", "_size", "_copy", "_members",
-                 "_view", "_views", "_is_kept", "_takers")
+    __slots__ = ("epoch", "position", "record", "is_last", "_names", "_reader",
+                 "_held", "_base", "_at", "_size", "_members", "_views",
+                 "_is_kept", "_takers")
 
-    def __init__(self, reader, held, at, size, record, is_last):
+    def __init__(self, reader, held, base, at, size, record):
         self.epoch = held.epoch
         self.position = held.position
         self.record = record
-        self.is_last = is_last
-        self.key = None
+        self.is_last = False
+        self._names = None  # Where `_members` have their key.
         self._reader = reader
         self._held = held
+        self._base = base  # What `_at` is counted in.
         self._at = at
         self._size = size
-        self._copy = None
-        self._members = None
-        self._view = None
-        self._views = None
+        self._members = None  # By ending: their rows of the table.
+        self._views = None  # That were given out, by ending; None: `data`.
         self._is_kept = False
         self._takers = None
 
@@ -82,20 +83,32 @@ class Sample:
 
     # ---- Bytes -----------------------------------------------------------
 
+    def _look(self, ext, at, size):
+        """A view that ends when the sample is released."""
+        view = self._base[at:at + size]
+        if self._views is None:
+            self._views = {ext: view}
+        else:
+            self._views[ext] = view
+        return view
+
     @property
     def data(self):
         """The bytes, read-only; of a tar, those of the first member."""
-        view = self._view
-        if view is not None:
-            return view
-        held = self._held_or_raise()
-        if self._copy is not None:
-            view = memoryview(self._copy)[self._at:self._at + self._size]
-        else:
-            at = held.start + self._at
-            view = held.source.view[at:at + self._size]
-        self._view = view
-        return view
+        views = self._views
+        if views is not None and None in views:
+            return views[None]
+        self._held_or_raise()
+        return self._look(None, self._at, self._size)
+
+    @property
+    def key(self):
+        """Of a tar: what its members' names are without the ending."""
+        if self._members is None:
+            return None
+        row = next(iter(self._members.values()))
+        return self._names[row[2]:row[2] + row[4]].decode(
+            errors="surrogateescape")
 
     @property
     def size(self):
@@ -128,19 +141,12 @@ class Sample:
         views = self._views
         if views is not None and ext in views:
             return views[ext]
-        held = self._held_or_raise()
+        if self._held is None:
+            self._held_or_raise()
         if self._members is None:
             raise KeyError(ext)
-        at, size = self._members[ext]
-        if self._copy is not None:
-            view = memoryview(self._copy)[at:at + size]
-        else:
-            at += held.start
-            view = held.source.view[at:at + size]
-        if views is None:
-            views = self._views = {}
-        views[ext] = view
-        return view
+        member = self._members[ext]
+        return self._look(ext, member[0], member[1])
 
     def get(self, ext, default=None):
         """A member's bytes, or `default`."""
@@ -173,17 +179,18 @@ class Sample:
 
     def _drop_views(self):
         """Whether nobody looks at them any more."""
-        view, self._view = self._view, None
         views, self._views = self._views, None
         try:
-            if view is not None:
+            for view in views.values() if views is not None else ():
                 view.release()
-            if views is not None:
-                for view in views.values():
-                    view.release()
         except BufferError:
             return False  # An array looks at it.
         return True
+
+    @property
+    def _is_copy(self):
+        """Whether the bytes are not where the worker has put them."""
+        return self._base is not self._held.view
 
     def _note_taker(self, thing):
         """As long as it is there, somebody looks at the bytes."""
@@ -238,7 +245,7 @@ class Sample:
         """Where its bytes lie: for foreign code, until it is released."""
         held = self._held_or_raise()
         at = self._at if member is None else self._members[member][0]
-        if self._copy is not None:
+        if self._is_copy:
             raise _errors.InvalidError(
                 "the record was put together from parts: use its data")
         return held.source.address + held.start + at
