@@ -285,7 +285,13 @@ static enum status run_connect(struct run *r, const struct term_lease *lease,
     return s;
 }
 
-/* Another launch has begun a run of its own while this host was in one. */
+/* This host works for a run, and can't turn to another one. */
+static bool run_has_begun(const struct run *r)
+{
+    return r->agent != NULL && agent_has_begun(r->agent);
+}
+
+/* Another run has been begun while this host worked for one. */
 static void run_lose_run(struct run *r, const struct term_lease *lease)
 {
     struct fault why;
@@ -336,7 +342,7 @@ static enum status run_follow(struct run *r, const struct succession_news *news,
     if (lease->is_released) {
         return STATUS_OK;
     }
-    if (run_has_joined(r) && !is_ours) {
+    if (run_has_begun(r) && !is_ours) {
         run_lose_run(r, lease);
         return STATUS_OK;
     }
@@ -386,7 +392,7 @@ enum status run_meet(struct run *r, struct fault *why)
         lead_stop(r->lead); /* It lets go of the listener in its time. */
     }
     /* First lead, then connect to it: our own key is known then. */
-    is_ours = !run_has_joined(r) || strcmp(r->lease.run, news.lease.run) == 0;
+    is_ours = !run_has_begun(r) || strcmp(r->lease.run, news.lease.run) == 0;
     r->wants_lead = news.state == TERM_LEADING && !r->is_over && is_ours &&
                     news.lease.term != r->lead_term;
     r->lead_lease = news.lease;

@@ -703,16 +703,16 @@ void sim_work_follow(struct sim *s, struct sim_host *h)
         }
         return;
     }
-    if (!sim_work_has_joined(w)) {
-        if (w == NULL || w->term != lease->term ||
-            strcmp(w->run, lease->run) != 0) {
-            sim_work_destroy(&h->work);
-            sim_work_join(s, h, lease);
+    if (w != NULL && strcmp(w->run, lease->run) == 0 &&
+        (sim_work_has_joined(w) || w->term == lease->term)) {
+        if (lease->term > w->term) {
+            sim_work_turn(s, h, lease);
         }
-    } else if (strcmp(w->run, lease->run) != 0) {
+    } else if (w != NULL && agent_has_begun(w->agent)) {
         sim_host_expel(s, h);
-    } else if (lease->term > w->term) {
-        sim_work_turn(s, h, lease);
+    } else {
+        sim_work_destroy(&h->work);
+        sim_work_join(s, h, lease);
     }
 }
 

@@ -416,6 +416,11 @@ static uint64_t agent_silent_ms(const struct agent *a)
     return a->asked_ms + limit_ms;
 }
 
+bool agent_has_begun(const struct agent *a)
+{
+    return a->state > AGENT_WAITING;
+}
+
 bool agent_is_unanswered(const struct agent *a)
 {
     return a->asked_ms != AGENT_NEVER &&

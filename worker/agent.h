@@ -140,6 +140,10 @@ void agent_step(struct agent *a, const struct agent_event *event,
 
 enum agent_state agent_state(const struct agent *a);
 
+/* Whether it was given a share of its run. Before that nothing of the run has
+ * been begun, and the host may still turn to another one. */
+bool agent_has_begun(const struct agent *a);
+
 /* Whether the coordinator owes an answer for longer than it should take. */
 bool agent_is_unanswered(const struct agent *a);
 

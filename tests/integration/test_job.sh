@@ -117,6 +117,24 @@ ended "$p1"; c1=$code
 ended "$p2"; c2=$code
 check "--on-failure keep lets the others go on" test "$c1" -eq 0 -a "$c2" -eq 4
 
+# A coordinator that stood still before it had given anything to anyone: another
+# host begins anew, and the first one comes to it when it is awake.
+start slept1 host 1 3 $JOB -- true
+p1=$pid
+is_joined() { "$SMSHARD" status --json --job-name j --output "$T/out" | grep -q joined\"; }
+until_true 200 is_joined
+kill -STOP "$p1"
+start slept2 host 2 3 $JOB -- true
+p2=$pid
+until_true 400 grep -q coordinator.serves "$T/slept2.err"
+kill -CONT "$p1"
+until_true 400 grep -q "coordinator.found host=algo-2" "$T/slept1.err"
+start slept3 host 3 3 $JOB -- true
+p3=$pid
+three_ended
+check "who led before anything was begun joins who leads now: $c1 $c2 $c3, $(
+    grep -h '^smshard: ' "$T"/slept?.err)" test "$c1$c2$c3" = 000
+
 # A launch that is kept waiting, since the one before it still counts, must
 # not begin a run of its own when the others have ended. It is made to miss all
 # that they say.
