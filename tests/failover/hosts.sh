@@ -122,7 +122,7 @@ term_is_above() { [ "$(who_leads | cut -d ' ' -f 1)" -gt "$1" ]; }
 # Somebody else leads than in term $1, which was hurt at $2.
 taken_over() { # TERM SINCE_MS
     local at
-    if ! until_true $LIMIT term_is_above "$1"; then
+    if ! until_true term_is_above "$1"; then
         not_ok "$title: another host takes over"
         return 1
     fi

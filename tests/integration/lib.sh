@@ -98,10 +98,10 @@ ended() {
     wait "$1" || code=$?
 }
 
-# until_true TRIES COMMAND...: try every 50 ms.
+# until_true COMMAND...: try every 50 ms, for as long as the slowest machine may
+# take: what is waited for comes, or something is wrong.
 until_true() {
-    tries=$1
-    shift
+    tries=2400
     while ! "$@" >/dev/null 2>&1; do
         tries=$((tries - 1))
         [ "$tries" -gt 0 ] || return 1
@@ -155,7 +155,7 @@ serve_s3() {
     # shellcheck disable=SC2153 # the script's: its program
     start server "$SERVER" "$@"
     server=$pid
-    until_true 200 test -s "$T/server.out"
+    until_true test -s "$T/server.out"
     AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
     export AWS_ENDPOINT_URL_S3
 }

@@ -127,7 +127,7 @@ if command -v weed >/dev/null || [ -x "$root/build/seaweedfs/bin/weed" ]; then
 
         # A signal in the middle of it.
         start signalled "$SMSHARD" doctor --bytes 200000000 s3://smshard/b
-        until_true 600 grep -q "^  if match" "$T/signalled.out"
+        until_true grep -q "^  if match" "$T/signalled.out"
         kill -INT "$pid"
         ended "$pid"
         check "a signal: exit code" test "$code" -eq 130

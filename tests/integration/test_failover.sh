@@ -79,7 +79,7 @@ begin() { # EARLY?: wait for the moment of the fault
         between 0 2500
         say "the fault strikes $REPLY ms after the start"
     else
-        check "$title: all hosts run" until_true $LIMIT all_run $(seq "$count")
+        check "$title: all hosts run" until_true all_run $(seq "$count")
         between 0 1000
         say "the fault strikes $REPLY ms after all run"
     fi
@@ -245,14 +245,14 @@ round_run() {
     for ((n = 1; n <= count; n++)); do host_start "$n"; done
     tell_story
     if [ "$policy" = keep ]; then
-        check "$title: all hosts run at last" until_true $LIMIT all_run \
+        check "$title: all hosts run at last" until_true all_run \
             $(others "${gone:-0}")
         [ -n "$gone" ] || check "$title: all are here" \
-            until_true $LIMIT none_is_lost
+            until_true none_is_lost
         touch "$R/go"
     else
         for n in $(others "$gone"); do
-            until_true $LIMIT grep -q '^smshard: ' "$(err_of "$n")"
+            until_true grep -q '^smshard: ' "$(err_of "$n")"
         done
         kill -9 "${pids[gone]}" 2>/dev/null
         [ "$cables" = job ] || net_heal "$gone" store
@@ -288,7 +288,7 @@ prepare() {
     (net_exec server "$(dirname "$SMSHARD")/tests/tools/s3_server" \
         --address "$NET_SERVER" --objects "$OBJECTS") >"$T/server.out" &
     server=$!
-    until_true 200 test -s "$T/server.out" || return 1
+    until_true test -s "$T/server.out" || return 1
     AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
     export AWS_ENDPOINT_URL_S3
 }

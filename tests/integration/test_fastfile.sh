@@ -38,7 +38,7 @@ check "a reader that is killed: exit code $code" test "$code" -eq 137
 check "no mount stays" is_not_mounted
 start killed $ONE --channel "train=$T/data/train/,mode=FastFile" -- sh -c '
     echo up; sleep 100'
-until_true 400 grep -q up "$T/killed.out"
+until_true grep -q up "$T/killed.out"
 check "it is there while the command runs" is_mounted
 kill -9 "$pid"
 ended "$pid"

@@ -43,7 +43,7 @@ interrupted() {
     # shellcheck disable=SC2086
     start job "$SMSHARD" run --base "$T/base" $JOB -- true
     job=$pid
-    check "$1: objects come" until_true 400 has_whole 150
+    check "$1: objects come" until_true has_whole 150
     kill "-$1" "$job"
     ended "$job"
     found=$(whole)
@@ -51,7 +51,8 @@ interrupted() {
     stop_server
 }
 
-# goes_on WHAT: the next launch asks for what is missing, and no more.
+# goes_on WHAT: the next launch asks for what is missing, and no more, but for
+# second requests beside slow answers (docs/reading.md): 2 in 100.
 goes_on() {
     serve
     # shellcheck disable=SC2086
@@ -61,7 +62,7 @@ goes_on() {
     check "$1: with all objects" cmp "$T/want" "$T/base/model/all"
     stop_server
     check "$1: asked for $reads of 400, $found were there" \
-        test "$reads" -eq $((400 - found))
+        test "$reads" -ge $((400 - found)) -a "$reads" -le $((408 - found))
     check "$1: says what was there" \
         grep -q 'share.brought .*units=400 .* found=[1-9]' "$T/std.err"
     check "$1: nothing is left over" test ! -e "$DATA/.smshard/train.part"
@@ -101,7 +102,8 @@ serve --fault 'GET key=objects/00000007 act=delay ms=6500'
 rm -rf "$T/base"
 # shellcheck disable=SC2086
 run "$SMSHARD" run --base "$T/base" $JOB -- true
-check "a log is told now and then" test "$(grep -c 'share.progress' "$T/std.err")" -eq 1
+lines=$(grep -c 'share.progress' "$T/std.err")
+check "a log is told now and then: $lines lines" test "$lines" -ge 1 -a "$lines" -le 9
 check "with rate and end" grep -q \
     'share.progress units=[0-9]*/400 bytes=[0-9]*/[0-9]* bytes_per_s=[0-9]* left_s=[-0-9]*$' \
     "$T/std.err"

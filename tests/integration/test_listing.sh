@@ -182,7 +182,7 @@ check "it is logged" grep -q 'info listing.read channel=train kind=inventory dat
 start server "$(dirname "$SMSHARD")/tests/tools/s3_server" --objects 40 \
     --fault 'GET key=list-type act=answer code=403 error=AccessDenied'
 server_pid=$pid
-until_true 200 test -s "$T/server.out"
+until_true test -s "$T/server.out"
 AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
 export AWS_ENDPOINT_URL_S3 AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret
 export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true

@@ -115,13 +115,18 @@ run $ONE --memory 512KiB --channel "${FROM%,mode*},mode=Pipe,source=AugmentedMan
 check "larger than a slot: exit code $code: $(tail -n 1 "$T/std.err")" test "$code" -eq 0
 check "and whole" cmp "$T/want.large" "$T/got.large"
 
-# A line that can't be read is skipped where that is allowed, and said.
+# A line that can't be read is skipped where that is allowed, and said. What
+# stands before it does not fit into the memory, so that it is not read before
+# the FIFO is.
 cp "$T/img/7.jpg" "$T/seven"
-run $ONE --channel "$FROM,skip=1,epochs=1" $AS -- sh -c '
+cat "$T/sets/large.jsonl" "$T/sets/train.jsonl" >"$T/sets/skip.jsonl"
+run $ONE --memory 512KiB --channel "$FROM,skip=1,epochs=1" \
+    --channel.train.uri "$T/sets/skip.jsonl" $AS -- sh -c '
     echo other >"$1/img/7.jpg"
     cat "${SM_CHANNEL_TRAIN}_0" >"$0"' "$T/got.skip" "$T"
 check "an object that changed is skipped: exit code $code" test "$code" -eq 0
-grep -v 'image 007;' "$T/want.lines" | tr -d '\n' >"$T/want.skip"
+{ cat "$T/want.large"; grep -v 'image 007;' "$T/want.lines" | tr -d '\n'; } \
+    >"$T/want.skip"
 check "all other lines are whole" cmp "$T/want.skip" "$T/got.skip"
 cp "$T/seven" "$T/img/7.jpg"
 
@@ -194,7 +199,7 @@ check "leased: the audit is exact: $(tail -n 1 "$T/std.out")" test "$code" -eq 0
 # --- On S3 --------------------------------------------------------------------
 TOOLS=$(dirname "$SMSHARD")/tests/tools
 start server "$TOOLS/s3_server"
-until_true 200 test -s "$T/server.out"
+until_true test -s "$T/server.out"
 AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
 export AWS_ENDPOINT_URL_S3 AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret
 export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true

@@ -200,10 +200,10 @@ if [ -x "$SERVER" ]; then
     fails "a part is refused" 77 "AccessDenied" pack "$IN/" s3://bucket/p
     end_s3
 
-    # Each part takes a second: there is time to stop.
-    serve_s3 --fault 'PUT key=shard-000000 act=delay ms=1000'
+    # Each part takes seconds: there is time to stop.
+    serve_s3 --fault 'PUT key=shard-000000 act=delay ms=4000'
     start stopped "$SMSHARD" pack "$IN/" s3://bucket/q
-    until_true 100 grep -q 'SigCgt:.*[37bf]$' "/proc/$pid/status"
+    until_true grep -q 'SigCgt:.*[37bf]$' "/proc/$pid/status"
     kill -INT "$pid"
     ended "$pid"
     check "stopped by a signal" test "$code" -eq 130

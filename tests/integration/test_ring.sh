@@ -87,7 +87,7 @@ audit one
 # An exclusive ring has one reader at a time.
 run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c '
     "$CAT" train 0 "$0.1" -2 1 & until [ -e "$0.1.0" ]; do sleep 0.05; done
-    "$CAT" train 0 "$0.2" 0 1 -1 200 && exit 9
+    "$CAT" train 0 "$0.2" 0 1 -1 2000 && exit 9
     "$CAT" train 0 "$0.2" 0 2 && exit 8
     kill -CONT $!; wait $!' "$T/x"
 check "exclusive: exit code $code" test "$code" -eq 0
@@ -153,9 +153,13 @@ check "nothing is left" test ! -S "$T/one/input/data/.smshard/rings/socket"
 # Its reader is stopped with the third unit in hand; the first two are consumed if
 # the slots they came in were theirs alone.
 run $ONE --channel "train=$T/data/train/,mode=Ring,ring-mode=exclusive" -- sh -c '
-    "$CAT" train 0 "$0" -3 & until [ -e "$0.0" ]; do sleep 0.05; done; sleep 1.5
+    "$CAT" train 0 "$0" -3 &
+    for i in $(seq 600); do
+        "$1" status --job-name one --output "$2" >"$0.screen"
+        ! grep -q "^streams: .* 1 by their consumer" "$0.screen" || break
+        sleep 0.1
+    done
     "$1" status --json --job-name one --output "$2" >"$0.json"
-    "$1" status --job-name one --output "$2" >"$0.screen"
     kill -CONT $!; wait $!' "$T/st" "$SMSHARD" "$T/out"
 check "a stream that is looked at: exit code $code" test "$code" -eq 0
 check "it has handed over: $(grep -o '"streams".*"placed"' "$T/st.json")" \
@@ -216,7 +220,7 @@ three killed deal=dynamic sh -c '
     fi
     until [ -e "$0.now" ]; do sleep 0.05; done
     "$CAT" train 0 "$0.$SM_CURRENT_HOST"' "$T/g"
-until_true 400 test -e "$T/g.now"
+until_true test -e "$T/g.now"
 kill -9 "$p3"
 three_end 1 2
 sort -u "$T"/g.algo-*.0 "$T"/g.dead.0 >"$T/sorted"

@@ -122,7 +122,7 @@ for n in 1 2; do
         --channel train=s3://bucket/objects/ -- sh -c 'touch "$0"; sleep 300' "$T/c$n.up"
     eval "c$n=$pid"
 done
-until_true 400 test -e "$T/c1.up" -a -e "$T/c2.up"
+until_true test -e "$T/c1.up" -a -e "$T/c2.up"
 run "$SMSHARD" status --job-name c --output s3://bucket/out
 check "no conditional writes: status says so" grep -q '^no fail-over:' "$T/std.out"
 check "and the log" grep -q 'store.conditions .*only the first host leads' "$T/c2.err"
@@ -204,7 +204,7 @@ stop_server
 
 # A process that is killed in mid-upload leaves it to the next one, which goes
 # on with it.
-serve --fault 'PUT key=partNumber count=3 act=delay ms=3000'
+serve --fault 'PUT key=partNumber count=3 act=delay ms=10000'
 rm -rf "$T/base"
 # shellcheck disable=SC2016
 start job "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out \
@@ -212,7 +212,7 @@ start job "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out 
     -- sh -c 'head -c 40000000 /dev/zero >"$SM_MODEL_DIR/large"'
 killed=$pid
 # shellcheck disable=SC2016
-until_true 400 sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
+until_true sh -c 'find "$0" -name "*.upload" | grep -q .' "$T/base"
 kill -9 "$killed"
 wait "$killed" 2>/dev/null
 # shellcheck disable=SC2016
@@ -230,21 +230,21 @@ serve --fault 'GET key=prefix=objects act=delay ms=100000'
 start job "$SMSHARD" run --base "$T/slow" --job-name slow --channel "train=$DATA" \
     --output s3://bucket/out -- true
 job=$pid
-until_true 400 grep -q 'phase=preparing' "$T/job.err"
+until_true grep -q 'phase=preparing' "$T/job.err"
 sleep 0.5
 kill -TERM "$job"
 # shellcheck disable=SC2016
 check "a signal ends a listing that takes long" \
-    until_true 400 sh -c '! kill -0 "$0"' "$job"
+    until_true sh -c '! kill -0 "$0"' "$job"
 ended "$job"
 check "with the signal's code" test "$code" -eq 143
 stop_server
 
 # Nor is a share that takes long to be read; heartbeats go on meanwhile.
-serve --fault 'GET key=catalog count=2 act=delay ms=1500'
+serve --fault 'GET key=catalog count=2 act=delay ms=3500'
 rm -rf "$T/base"
 run "$SMSHARD" run --base "$T/base" --job-name j --channel "train=$DATA" \
-    --output s3://bucket/out --heartbeat 100ms --host-timeout 1s -- true
+    --output s3://bucket/out --heartbeat 100ms --host-timeout 3s -- true
 check "a share that is slow to read costs no host" test "$code" -eq 0
 check "none is taken for lost" test "$(grep -c host.lost "$T/std.err")" -eq 0
 stop_server
@@ -253,12 +253,12 @@ rm -rf "$T/base"
 start job "$SMSHARD" run --base "$T/base" --job-name j --channel "train=$DATA" \
     --output s3://bucket/out -- true
 job=$pid
-until_true 400 grep -q 'phase=bringing' "$T/job.err"
+until_true grep -q 'phase=bringing' "$T/job.err"
 sleep 0.5
 kill -TERM "$job"
 # shellcheck disable=SC2016
 check "a signal ends the reading of a share" \
-    until_true 400 sh -c '! kill -0 "$0"' "$job"
+    until_true sh -c '! kill -0 "$0"' "$job"
 ended "$job"
 check "with the signal's code, too" test "$code" -eq 143
 stop_server
@@ -270,7 +270,7 @@ start job "$SMSHARD" run --base "$T/gone" --job-name gone \
     --output s3://bucket/out --heartbeat 100ms --host-timeout 500ms \
     -- sh -c 'echo up; while [ ! -e "$0" ]; do sleep 0.1; done' "$T/go"
 job=$pid
-until_true 400 grep -q up "$T/job.out"
+until_true grep -q up "$T/job.out"
 stop_server
 touch "$T/go"
 ended "$job"
