@@ -203,21 +203,21 @@ all_but_one_ended() { # LOST CODES
 }
 
 job_survives() { # ROLE
-    local job=$1-lost lost
+    local job=$1-lost lost id
     say "a job with dynamic shares, whose $1 is killed"
     hosts_down
     outside sh -c 'rm -f /signal/*'
     export TRAINER_HOLD=/signal/go TRAINER_FAILS_ON=''
     export HOST_COMMAND="run --job-name $job --on-failure keep
-        --host-timeout 3s --channel.train.deal dynamic
+        --host-timeout 6s --channel.train.deal dynamic
         --checkpoint s3://smshard/checkpoints-$job -- taker"
     quietly compose up -d --no-build "${HOSTS[@]}"
     check "all three run" watch_start --job-name "$job"
     lost=$(find_host "$1" --job-name "$job")
+    id=$(id_of "$lost")
     outside touch /signal/go
-    await sleep 1
-    check "the container of $lost is killed" \
-        quietly docker kill -s KILL "$(id_of "$lost")"
+    await outside sh -c "until [ -s /signal/read-$lost ]; do sleep 0.1; done"
+    check "the container of $lost is killed" quietly docker kill -s KILL "$id"
     check "the others go on to a good end" all_but_one_ended "$lost" "$(codes)"
     hosts_log | grep -E ' warn | coordinator.found ' | sed 's/^/  /'
     outside prove taken "$job" "$lost" >"$CACHE/proof" 2>&1

@@ -9,6 +9,6 @@ while [ -n "${TRAINER_HOLD:-}" ] && [ ! -e "$TRAINER_HOLD" ]; do
     sleep 0.2
 done
 # shellcheck disable=SC2016 # expanded for each unit
-smshard take train --each -- sh -c 'sha256sum <"$1" >>"$0" && sleep 0.1' \
+smshard take train --each -- sh -c 'sha256sum <"$1" >>"$0" && sleep 0.3' \
     "$TAKER_NOTES/read-$SM_CURRENT_HOST"
 echo "model of $SM_CURRENT_HOST" >"$SM_MODEL_DIR/model-$SM_CURRENT_HOST.txt"

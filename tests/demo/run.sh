@@ -121,7 +121,7 @@ bring_back() {
 
 start_host() { # HOST NUMBER
     SM_HOSTS='["algo-1","algo-2","algo-3"]' SM_CURRENT_HOST="$1" \
-        TRAINER_PAUSE="${TRAINER_PAUSE:-2}" \
+        TRAINER_PAUSE="${TRAINER_PAUSE:-2}" TRAINER_HOLD="$ROOT/go" \
         "$SMSHARD" run --job "$ROOT/job.json" --base "$ROOT/$1" \
         --bind "127.0.0.$(($2 + 1))" -- "$HERE/trainer.sh" \
         >"$ROOT/$1.out" 2>"$ROOT/$1.log" &
@@ -136,6 +136,7 @@ watch_job() { # Show the job as long as it answers.
             if [ -t 1 ]; then printf '\033[2J\033[H'; fi
             cat "$ROOT/status.txt"
             echo
+            touch "$ROOT/go" # What was seen may end.
         fi
         sleep 0.5
     done
@@ -180,6 +181,7 @@ done
 first=${PIDS# }
 first=${first%% *}
 watch_job "$first"
+touch "$ROOT/go"
 codes=0
 for pid in $PIDS; do
     wait "$pid" || codes=$((codes + 1))

@@ -17,7 +17,7 @@ declare -A covered_by=(
     ['make check                                  # the whole test suite']=check
 )
 languages=' sh text console dockerfile json python '
-limit_s=120
+limit_s=280
 
 cd "$(dirname "$0")/../.." || exit 1
 make -s || exit 1

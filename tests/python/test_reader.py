@@ -360,7 +360,7 @@ class BadInput(kit.Case):
         server = self.serve([b"a"])
         for args in ({"channel": "test"}, {"rank": 3}, {"mode": "share"}):
             with self.assertRaises(smshard.RefusedError):
-                smshard.open(socket=server.socket, timeout=1, **args)
+                smshard.open(socket=server.socket, timeout=kit.LIMIT_S, **args)
         with self.assertRaises(smshard.InvalidError):
             smshard.open(socket=server.socket, rank=-5)
         self.open(server)

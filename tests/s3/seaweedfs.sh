@@ -40,12 +40,21 @@ program() {
     echo "$cache/bin/weed"
 }
 
+# Below those that the kernel gives to connections, so that none of them is
+# taken before the server has it.
 free_ports() { # COUNT
     python3 - "$1" <<'PYTHON'
-import socket, sys
-sockets = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
+import random, socket, sys
+with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+    low = int(f.read().split()[0])
+sockets = []
+while len(sockets) < int(sys.argv[1]):
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", random.randrange(10000, low) if low > 12000 else 0))
+        sockets.append(s)
+    except OSError:
+        pass
 print(*[s.getsockname()[1] for s in sockets])
 PYTHON
 }
@@ -78,7 +87,13 @@ except urllib.error.HTTPError:
 PYTHON
 }
 
+# Another program may take a port at the same moment.
 start() { # FOLDER ADDRESS
+    program >/dev/null || return
+    start_once "$@" || start_once "$@" || start_once "$@"
+}
+
+start_once() { # FOLDER ADDRESS
     local folder=$1 at=$2 weed ports url
     weed=$(program) || return
     mkdir -p "$folder/data"
@@ -98,11 +113,10 @@ start() { # FOLDER ADDRESS
         -s3.config="$folder/identities.json" \
         >"$folder/log" 2>&1 </dev/null &
     echo "$!" >"$folder/pid"
-    for _ in $(seq 150); do
+    for _ in $(seq 600); do
         kill -0 "$(cat "$folder/pid")" 2>/dev/null || break
-        if answers "$url"; then
-            echo 's3.bucket.create -name smshard' | timeout 30 "$weed" shell \
-                -master="$at:${ports[0]}.${ports[1]}" >"$folder/shell" 2>&1
+        if answers "$url" && has_bucket "$folder" "$weed" \
+            "$at:${ports[0]}.${ports[1]}"; then
             environment "$url" | tee "$folder/env"
             return
         fi
@@ -111,6 +125,13 @@ start() { # FOLDER ADDRESS
     say "it did not start: $(tail -n 3 "$folder/log")"
     stop "$folder"
     return 69
+}
+
+# Its parts come up one after the other.
+has_bucket() { # FOLDER WEED MASTER
+    printf 's3.bucket.create -name smshard\ns3.bucket.list\n' |
+        timeout 60 "$2" shell -master="$3" >"$1/shell" 2>&1
+    grep -q '^ *smshard[[:space:]]' "$1/shell"
 }
 
 stop() { # FOLDER
