@@ -26,7 +26,7 @@ HARDEN_x86_64  := -fcf-protection -fstack-clash-protection
 HARDEN_aarch64 := -mbranch-protection=standard
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
           -fPIE $(HARDEN_$(CPU))
-SANE   := -O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer
+SANE   := -O1 -g1 -U_FORTIFY_SOURCE -fno-omit-frame-pointer
 
 FLAGS_debug   := -O0 -g
 FLAGS_release := -O2 -g $(HARDEN)
@@ -149,7 +149,7 @@ check-numa: setup $(SMSHARD) $(TOOLS) ; $(Q)$(ENV) tests/numa/run.sh ## Two memo
 check-torch: setup all ; $(Q)$(ENV) tests/torch/run.sh ## PyTorch reads, in every mode
 lint: setup ; $(Q)OUT=$(OUT) tests/lint/run.sh ## Format, tidy, cppcheck, shellcheck, rules
 fmt: setup ; $(Q)tests/lint/run.sh fmt ## Format every C file
-demo: setup $(SMSHARD) $(BINS) ; $(Q)$(ENV) tests/demo/run.sh ## A job of three hosts here; STORE=s3: on S3
+demo: setup $(SMSHARD) $(TOOLS) ; $(Q)$(ENV) tests/demo/run.sh ## A job of three hosts here; STORE=s3: on S3
 cluster: setup ; $(Q)$(ENV) cluster-sim/run.sh ## A job of three hosts in Docker Compose
 
 # ---- Machine, packages -----------------------------------------------------

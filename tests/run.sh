@@ -8,13 +8,15 @@
 # `TITLE: N passed, N failed`. A program passes if its last line is
 # `N passed, 0 failed` with N > 0 and it exits with 0; one that crashed, hung
 # or printed no such line counts as one failure more; one whose last line is
-# `skipped: WHY` and that exits with 0 is shown, and not counted. Programs run two at a
-# time (JOBS), scripts (.sh) after them, which start whole jobs and wait for
-# the most part. Each has TEST_LIMIT_S (300) seconds. fuzz_x is given tests/fuzz/corpus/x.
+# `skipped: WHY` and that exits with 0 is shown, and not counted.
+#
+# Programs run two a core at a time, since many wait; scripts (.sh) after them,
+# which start whole jobs, one more than there are cores. JOBS=N: N of both.
+# Each has TEST_LIMIT_S (900) seconds. fuzz_x is given tests/fuzz/corpus/x.
 set -u
 
-JOBS=${JOBS:-2}
-TEST_LIMIT_S=${TEST_LIMIT_S:-300}
+cores=$(nproc)
+TEST_LIMIT_S=${TEST_LIMIT_S:-900}
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-suppressions=$PWD/tests/tsan.supp}"
@@ -80,8 +82,17 @@ each() {
     [ $# = 0 ] || printf '%s\0' "$@" |
         xargs -0 -n 1 -P "$jobs" "$0" --one "$results"
 }
-each "$JOBS" "${programs[@]}"
-each "$JOBS" "${scripts[@]}"
+# What takes longest begins first, so that nothing is waited for alone.
+long='test_(store_s3|store_s3_way|save|save_note|job_sim|child|net_hostile)$'
+long+='|test_(failover|s3|memory|sim|doctor|job|split|python)[.]sh$'
+long_first() {
+    printf '%s\n' "$@" | grep -E "$long"
+    printf '%s\n' "$@" | grep -vE "$long"
+}
+mapfile -t programs < <(long_first ${programs[@]+"${programs[@]}"} | sed '/^$/d')
+mapfile -t scripts < <(long_first ${scripts[@]+"${scripts[@]}"} | sed '/^$/d')
+each "${JOBS:-$((2 * cores))}" "${programs[@]}"
+each "${JOBS:-$((cores + 1))}" "${scripts[@]}"
 
 # Each program must have left its count: a runner that was killed is a failure.
 passed=0

@@ -50,7 +50,7 @@ expect 'try: 3 passed, 1 failed' 1 liar
 expect 'try: 3 passed, 1 failed' 1 good crash
 expect 'try: 3 passed, 1 failed' 1 good mute
 expect 'try: 3 passed, 1 failed' 1 good none
-TEST_LIMIT_S=1 expect 'try: 4 passed, 1 failed' 1 good hang
+TEST_LIMIT_S=5 expect 'try: 4 passed, 1 failed' 1 good hang
 expect 'try: 3 passed, 1 failed' 1 good not_there
 expect 'try: 0 passed, 0 failed' 1
 

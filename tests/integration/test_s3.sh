@@ -267,7 +267,7 @@ stop_server
 serve
 # shellcheck disable=SC2016
 start job "$SMSHARD" run --base "$T/gone" --job-name gone \
-    --output s3://bucket/out --heartbeat 100ms --host-timeout 500ms \
+    --output s3://bucket/out --heartbeat 100ms --host-timeout 1500ms \
     -- sh -c 'echo up; while [ ! -e "$0" ]; do sleep 0.1; done' "$T/go"
 job=$pid
 until_true grep -q up "$T/job.out"

@@ -48,7 +48,7 @@ check_shellcheck() {
 # ctuuninitvar: it takes what a function writes for what it reads.
 check_cppcheck() {
     mkdir -p "$OUT/lint/cppcheck"
-    cppcheck --quiet -j 2 --std=c11 -I. -D_GNU_SOURCE -DSMSHARD_VERSION='""' \
+    cppcheck --quiet -j "$(nproc)" --std=c11 -I. -D_GNU_SOURCE -DSMSHARD_VERSION='""' \
         --enable=warning,performance,portability --inline-suppr \
         --suppress=missingIncludeSystem --error-exitcode=1 \
         --suppress=readdirCalled --suppress=ctuuninitvar --library=posix --library="$here/cppcheck.cfg" \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# clang-tidy over C files, two at a time, and only over what has changed.
+# clang-tidy over C files, as many at a time as there are cores, and only over
+# what has changed.
 #
 #   CACHE=FOLDER tests/lint/tidy.sh FILE…     from the root of the tree
 #
@@ -30,4 +31,4 @@ fi
 
 mkdir -p "$CACHE"
 export CACHE
-[ $# = 0 ] || printf '%s\0' "$@" | xargs -0 -n 1 -P 2 "$0" --one
+[ $# = 0 ] || printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" "$0" --one
