@@ -13,7 +13,7 @@
 #include "proto/net.h"
 #include "tests/harness.h"
 
-enum { KIT_MAX = 64 << 10, KIT_WAIT_MS = 20000, KIT_STEP_MS = 10 };
+enum { KIT_MAX = 64 << 10, KIT_WAIT_MS = 60000, KIT_STEP_MS = 10 };
 
 /* Return when to give up. */
 static inline uint64_t kit_deadline(void)

@@ -39,7 +39,7 @@ static inline void kit_environment(const char *url)
 /* Start the server and point the environment to it. */
 static inline void kit_start(const struct s3server_options *options)
 {
-    alarm(120);
+    alarm(240);
     kit_server = s3server_start(options);
     kit_environment(s3server_url(kit_server));
     if (options->is_tls) {

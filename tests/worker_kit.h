@@ -19,7 +19,7 @@
 #include "store/store_sync.h"
 #include "tests/harness.h"
 
-enum { KIT_TEXT_MAX = 2048, KIT_PATH_MAX = 4096, KIT_HANG_S = 120 };
+enum { KIT_TEXT_MAX = 2048, KIT_PATH_MAX = 4096, KIT_HANG_S = 240 };
 
 static char kit_base[] = "/tmp/test-worker-XXXXXX";
 

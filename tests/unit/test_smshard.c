@@ -440,10 +440,10 @@ TEST(no_place_is_waited_for)
     snprintf(path, sizeof(path), "%s/ring", rk.folder);
     o.socket = path;
     o.channel = "train";
-    o.timeout_ms = 300;
+    o.timeout_ms = 2000;
     expect_not_opened(o, SMSHARD_TIMEOUT, "in mode exclusive, and process");
     smshard_close(&first);
-    o.timeout_ms = 10000;
+    o.timeout_ms = 60000;
     EXPECT(smshard_open(&o, NULL, 0, &first) == SMSHARD_OK);
     smshard_close(&first);
     stop_worker(worker);
