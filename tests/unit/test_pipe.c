@@ -253,12 +253,17 @@ static int read_all(const struct bench *b)
     return 0;
 }
 
+/* Like a command, it has nothing of ours open: with the end that is written to
+ * it would never see the other one's end. */
 static pid_t fork_reader(const struct bench *b,
                          int (*reader)(const struct bench *))
 {
     pid_t child = fork();
 
     if (child == 0) {
+        for (int fd = 3; fd < 1024; fd++) {
+            close(fd);
+        }
         _exit(reader(b));
     }
     return child;
