@@ -12,11 +12,11 @@
 #
 # Programs run two a core at a time, since many wait; scripts (.sh) after them,
 # which start whole jobs, one more than there are cores. JOBS=N: N of both.
-# Each has TEST_LIMIT_S (900) seconds. fuzz_x is given tests/fuzz/corpus/x.
+# Each has TEST_LIMIT_S (600) seconds. fuzz_x is given tests/fuzz/corpus/x.
 set -u
 
 cores=$(nproc)
-TEST_LIMIT_S=${TEST_LIMIT_S:-900}
+TEST_LIMIT_S=${TEST_LIMIT_S:-600}
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-suppressions=$PWD/tests/tsan.supp}"
