@@ -135,6 +135,23 @@ TEST(two_kills_in_a_row)
     close_source(&s);
 }
 
+/* The second is killed as soon as it has moved the first one over. */
+TEST(what_was_moved_over_is_not_forgotten)
+{
+    struct source s;
+    size_t found;
+
+    kit_enter();
+    make_source(&s);
+    bring_and_die(&s, HELD);
+    found = lines_of(KIT_BOOK, "whole");
+    rewind_source(&s, 1, S1);
+    bring_and_die(&s, 1);
+    EXPECT(kit_is_there("data/.smshard/train.part/2/files/0/00"));
+    EXPECT_EQ(bring_counted(&s, S1), OBJECTS - found);
+    close_source(&s);
+}
+
 TEST(what_has_changed_is_brought_again)
 {
     struct source s;

@@ -278,6 +278,7 @@ TEST(names_are_those_of_the_keys)
         is_seen[object] = true;
         EXPECT_EQ(e->d_type, DT_REG);
         EXPECT_EQ(stat(path_of(object), &st), 0);
+        EXPECT_EQ(st.st_blocks, (st.st_size + 511) / 512);
         EXPECT_EQ(st.st_ino, e->d_ino);
         EXPECT_EQ(st.st_size, sizes[object]);
         EXPECT_EQ(st.st_mode, S_IFREG | 0444);

@@ -413,3 +413,117 @@ TEST(what_a_dead_one_has_left_is_cleared)
     rc_close(&s);
     end();
 }
+
+/* ---- What a consumer does not believe. -------------------------------------
+ */
+
+TEST(only_what_was_given_out_is_taken_back)
+{
+    static const struct {
+        uint32_t word;
+        uint32_t value;
+    } rows[] = {
+        {0, SLOTS},     {1, 7},          {2, 1}, {3, 0},
+        {3, SLOTS + 1}, {3, UINT32_MAX}, {4, 0}, {4, 2},
+    };
+    struct smshard_sample sample;
+    struct smshard *s;
+
+    begin(RING_EXCLUSIVE);
+    s = join();
+    EXPECT(publish(0, 0, 1) == STATUS_OK);
+    EXPECT(publish(1, 0, 1) == STATUS_OK);
+    EXPECT(smshard_walk(s, &sample) == SMSHARD_OK);
+    give(s, &sample);
+    EXPECT(smshard_walk(s, &sample) == SMSHARD_OK);
+    EXPECT_EQ(sample.token[0], 1);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct smshard_sample forged = sample;
+
+        forged.token[rows[i].word] = rows[i].value;
+        EXPECT(smshard_give(s, &forged) == SMSHARD_INVALID);
+    }
+    sample.token[3] = SLOTS; /* More than there are behind it. */
+    EXPECT(smshard_give(s, &sample) == SMSHARD_INVALID);
+    sample.token[3] = 1;
+    give(s, &sample);
+    EXPECT(smshard_give(s, &sample) == SMSHARD_INVALID);
+    rc_close(&s);
+    end();
+}
+
+TEST(a_unit_that_can_not_be_read_is_passed_over)
+{
+    struct flow_slot f = {.entries = entries, .entry_count = 1};
+    struct smshard_sample sample;
+    struct smshard *s;
+
+    begin(RING_EXCLUSIVE);
+    s = join();
+    entries[0] = (struct flow_entry){
+        .is_first = true, .is_last = true, .status = STATUS_NOT_FOUND};
+    EXPECT(ring_queue_publish(queue, &f) == STATUS_OK);
+    EXPECT(smshard_walk(s, &sample) == SMSHARD_TIMEOUT);
+    EXPECT_EQ(s->stats.skipped, 1);
+    EXPECT_EQ(s->stats.samples, 0);
+    EXPECT(ring_queue_collect(queue) == STATUS_OK);
+    EXPECT_EQ(outcomes(RING_CONSUMED), 1);
+    rc_close(&s);
+    end();
+}
+
+TEST(a_table_or_a_head_that_can_not_be)
+{
+    for (int row = 0; row < 3; row++) {
+        struct smshard_sample sample;
+        struct smshard *s;
+        struct ring_table *table;
+
+        begin(RING_EXCLUSIVE);
+        s = join();
+        EXPECT(publish(0, 0, 1) == STATUS_OK);
+        table = memory.tables;
+        if (row == 0) {
+            table->entries[0].size = SLOT + 1;
+        } else if (row == 1) {
+            table->entries[0].at = 64;
+            table->entries[0].size = SLOT - 63;
+        } else {
+            EXPECT(smshard_walk(s, &sample) == SMSHARD_OK);
+            atomic_store(
+                &ring_queue_at(memory.control, &memory.layout, 0)->head,
+                s->cursor - 1);
+        }
+        EXPECT(smshard_walk(s, &sample) == SMSHARD_RESET);
+        rc_close(&s);
+        end();
+    }
+}
+
+/* Parts are one sample as long as no byte is between them. */
+TEST(parts_with_a_gap_are_not_joined)
+{
+    static const size_t sizes[] = {SLOT, SLOT / 2, 64};
+    struct smshard_sample sample;
+    struct smshard *s;
+
+    begin(RING_EXCLUSIVE);
+    s = join();
+    for (uint32_t i = 0; i < 3; i++) {
+        struct flow_slot f = {
+            .slot = i, .entries = &entries[i], .entry_count = 1};
+
+        entries[i] = (struct flow_entry){
+            .size = sizes[i], .is_first = i == 0, .is_last = i == 2};
+        EXPECT(ring_queue_publish(queue, &f) == STATUS_OK);
+    }
+    EXPECT(smshard_walk(s, &sample) == SMSHARD_OK);
+    EXPECT_EQ(sample.size, SLOT + SLOT / 2);
+    EXPECT_EQ(sample.token[3], 2);
+    EXPECT(!s->has_unit); /* It goes on. */
+    EXPECT(smshard_walk(s, &sample) == SMSHARD_OK);
+    EXPECT_EQ(sample.size, 64);
+    EXPECT(s->has_unit && s->units == 1);
+    rc_close(&s);
+    end();
+}
