@@ -189,14 +189,6 @@ static inline void kit_expect_keys(struct store *s, const char *keys)
     buf_fini(&got);
 }
 
-static inline void kit_close_pipes(const int a[2], const int b[2])
-{
-    for (int i = 0; i < 2; i++) {
-        close(a[i]);
-        close(b[i]);
-    }
-}
-
 static inline void kit_wait(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};

@@ -621,6 +621,7 @@ TEST(each_rank_is_told_of_each_end_once)
     answer(6); /* Cut off for a whole epoch. */
     take(h);
     EXPECT_EQ(holder_begin(h, 0), STATUS_OK);
+    EXPECT_EQ(holder_timer_ms(h), 2 * BEAT + GAP); /* It asks soon. */
     EXPECT_EQ(holder_epoch(h, 0), 5);
     EXPECT_EQ(holder_next(h, 0, BEAT, &unit), STATUS_STOPPED);
     EXPECT_EQ(holder_begin(h, 0), STATUS_OK);
@@ -708,7 +709,14 @@ TEST(a_new_coordinator_is_told_all_at_once)
     holder_destroy(&h);
 }
 
-/* ---- What may come late. ------------------------------------------------- */
+/* An answer with a gate and the lease 7 over [0, 10). */
+static void take_gate(struct holder *h, uint64_t gate)
+{
+    answer(0);
+    grant.gate = gate;
+    lease(7, 0, 0, 10);
+    take(h);
+}
 
 /* When the WORK that is answered was sent is known of the last few alone. */
 TEST(an_answer_that_is_too_old_renews_nothing)
@@ -728,9 +736,7 @@ TEST(an_answer_that_is_too_old_renews_nothing)
     take(h);
     EXPECT_EQ(holder_next(h, 0, now, &unit), STATUS_EMPTY);
     EXPECT(holder_stats(h, now).is_paused);
-    answer(0);
-    lease(7, 0, 0, 10);
-    take(h);
+    take_gate(h, UINT64_MAX);
     EXPECT_EQ(next(h, 0, now), 0);
     holder_destroy(&h);
 }
@@ -748,17 +754,13 @@ TEST(nothing_goes_back_within_an_epoch)
     lease(7, 0, 0, 10);
     take(h);
     said(h, BEAT);
-    answer(0);
-    grant.gate = 1;
-    lease(7, 0, 0, 10);
-    take(h);
+    take_gate(h, 1);
     EXPECT_EQ(next(h, 0, BEAT), 0);
     EXPECT_EQ(next(h, 0, BEAT), 1);
     EXPECT_EQ(holder_next(h, 1, BEAT, &unit), STATUS_STOPPED);
     holder_destroy(&h);
 }
 
-/* A coordinator that has only heard of it may forget it yet. */
 TEST(what_is_not_kept_is_told_again)
 {
     struct holder *h = make_with(0, 10);
@@ -774,9 +776,7 @@ TEST(what_is_not_kept_is_told_again)
     expect_outcome(h, 0, 1, false);
     said(h, 2 * BEAT);
     EXPECT_EQ(work.done_count, 1);
-    answer(0);
-    lease(7, 0, 0, 10);
-    take(h);
+    take_gate(h, UINT64_MAX);
     expect_no_outcome(h); /* Once is enough. */
     said(h, 4 * BEAT);
     EXPECT_EQ(work.done_count, 0);
@@ -789,31 +789,11 @@ TEST(what_the_gate_holds_back_is_not_at_hand)
 
     EXPECT_EQ(holder_next(h, 0, 0, &unit), STATUS_EMPTY);
     said(h, 0);
-    answer(0);
-    grant.gate = 3;
-    lease(7, 0, 0, 10);
-    take(h);
+    take_gate(h, 3);
     said(h, BEAT);
     EXPECT_EQ(work.want_count, 1);
-    answer(0);
-    grant.gate = 4;
-    lease(7, 0, 0, 10);
-    take(h);
+    take_gate(h, 4);
     said(h, 2 * BEAT);
     EXPECT_EQ(work.want_count, 0);
-    holder_destroy(&h);
-}
-
-TEST(who_begins_an_epoch_asks_soon)
-{
-    struct holder *h = make_with(0, 1);
-
-    said(h, BEAT);
-    answer(1);
-    take(h);
-    EXPECT_EQ(holder_next(h, 0, BEAT, &unit), STATUS_STOPPED);
-    said(h, 2 * BEAT);
-    EXPECT_EQ(holder_begin(h, 0), STATUS_OK);
-    EXPECT_EQ(holder_timer_ms(h), 2 * BEAT + GAP);
     holder_destroy(&h);
 }
