@@ -49,6 +49,14 @@ static inline enum status bring_one(struct source *s)
     return bring_all(&s->channel, 1, 2);
 }
 
+static inline void kit_close_pipes(const int a[2], const int b[2])
+{
+    for (int i = 0; i < 2; i++) {
+        close(a[i]);
+        close(b[i]);
+    }
+}
+
 /* Where the first bring of a channel is staged. */
 #define KIT_STAGED "data/.smshard/train.part/1/files/"
 #define KIT_BOOK "data/.smshard/train.part/1/book"

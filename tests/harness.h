@@ -9,6 +9,7 @@
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,38 @@ static struct test **test_tail = &test_list;
     }                                                                          \
     static void test_##id(void)
 
+/* A test that leaves more files open than it found fails, as one that leaves
+ * memory does where a sanitizer looks; unless TEST_MAY_LEAVE_FILES says why
+ * not. */
+static inline int test_open_files(void)
+{
+    int count = 0;
+#ifndef TEST_MAY_LEAVE_FILES
+    DIR *dir = opendir("/proc/self/fd");
+
+    while (dir != NULL && readdir(dir) != NULL) {
+        count++;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+#endif
+    return count;
+}
+
+static inline int test_run_here(const struct test *t)
+{
+    int before = test_open_files();
+    int left;
+
+    t->run();
+    left = test_open_files() - before;
+    if (left > 0) {
+        fprintf(stderr, "%s: left %d files open\n", t->name, left);
+    }
+    return left > 0;
+}
+
 /* A test that must see a CHECK fail names it here; it then has to abort. */
 static inline int test_run_one(const struct test *t)
 {
@@ -52,8 +85,7 @@ static inline int test_run_one(const struct test *t)
         signal(SIGQUIT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
         signal(SIGPIPE, SIG_DFL);
-        t->run();
-        exit(0);
+        exit(test_run_here(t));
     }
     if (child < 0 || waitpid(child, &state, 0) != child) {
         return 1;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TEST_MAY_LEAVE_FILES /* The library's context stays. */
 #include "base/clock.h"
 #include "proto/net.h"
 #include "tests/harness.h"

@@ -129,6 +129,9 @@ static inline void rk_end(void)
     ring_host_close(&rk.host);
     rk_give_all();
     slots_destroy(&rk.slots);
+    munmap(rk.log, sizeof(*rk.log));
+    close(rk.log_fd);
+    close(RP_LOG_FD);
     rmdir(rk.folder);
 }
 

@@ -301,7 +301,6 @@ static enum status course_put_next(struct course *c, uint32_t rank,
         .epoch = from.epoch,
         .position = from.position,
         .lease = from.lease,
-        .is_late = from.is_late,
     };
     return course_put(c, rank, &unit, from.position - w->dealt.first);
 }

@@ -32,7 +32,6 @@ struct supply_unit {
     uint64_t epoch;
     uint64_t position;
     uint64_t lease;
-    bool is_late;
     bool is_repeat;    /* Padding: it is not committed. */
     bool is_over;      /* With STOPPED: this was the last epoch. */
     struct bytes key;  /* Views: copied by put; from take, until the next */

@@ -111,6 +111,19 @@ class Resume(kit.Case):
             again.wait("over")
             self.assertEqual(sorted(again.committed()), list(range(12)))
 
+    def test_records_that_were_read_out_of_turn(self):
+        server = self.serve([b"a\nb\nc\nd\n", b"e\n"], epochs=3)
+        cursor = smshard.Cursor()
+        cursor.add(0, 0, record=1, is_last=False)
+        cursor.add(0, 0, record=3, is_last=True)
+        with self.open(server, "lines", cursor=cursor) as reader:
+            self.assertEqual(reader.cursor, cursor)
+            first = [bytes(s) for s in next(reader.epochs())]
+            self.assertEqual(first, [b"a", b"c", b"e"])
+            self.assertEqual(cursor.epoch, 1)  # It has heard of the end.
+            self.assertEqual(len(list(reader)), 2 * 5)
+            self.assertEqual(cursor.epoch, 3)
+
     def test_parts_of_a_unit_are_not_taken_for_one(self):
         units = [kit.pattern(1, 50000), b"", kit.pattern(2, 8192 * 3 + 5),
                  kit.pattern(3, 100)]

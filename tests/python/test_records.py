@@ -34,6 +34,12 @@ class Records(kit.Case):
         want += [(2, 0, b"one", False), (2, 1, b"two", True)]
         self.assertEqual(got, want)
 
+    def test_of_a_unit_in_parts_only_the_last_record_is_the_last(self):
+        unit = b"".join(b"%0100d\n" % i for i in range(200))
+        got = self.read([unit, unit], "lines", entries=1, slots=8)
+        self.assertEqual([(at, record) for at, record, _, is_last in got
+                          if is_last], [(0, 199), (1, 199)])
+
     def test_many_lines_in_one_slot(self):
         unit = b"".join(b"%d\n" % i for i in range(5000))
         got = self.read([unit], "lines", size=1 << 16)

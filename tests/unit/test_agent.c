@@ -73,7 +73,13 @@ TEST(what_is_to_be_brought_outlives_its_message)
     struct wire_message share = {
         .type = WIRE_SHARE,
         .share = {.output = {text, 10},
-                  .shares = {{.channel = {text + 10, 5}, .units = 3}},
+                  .shares = {{.channel = {text + 10, 5},
+                              .share = {text + 1, 3},
+                              .catalog = {text + 2, 3},
+                              .root_uri = {text, 10},
+                              .prefix = {text + 3, 1},
+                              .named_by = {text + 11, 4},
+                              .units = 3}},
                   .share_count = 1}};
     const struct wire_share_all *all;
 
@@ -84,6 +90,11 @@ TEST(what_is_to_be_brought_outlives_its_message)
     EXPECT(bytes_is(all->output, "file:///o/"));
     EXPECT_EQ(all->checkpoint.size, 0);
     EXPECT(bytes_is(all->shares[0].channel, "train"));
+    EXPECT(bytes_is(all->shares[0].share, "ile"));
+    EXPECT(bytes_is(all->shares[0].catalog, "le:"));
+    EXPECT(bytes_is(all->shares[0].root_uri, "file:///o/"));
+    EXPECT(bytes_is(all->shares[0].prefix, "e"));
+    EXPECT(bytes_is(all->shares[0].named_by, "rain"));
     EXPECT_EQ(all->shares[0].units, 3);
     end(&b);
 }
@@ -115,6 +126,52 @@ TEST(progress_is_told_with_the_next_beat)
     EXPECT(bytes_is(b.fx.sends[0].beat.streams[0].placed, "tr"));
     EXPECT_EQ(b.fx.sends[0].beat.streams[0].bytes, 77);
     EXPECT_EQ(b.fx.sends[0].beat.number, 2);
+    end(&b);
+}
+
+TEST(progress_is_no_more_than_all_and_saves_do_not_go_back)
+{
+    struct bench b = open_at(AGENT_BRINGING);
+    struct wire_beat beat = {.progress = {{BYTES("train"), 9, 8, 90, 80}},
+                             .progress_count = 1,
+                             .saved_units = 5,
+                             .saved_bytes = 50};
+
+    step(&b, (struct agent_event){.type = AGENT_EVENT_PROGRESS, .beat = &beat});
+    beat.saved_units = 3;
+    beat.saved_bytes = 30;
+    step(&b, (struct agent_event){.type = AGENT_EVENT_PROGRESS, .beat = &beat});
+    tick(&b, HEARTBEAT);
+    EXPECT_EQ(b.fx.sends[0].beat.progress[0].units_done, 8);
+    EXPECT_EQ(b.fx.sends[0].beat.progress[0].bytes_done, 80);
+    EXPECT_EQ(b.fx.sends[0].beat.saved_units, 5);
+    EXPECT_EQ(b.fx.sends[0].beat.saved_bytes, 50);
+    end(&b);
+}
+
+/* A timeout that is over before the next heartbeat would be silence at once. */
+TEST(times_that_can_not_be_are_not_taken)
+{
+    struct bench b = open_new();
+
+    tick(&b, 0);
+    hear(&b,
+         (struct wire_message){.type = WIRE_WELCOME, .welcome = {5000, 4000}});
+    EXPECT_EQ(agent_state(b.agent), AGENT_WAITING);
+    EXPECT_EQ(b.fx.timer_ms, b.now_ms + HEARTBEAT);
+    end(&b);
+}
+
+/* Who does not listen any more does not wait for a word, over and over. */
+TEST(who_is_deaf_hears_no_silence)
+{
+    struct bench b = open_at(AGENT_RUNNING);
+
+    hear_refuse(&b, STATUS_SKEW);
+    for (int i = 0; i < 30; i++) {
+        tick(&b, HEARTBEAT);
+        EXPECT(b.fx.timer_ms > b.now_ms);
+    }
     end(&b);
 }
 
@@ -195,6 +252,18 @@ static void on_silence(struct bench *b)
     tick(b, HOST_TIMEOUT);
 }
 
+static void on_hup(struct bench *b)
+{
+    kick(b, SIGHUP);
+}
+
+static void on_new_term(struct bench *b)
+{
+    struct wire_message m = {.type = WIRE_END, .term = 5};
+
+    step(b, (struct agent_event){.type = AGENT_EVENT_MESSAGE, .message = &m});
+}
+
 static void on_old_term(struct bench *b)
 {
     struct wire_message m = {.type = WIRE_END, .term = 3};
@@ -240,6 +309,10 @@ TEST(before_the_command_runs)
          "HELLO BEAT +cancel ", AGENT_STOPPING,
          "LOST 75 the coordinator on algo-9 was not heard of for 10 s"},
         {"an old term's word", AGENT_READY, on_old_term, "", AGENT_READY, NULL},
+        {"a term's word that we have not heard of", AGENT_READY, on_new_term,
+         "", AGENT_READY, NULL},
+        {"hup while waiting", AGENT_WAITING, on_hup, "DONE ", AGENT_REPORTING,
+         "STOPPED 129 stopped by signal 1 before the command was started"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -404,6 +404,7 @@ TEST(one_bring_for_a_folder)
     EXPECT_OK(bring_finish(&b, &why), why);
     expect_small();
     EXPECT(!kit_is_there("data/.smshard/train.part"));
+    kit_close_pipes(s.fds, release);
     close_source(&s);
 }
 

@@ -169,6 +169,68 @@ TEST(the_last_word_counts)
     buf_fini(&text);
 }
 
+/* A part of what was replaced is not taken for another's, either: an entry may
+ * come to lie where the old one was. */
+TEST(a_part_of_what_was_replaced_is_nobodys)
+{
+    enum { LONG = 1500 };
+    struct bring_book *b = bring_book_new();
+    struct bring_book_line line = open_line;
+    struct bring_book_line late = part;
+    struct buf text = {0};
+    char keys[2][LONG];
+
+    memset(keys[0], 'a', LONG);
+    memset(keys[1], 'b', LONG);
+    bring_book_write_head(&head, &text);
+    line.key = (struct bytes){keys[0], LONG};
+    bring_book_write(&line, &text);
+    line.kind = BRING_BOOK_WHOLE;
+    bring_book_write(&line, &text);
+    line.kind = BRING_BOOK_OPEN;
+    line.id++;
+    line.key = (struct bytes){keys[1], LONG};
+    bring_book_write(&line, &text);
+    bring_book_write(&late, &text);
+    EXPECT_EQ(bring_book_read(b, buf_bytes(&text), &head, 1), text.size);
+    EXPECT_EQ(bring_book_find(b, line.key)->has_part[2], 0);
+    bring_book_destroy(&b);
+    buf_fini(&text);
+}
+
+/* Numbers that no bring would write end the book. */
+TEST(numbers_have_an_end)
+{
+    const uint64_t most = BRING_BOOK_PARTS_MAX;
+    const struct {
+        uint64_t id;
+        uint64_t size;
+        uint64_t part_bytes;
+        bool is_taken;
+    } rows[] = {
+        {0, 25, 10, true},           {most, 25, 10, false},
+        {UINT64_MAX, 25, 10, false}, {0, 25, 0, false},
+        {0, most, 1, false},         {0, 10 * most - 1, 10, true},
+        {0, 10 * most, 10, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bring_book *b = bring_book_new();
+        struct bring_book_line line = open_line;
+        struct buf text = {0};
+
+        line.id = rows[i].id;
+        line.size = rows[i].size;
+        line.part_bytes = rows[i].part_bytes;
+        bring_book_write_head(&head, &text);
+        bring_book_write(&line, &text);
+        (void)bring_book_read(b, buf_bytes(&text), &head, 1);
+        EXPECT_EQ(bring_book_count(b), rows[i].is_taken);
+        bring_book_destroy(&b);
+        buf_fini(&text);
+    }
+}
+
 static void count(void *self, const struct bring_book_entry *e)
 {
     EXPECT(e->is_whole);

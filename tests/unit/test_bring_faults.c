@@ -350,5 +350,6 @@ TEST(a_cancelled_bring_leaves_nothing)
     EXPECT_EQ(bring_finish(&b, &why), STATUS_STOPPED);
     EXPECT(kit_says(why.text, "stopped"));
     expect_nothing();
+    kit_close_pipes(s.fds, release);
     close_source(&s);
 }

@@ -119,17 +119,36 @@ TEST(it_is_found_before_it_counts_as_progress)
 TEST(two_kills_in_a_row)
 {
     struct source s;
+    size_t before;
     size_t found;
 
     kit_enter();
     make_source(&s);
     bring_and_die(&s, 30);
+    before = lines_of(KIT_BOOK, "whole");
     rewind_source(&s, 1, S1);
     bring_and_die(&s, HELD);
     found = lines_of("data/.smshard/train.part/2/book", "whole");
-    EXPECT(found >= 10);
+    EXPECT(found >= 10 && found >= before);
     EXPECT_EQ(bring_counted(&s, S1), OBJECTS - found);
     expect_all();
+    close_source(&s);
+}
+
+/* The second is killed as soon as it has moved the first one over. */
+TEST(what_was_moved_over_is_not_forgotten)
+{
+    struct source s;
+    size_t found;
+
+    kit_enter();
+    make_source(&s);
+    bring_and_die(&s, HELD);
+    found = lines_of(KIT_BOOK, "whole");
+    rewind_source(&s, 1, S1);
+    bring_and_die(&s, 1);
+    EXPECT(kit_is_there("data/.smshard/train.part/2/files/0/00"));
+    EXPECT_EQ(bring_counted(&s, S1), OBJECTS - found);
     close_source(&s);
 }
 
@@ -166,6 +185,45 @@ TEST(what_is_another_hosts_now_is_gone)
     kit_expect_file("data/train/0/00", 0, SIZE);
     EXPECT(!kit_is_there("data/train/1"));
     EXPECT(!kit_is_there("data/.smshard/train.part"));
+    close_source(&s);
+}
+
+/* What is there has the etag that is listed, but not the size. */
+TEST(a_size_that_is_not_listed_is_not_taken)
+{
+    struct source s;
+
+    kit_enter();
+    make_source(&s);
+    bring_and_die(&s, HELD);
+    s.items[0].size++;
+    rewind_source(&s, 1, S2);
+    EXPECT_EQ(bring_one(&s), STATUS_CHANGED);
+    EXPECT(kit_says(why.text, s.items[0].key));
+    close_source(&s);
+}
+
+/* Two objects that want one place are refused, whichever of them an earlier
+ * bring has left. */
+TEST(what_is_there_does_not_take_anothers_place)
+{
+    struct source s;
+    char key[32];
+
+    kit_enter();
+    open_source(&s, "train", "mem");
+    kit_put(s.store, "d/t/t-1", 1, SIZE);
+    for (unsigned i = 0; i < OBJECTS; i++) {
+        snprintf(key, sizeof(key), "d/t/u%02u", i);
+        kit_put(s.store, key, i, SIZE);
+    }
+    list_source(&s, "d/t");
+    bring_and_die(&s, HELD);
+    EXPECT(kit_is_there(KIT_STAGED "t-1"));
+    kit_put(s.store, "d/t-1", 2, SIZE);
+    list_source(&s, "d/t");
+    EXPECT_EQ(bring_one(&s), STATUS_CONFLICT);
+    EXPECT(kit_says(why.text, "t-1"));
     close_source(&s);
 }
 
@@ -227,6 +285,22 @@ TEST(no_book_no_files)
     close_source(&s);
 }
 
+/* What can't be gone on with does not take room while the rest is brought. */
+TEST(what_is_of_no_use_goes_at_once)
+{
+    struct source s;
+
+    kit_enter();
+    make_source(&s);
+    bring_and_die(&s, HELD);
+    EXPECT_OK(file_write(kit_path(KIT_BOOK), BYTES("junk"), false, &why), why);
+    rewind_source(&s, 1, S1);
+    bring_and_die(&s, 1);
+    EXPECT(!kit_is_there("data/.smshard/train.part/1"));
+    EXPECT(kit_is_there("data/.smshard/train.part/2"));
+    close_source(&s);
+}
+
 /* ---- Parts of a large object. */
 
 static void make_large(struct source *s)
@@ -258,6 +332,25 @@ TEST(parts_that_are_there_are_not_asked_for)
     close_source(&s);
 }
 
+TEST(parts_outlast_two_failures)
+{
+    struct source s;
+
+    kit_enter();
+    make_large(&s);
+    for (unsigned last = 4; last >= 2; last -= 2) { /* Then the look alone. */
+        rewind_source(&s, 1, S1);
+        store_mem_fail("train",
+                       (struct store_mem_failure){
+                           .in = last, .count = 1000, .status = STATUS_STORE});
+        EXPECT_EQ(bring_one(&s), STATUS_STORE);
+        store_mem_fail("train", (struct store_mem_failure){0});
+    }
+    EXPECT_EQ(bring_counted(&s, S1), 1 + 6 - 2);
+    kit_expect_file("data/train/large", 1, 5 * PART + 17);
+    close_source(&s);
+}
+
 TEST(parts_of_a_value_that_is_gone_are_none)
 {
     struct source s;
@@ -274,6 +367,76 @@ TEST(parts_of_a_value_that_is_gone_are_none)
     EXPECT_EQ(bring_counted(&s, S2), 1 + 6);
     kit_expect_file("data/train/large", 2, 5 * PART + 17);
     close_source(&s);
+}
+
+static uint64_t inode_of(const char *name)
+{
+    struct stat st;
+
+    EXPECT(stat(kit_path(name), &st) == 0);
+    return st.st_ino;
+}
+
+/* A book as another version might write it: parts of another size, or sums of
+ * another kind than the store keeps. */
+static void write_foreign_book(const struct source *s, uint64_t part_bytes,
+                               enum crc_kind kind)
+{
+    struct bring_book_line line = {
+        .kind = BRING_BOOK_OPEN,
+        .size = s->items[0].size,
+        .inode = inode_of(KIT_STAGED "large"),
+        .etag = bytes_of(s->items[0].etag),
+        .key = BYTES("p/large"),
+        .part_bytes = part_bytes,
+        .kind_of_sum = kind,
+    };
+    struct bring_book_head head = {.root_uri = s->uri, .prefix = BYTES("p/")};
+    struct buf boot = {0};
+    struct buf text = {0};
+
+    EXPECT_OK(file_read("/proc/sys/kernel/random/boot_id", 64, &why, &boot),
+              why);
+    boot.at[boot.size - 1] = '\0';
+    head.boot = boot.at;
+    bring_book_write_head(&head, &text);
+    bring_book_write(&line, &text);
+    line.kind = BRING_BOOK_PART;
+    for (; line.part < 4; line.part++) {
+        bring_book_write(&line, &text);
+    }
+    EXPECT_OK(file_write(kit_path(KIT_BOOK), buf_bytes(&text), false, &why),
+              why);
+    buf_fini(&boot);
+    buf_fini(&text);
+}
+
+TEST(parts_of_another_kind_are_none)
+{
+    static const struct {
+        uint64_t part_bytes;
+        enum crc_kind kind;
+        uint64_t requests;
+    } rows[] = {
+        {PART, CRC_NONE, 1 + 2}, /* Else this test would show nothing. */
+        {PART / 2, CRC_NONE, 1 + 6},
+        {PART, CRC_32C, 1 + 6},
+    };
+    struct source s;
+
+    kit_enter();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        make_large(&s);
+        store_mem_fail("train",
+                       (struct store_mem_failure){
+                           .in = 4, .count = 1000, .status = STATUS_STORE});
+        EXPECT_EQ(bring_one(&s), STATUS_STORE);
+        store_mem_fail("train", (struct store_mem_failure){0});
+        write_foreign_book(&s, rows[i].part_bytes, rows[i].kind);
+        EXPECT_EQ(bring_counted(&s, S1), rows[i].requests);
+        EXPECT_OK(file_remove_tree(kit_path("data"), &why), why);
+        close_source(&s);
+    }
 }
 
 /* ---- When nothing is left. */

@@ -9,8 +9,11 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/limit.h"
+#define TEST_MAY_LEAVE_FILES /* Of the commands that it plays. */
 #include "tests/harness.h"
 
 enum { HANG_S = 120, TEXT_MAX = 4096, STRING_MAX = 128 * 1024 };
@@ -265,6 +268,9 @@ TEST(finds_the_command_as_a_shell_would)
 
     snprintf(path, sizeof(path), "PATH=/no/such:%s/a:%s/b", folder, folder);
     EXPECT_EQ(child_start(c, argv, envp, &why), STATUS_NOT_EXECUTABLE);
+    put_file("b/thing", "nor this", 0644);
+    EXPECT_EQ(child_start(c, argv, envp, &why), STATUS_NOT_EXECUTABLE);
+    EXPECT(strstr(why.text, "/a/thing") != NULL); /* Which came first. */
     put_file("b/thing", "#!/bin/sh\nexit 6\n", 0755);
     EXPECT_EQ(child_start(c, argv, envp, &why), STATUS_OK);
     expect_exit(c, 6);
@@ -441,11 +447,49 @@ TEST(honours_nohup)
     struct child *c;
 
     signal(SIGHUP, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN); /* A shell's `&`. */
     c = open_child();
     kill(getpid(), SIGHUP);
+    kill(getpid(), SIGQUIT);
     EXPECT_EQ(child_take(c).news, CHILD_NOTHING);
-    start_shell(c, "kill -HUP $$; exit 3");
+    start_shell(c, "kill -HUP $$; kill -QUIT $$; exit 3");
     expect_exit(c, 3);
+    child_destroy(&c);
+}
+
+TEST(leaves_us_as_it_found_us)
+{
+    struct child *c;
+    sigset_t before;
+    sigset_t after;
+    int fd = dup(0);
+
+    close(fd);
+    memset(&before, 0, sizeof(before)); /* The system knows of less. */
+    memset(&after, 0, sizeof(after));
+    sigprocmask(SIG_SETMASK, NULL, &before);
+    c = open_child();
+    start_shell(c, "exit 3");
+    expect_exit(c, 3);
+    child_destroy(&c);
+    sigprocmask(SIG_SETMASK, NULL, &after);
+    EXPECT(memcmp(&before, &after, sizeof(before)) == 0);
+    EXPECT_EQ(dup(0), fd); /* None is left open below. */
+}
+
+/* Programs that use select() break with more than they know. */
+TEST(the_command_has_the_limit_of_files_that_we_had)
+{
+    struct rlimit limit;
+    struct child *c;
+
+    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max > 256);
+    limit.rlim_cur = 256;
+    EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    EXPECT(limit_raise_files() > 256);
+    c = open_child();
+    start_shell(c, "test $(ulimit -Sn) = 256");
+    expect_exit(c, 0);
     child_destroy(&c);
 }
 

@@ -209,6 +209,29 @@ TEST(what_can_not_be_read_says_why)
     fetch_stop(&f);
 }
 
+/* It has the etag that was listed, but less than was listed with it. */
+TEST(a_pinned_object_that_is_short_has_changed)
+{
+    struct range beyond = {0, 0, 2000};
+    struct fetch_look look = {.size = 0};
+    struct fetch_port *port;
+    struct fetch_event e;
+    struct fetch *f;
+
+    put_objects("mem://a/");
+    sizes[0] = 100;
+    kit_put_objects("mem://a/", sizes, 1);
+    f = kit_fetch_of("mem://a/", 1, 0);
+    port = fetch_open(f);
+    fetch_submit(port,
+                 &(struct fetch_request){.key = BYTES("o/0"), .look = &look});
+    EXPECT(fetch_wait(port, FOREVER, &e) && e.status == STATUS_OK);
+    fetch_close(&port);
+    EXPECT_EQ(ask(f, "o/0", look.etag, beyond, &e), STATUS_CHANGED);
+    EXPECT(e.is_short);
+    fetch_stop(&f);
+}
+
 TEST(a_source_that_is_none_is_said_at_the_start)
 {
     struct fetch_source sources[] = {{"val", "mem://a/"},
@@ -232,6 +255,7 @@ TEST(what_may_pass_is_tried_again)
 {
     struct range some = {0, 0, 1};
     struct fetch_event e;
+    uint64_t before;
     struct fetch *f;
 
     put_objects("mem://a/");
@@ -242,10 +266,14 @@ TEST(what_may_pass_is_tried_again)
     EXPECT(kit_is_right(room[0], 1, 0, 1));
     store_mem_fail("a", (struct store_mem_failure){
                             .in = 1, .count = 99, .status = STATUS_STORE});
+    before = store_mem_requests("a");
     EXPECT_EQ(ask(f, "o/1", "", some, &e), STATUS_STORE);
+    EXPECT_EQ(store_mem_requests("a") - before, 4);
     store_mem_fail("a", (struct store_mem_failure){
                             .in = 1, .count = 99, .status = STATUS_DENIED});
+    before = store_mem_requests("a");
     EXPECT_EQ(ask(f, "o/1", "", some, &e), STATUS_DENIED);
+    EXPECT_EQ(store_mem_requests("a") - before, 1);
     fetch_stop(&f);
 }
 

@@ -6,6 +6,7 @@
 #include "store/hedge.h"
 #include "tests/fetch_kit.h"
 #include "tests/s3_kit.h"
+#include "worker/flow.h"
 
 enum { OBJECTS = 12, SIZE = 100000, PARTS = 60, FOREVER = 100000 };
 
@@ -252,5 +253,53 @@ TEST(without_room_nothing_is_asked_for_twice)
     EXPECT_EQ(fetch_stats(f).hedged, 0);
     fetch_close(&port);
     store_close(&s);
+    end(&f);
+}
+
+static enum status next_once(void *self, struct flow_unit *out)
+{
+    bool *was_given = self;
+
+    if (*was_given) {
+        return STATUS_STOPPED;
+    }
+    *was_given = true;
+    *out =
+        (struct flow_unit){.key = BYTES("o/1"), .size = SIZE, .is_whole = true};
+    return STATUS_OK;
+}
+
+/* Of a whole object the store keeps a checksum: on the way to a ring or a FIFO
+ * it is looked at, too. */
+TEST(a_damaged_unit_is_not_delivered)
+{
+    struct slots_options o = {.count = 2, .size = 256 << 10, .node = -1};
+    struct fetch *f = begin(1, 0);
+    struct flow_slot slot;
+    struct slots *slots;
+    struct flow *flow;
+    struct fault why;
+    bool was_given = false;
+    enum status s;
+
+    s3server_fault(kit_server, &(struct s3server_fault){.method = "GET",
+                                                        .act = S3SERVER_CORRUPT,
+                                                        .bytes = 1234});
+    EXPECT_EQ(slots_new(&o, &why, &slots), STATUS_OK);
+    flow = flow_new(&(struct flow_options){.fetch = f,
+                                           .slots = slots,
+                                           .lane = FETCH_ANY,
+                                           .slots_max = 2,
+                                           .fills_last = true,
+                                           .next = next_once,
+                                           .next_self = &was_given});
+    while ((s = flow_take(flow, &slot)) == STATUS_EMPTY) {
+        flow_step(flow);
+    }
+    EXPECT_EQ(s, STATUS_OK);
+    EXPECT_EQ(slot.entries[0].status, STATUS_STORE);
+    EXPECT(strstr(slot.why->text, "checksum") != NULL);
+    flow_destroy(&flow);
+    slots_destroy(&slots);
     end(&f);
 }

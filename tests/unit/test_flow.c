@@ -323,6 +323,33 @@ TEST(empty_units_come_too)
     slots_destroy(&slots);
 }
 
+/* What is there now is not what was listed. */
+TEST(a_unit_that_was_overwritten_is_not_delivered)
+{
+    struct slots *slots = make_slots(2);
+    struct fetch *fetch;
+    struct flow_slot slot;
+    struct flow *f;
+
+    sizes[0] = 100;
+    sizes[1] = 3 * SLOT;
+    kit_put_objects("mem://a/", sizes, 2);
+    fetch = kit_fetch_of("mem://a/", 1, 0);
+    source = (struct source){.pause = UINT64_MAX, .end = 2, .etag = "other"};
+    f = make_flow(fetch, slots, true);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(take(f, &slot), STATUS_OK);
+        EXPECT_EQ(slot.entry_count, 1);
+        EXPECT_EQ(slot.entries[0].status, STATUS_CHANGED);
+        EXPECT(strstr(slot.why->text, i == 0 ? "o/0" : "o/1") != NULL);
+        flow_release(f, slot.slot);
+    }
+    EXPECT_EQ(take(f, &slot), STATUS_STOPPED);
+    flow_destroy(&f);
+    fetch_stop(&fetch);
+    slots_destroy(&slots);
+}
+
 /* A large unit whose object became shorter: what was handed over stays, and
  * then comes the word that there is no more. */
 TEST(a_large_unit_that_breaks_off)

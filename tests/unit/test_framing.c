@@ -5,6 +5,7 @@
 #include "base/crc.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "proto/framing_parts.h"
 #include "proto/framing_write.h"
 #include "tests/framing_kit.h"
 #include "tests/harness.h"
@@ -417,6 +418,7 @@ TEST(hostile_tars)
         {124, "77777777777", STATUS_MALFORMED, "is torn"},
         {124, "9", STATUS_MALFORMED, "a wrong size"},
         {124, "\xff", STATUS_MALFORMED, "a wrong size"},
+        {124, "\x80\1\1\1\1\1\1\1\1\1\1\1", STATUS_MALFORMED, "a wrong size"},
         {156, "x", STATUS_MALFORMED, "a pax header is damaged"},
         {0, "b.JPG", STATUS_INVALID, "two members of this name"},
     };
@@ -452,6 +454,7 @@ TEST(pax_headers)
         {"25 GNU.sparse.major=1234\n", "!sparse"},
         {"30 mtime=1234567890.123456789\n", "\n@0 key 1:d ext 3:jpg data 1:d"},
         {"0 path=x\n", "!pax header is damaged"},
+        {"16 path=new.txtX", "!pax header is damaged"},
         {" path=x\n", "!pax header is damaged"},
     };
 
@@ -477,6 +480,73 @@ TEST(pax_headers)
         }
         buf_fini(&tar);
     }
+}
+
+/* A name with a NUL is two names, to different readers. */
+TEST(names_that_a_pax_header_can_not_give)
+{
+    enum { LONG = FRAMING_NAME_MAX + 1 };
+    struct framing_kit k = {.format = FRAMING_TAR};
+    char text[LONG + 32];
+    struct buf tar = {0};
+    int size;
+
+    add_member(&tar, "p", "16 path=neX.txt\n");
+    patch(&tar, 0, 156, "x");
+    *strchr(tar.at + 512, 'X') = '\0';
+    add_member(&tar, "d.jpg", "d");
+    k.object = buf_bytes(&tar);
+    expect_fault(&k, STATUS_INVALID, "has NUL bytes, or more than");
+    buf_clear(&tar);
+    size = snprintf(text, sizeof(text), "%d path=%0*d\n", LONG + 11, LONG, 0);
+    EXPECT_EQ(size, LONG + 11);
+    add_member(&tar, "p", text);
+    patch(&tar, 0, 156, "x");
+    add_member(&tar, "d.jpg", "d");
+    k.object = buf_bytes(&tar);
+    expect_fault(&k, STATUS_INVALID, "has NUL bytes, or more than");
+    buf_fini(&tar);
+}
+
+/* Some writers note what a link leads to is large. */
+TEST(a_link_has_no_data_whatever_its_size)
+{
+    struct framing_kit k = {.format = FRAMING_TAR};
+    struct buf tar = {0};
+
+    add_member(&tar, "l.x", "");
+    patch(&tar, 0, 124, "00000000144");
+    patch(&tar, 0, 156, "2");
+    add_member(&tar, "a.x", "1");
+    k.object = buf_bytes(&tar);
+    expect_records(&k, BYTES("\n@512 key 1:a ext 1:x data 1:1"));
+    buf_fini(&tar);
+}
+
+TEST(heads_that_no_writer_makes)
+{
+    static const char length[] = "\xff\xff\xff\xff\xff\xff\xff\xff";
+    struct framing_kit k = {.format = FRAMING_TFRECORD};
+    struct bytes record = {"data", 4};
+    struct buf object = {0};
+    uint32_t sum = framing_mask(crc_add(CRC_32C, 0, length, 8));
+    size_t size = (size_t)framing_recordio_size(record);
+
+    buf_add(&object, length, 8); /* Its checksum is right. */
+    for (int i = 0; i < 4; i++) {
+        buf_add_char(&object, (char)(unsigned char)(sum >> 8 * i));
+    }
+    buf_add_text(&object, "0123456789");
+    k.object = buf_bytes(&object);
+    expect_fault(&k, STATUS_MALFORMED, "tfrecord's length");
+    buf_clear(&object);
+    EXPECT_EQ(framing_recordio_write(record, buf_reserve(&object, size)), size);
+    buf_add_done(&object, size);
+    object.at[7] |= 0x60; /* The last part of a record that has no first. */
+    k = (struct framing_kit){.format = FRAMING_RECORDIO,
+                             .object = buf_bytes(&object)};
+    expect_fault(&k, STATUS_MALFORMED, "a record's first");
+    buf_fini(&object);
 }
 
 TEST(tar_limits)

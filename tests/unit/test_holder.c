@@ -621,6 +621,7 @@ TEST(each_rank_is_told_of_each_end_once)
     answer(6); /* Cut off for a whole epoch. */
     take(h);
     EXPECT_EQ(holder_begin(h, 0), STATUS_OK);
+    EXPECT_EQ(holder_timer_ms(h), 2 * BEAT + GAP); /* It asks soon. */
     EXPECT_EQ(holder_epoch(h, 0), 5);
     EXPECT_EQ(holder_next(h, 0, BEAT, &unit), STATUS_STOPPED);
     EXPECT_EQ(holder_begin(h, 0), STATUS_OK);
@@ -705,5 +706,94 @@ TEST(a_new_coordinator_is_told_all_at_once)
     EXPECT_EQ(work.done_count, 1);
     EXPECT_EQ(work.lease_count, 1);
     EXPECT_EQ(next(h, 0, BEAT), 1);
+    holder_destroy(&h);
+}
+
+/* An answer with a gate and the lease 7 over [0, 10). */
+static void take_gate(struct holder *h, uint64_t gate)
+{
+    answer(0);
+    grant.gate = gate;
+    lease(7, 0, 0, 10);
+    take(h);
+}
+
+/* When the WORK that is answered was sent is known of the last few alone. */
+TEST(an_answer_that_is_too_old_renews_nothing)
+{
+    const uint64_t kept = 64;
+    struct holder *h = make_with(0, 10);
+    uint64_t now = 0;
+
+    for (uint64_t i = 0; i < kept; i++) {
+        now += BEAT;
+        said(h, now);
+    }
+    answer(0);
+    grant.seq -= kept;
+    grant.acked_seq = grant.seq;
+    lease(7, 0, 0, 10);
+    take(h);
+    EXPECT_EQ(holder_next(h, 0, now, &unit), STATUS_EMPTY);
+    EXPECT(holder_stats(h, now).is_paused);
+    take_gate(h, UINT64_MAX);
+    EXPECT_EQ(next(h, 0, now), 0);
+    holder_destroy(&h);
+}
+
+/* Of two answers the later one may be the older one, but for its number. */
+TEST(nothing_goes_back_within_an_epoch)
+{
+    struct holder *h = make(2);
+
+    EXPECT_EQ(holder_next(h, 0, 0, &unit), STATUS_EMPTY);
+    said(h, 0);
+    answer(0);
+    grant.gate = 8;
+    grant.idle_ranks = 2;
+    lease(7, 0, 0, 10);
+    take(h);
+    said(h, BEAT);
+    take_gate(h, 1);
+    EXPECT_EQ(next(h, 0, BEAT), 0);
+    EXPECT_EQ(next(h, 0, BEAT), 1);
+    EXPECT_EQ(holder_next(h, 1, BEAT, &unit), STATUS_STOPPED);
+    holder_destroy(&h);
+}
+
+TEST(what_is_not_kept_is_told_again)
+{
+    struct holder *h = make_with(0, 10);
+
+    EXPECT_EQ(next(h, 0, 0), 0);
+    EXPECT_EQ(done(h, 0, 7, 0), STATUS_OK);
+    EXPECT_EQ(done(h, 0, 0, 0), STATUS_INVALID); /* No lease has that number. */
+    said(h, GAP);
+    answer(0);
+    grant.unkept = 1;
+    lease(7, 0, 0, 10);
+    take(h);
+    expect_outcome(h, 0, 1, false);
+    said(h, 2 * BEAT);
+    EXPECT_EQ(work.done_count, 1);
+    take_gate(h, UINT64_MAX);
+    expect_no_outcome(h); /* Once is enough. */
+    said(h, 4 * BEAT);
+    EXPECT_EQ(work.done_count, 0);
+    holder_destroy(&h);
+}
+
+TEST(what_the_gate_holds_back_is_not_at_hand)
+{
+    struct holder *h = make(1);
+
+    EXPECT_EQ(holder_next(h, 0, 0, &unit), STATUS_EMPTY);
+    said(h, 0);
+    take_gate(h, 3);
+    said(h, BEAT);
+    EXPECT_EQ(work.want_count, 1);
+    take_gate(h, 4);
+    said(h, 2 * BEAT);
+    EXPECT_EQ(work.want_count, 0);
     holder_destroy(&h);
 }

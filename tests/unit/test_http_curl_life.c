@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections of http_curl: kept, dead, slow, many; and requests that are
  * given up. */
+#define TEST_MAY_LEAVE_FILES /* Of peers that are made to hang. */
 #include "tests/http_kit.h"
 
 #include <errno.h>

@@ -168,6 +168,7 @@ TEST(rows)
         {"b|k|v|true|maybe|1|e",
          "row 7: IsDeleteMarker \"maybe\" is not true or false"},
         {"b|k|v|true|false|1|e e", "row 7: ETag or VersionId is none"},
+        {"b|k|v|true|false|1|\"e2", "row 7: ETag or VersionId is none"},
         {"b|k|v\"|true|false|1|e", "row 7: ETag or VersionId is none"},
         {"|k|v|true|false|1|e", "row 7: \"\" is no bucket's name"},
         {"b,c|k|v|true|false|1|e", "row 7: \"b,c\" is no bucket's name"},

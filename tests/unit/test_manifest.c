@@ -42,6 +42,7 @@ TEST(bad_manifests)
         {"[\"a\",\"b\"]", HEAD},
         {"[{\"Prefix\":\"s3://b/p/\"},\"a\"]", HEAD},
         {"[{\"prefix\":5},\"a\"]", HEAD},
+        {"[{\"prefix\":\"s3://b/p/\",\"x\":1},\"a\"]", HEAD},
         {"[{\"prefix\":\"\"},\"a\"]",
          "m.json:1: prefix \"\" does not start with s3://, https:// or "
          "file://"},

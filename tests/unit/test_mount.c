@@ -278,6 +278,7 @@ TEST(names_are_those_of_the_keys)
         is_seen[object] = true;
         EXPECT_EQ(e->d_type, DT_REG);
         EXPECT_EQ(stat(path_of(object), &st), 0);
+        EXPECT_EQ(st.st_blocks, (st.st_size + 511) / 512);
         EXPECT_EQ(st.st_ino, e->d_ino);
         EXPECT_EQ(st.st_size, sizes[object]);
         EXPECT_EQ(st.st_mode, S_IFREG | 0444);
@@ -499,6 +500,7 @@ static pid_t start_victim(int *ready)
 TEST(a_killed_one_is_cleared_away_by_the_next)
 {
     struct reader reader = {.fd = -1};
+    int used = -1;
     struct stage s = {0};
     struct fault why;
 
@@ -527,6 +529,8 @@ TEST(a_killed_one_is_cleared_away_by_the_next)
         EXPECT_EQ(pthread_join(reader.thread, NULL), 0);
         if (round != 1) { /* That one stays in use. */
             close(reader.fd);
+        } else {
+            used = reader.fd;
         }
         // cppcheck-suppress leakReturnValNotUsed ; it must fail
         EXPECT(open(path_of(1), O_RDONLY) < 0 && errno == ENOTCONN);
@@ -538,6 +542,7 @@ TEST(a_killed_one_is_cleared_away_by_the_next)
         EXPECT(false);
     }
     expect_read(1, 0, 50);
+    close(used);
     end(&s);
 }
 

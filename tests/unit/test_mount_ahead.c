@@ -423,6 +423,105 @@ TEST(what_is_needed_now_is_hurried)
     finish(&p);
 }
 
+static uint32_t cancelled(const struct play *p)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < p->cells; i++) {
+        count += p->each[i].is_asked && p->each[i].is_cancelled;
+    }
+    return count;
+}
+
+static void answer_read(struct play *p, struct mount_ahead_read *r)
+{
+    for (uint32_t i = 0; i < r->view_count; i++) {
+        answer(p, r->views[i].cell, STATUS_OK);
+    }
+    EXPECT(mount_ahead_ripe(p->ahead) == r);
+    release(p, r);
+}
+
+/* What was fetched ahead for one who goes, another may wait for, */
+TEST(what_somebody_waits_for_is_not_given_up)
+{
+    struct mount_ahead_file *f[2];
+    struct mount_ahead_read r[2];
+    struct play p;
+
+    object_size = 64 << 20;
+    begin(&p, 48, 2 << 20, NULL);
+    f[0] = mount_ahead_open(p.ahead, 1, object_size);
+    f[1] = mount_ahead_open(p.ahead, 1, object_size);
+    EXPECT_EQ(ask(&p, f[0], 0, 128 * KIB, &r[0]), STATUS_EMPTY);
+    EXPECT(p.asked > 2);
+    EXPECT_EQ(ask(&p, f[1], 128 * KIB, 128 * KIB, &r[1]), STATUS_EMPTY);
+    answer_read(&p, &r[0]);
+    mount_ahead_close(p.ahead, f[0]);
+    act(&p);
+    EXPECT(cancelled(&p) > 0);
+    EXPECT(!p.each[r[1].views[0].cell].is_cancelled);
+    answer_read(&p, &r[1]);
+    mount_ahead_close(p.ahead, f[1]);
+    act(&p);
+    finish(&p);
+}
+
+/* or be about to. */
+TEST(what_another_reads_in_sequence_stays)
+{
+    struct mount_ahead_file *f[2];
+    struct mount_ahead_read r[2];
+    struct play p;
+
+    object_size = 64 << 20;
+    begin(&p, 48, 2 << 20, NULL);
+    for (int i = 0; i < 2; i++) {
+        f[i] = mount_ahead_open(p.ahead, 1, object_size);
+        EXPECT_EQ(ask(&p, f[i], 0, 128 * KIB, &r[i]), STATUS_EMPTY);
+    }
+    answer(&p, r[0].views[0].cell, STATUS_OK);
+    for (int i = 0; i < 2; i++) {
+        EXPECT(mount_ahead_ripe(p.ahead) == &r[i]);
+        release(&p, &r[i]);
+    }
+    EXPECT(p.asked > 1);
+    mount_ahead_close(p.ahead, f[0]);
+    act(&p);
+    EXPECT_EQ(cancelled(&p), 0);
+    mount_ahead_close(p.ahead, f[1]);
+    act(&p);
+    EXPECT_EQ(cancelled(&p), p.asked);
+    finish(&p);
+}
+
+/* A read that finds no room gets what fetches leave that end. */
+TEST(a_read_without_room_is_next)
+{
+    struct mount_ahead_file *f[2];
+    struct mount_ahead_read r[2];
+    uint32_t most;
+    struct play p;
+
+    object_size = 64 << 20;
+    begin(&p, 8, 64 * KIB, NULL);
+    most = mount_ahead_read_max(p.ahead);
+    f[0] = mount_ahead_open(p.ahead, 1, object_size);
+    f[1] = mount_ahead_open(p.ahead, 2, object_size);
+    EXPECT_EQ(ask(&p, f[0], 0, 64 * KIB, &r[0]), STATUS_EMPTY);
+    answer_read(&p, &r[0]);
+    EXPECT(p.cells - p.asked < most / (64 * KIB));
+    EXPECT_EQ(ask(&p, f[1], 1 << 20, most, &r[1]), STATUS_EMPTY);
+    answer_all(&p);
+    EXPECT(mount_ahead_ripe(p.ahead) == &r[1]);
+    expect_bytes(&p, &r[1], 2, 1 << 20, (1 << 20) + most);
+    release(&p, &r[1]);
+    mount_ahead_close(p.ahead, f[0]);
+    mount_ahead_close(p.ahead, f[1]);
+    act(&p);
+    finish(&p);
+}
+
 TEST(the_end_of_an_object_is_the_end)
 {
     struct mount_ahead_file *f;

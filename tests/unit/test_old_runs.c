@@ -100,8 +100,8 @@ TEST(all_but_the_last_two_go)
     setup();
     put("runs/" RUN("5") "/dealt", 10);
     put("runs/" RUN("1") "/journal/2", 20);
-    put("runs/" RUN("4") "/dealt", 50);
-    put("runs/" RUN("4") "/journal/1", 20);
+    put("runs/" RUN("4") "/dealt", 20);
+    put("runs/" RUN("4") "/journal/1", 50);
     put("runs/" RUN("2") "/audit/1-2", 60);
     put("runs/" RUN("3") "/dealt", 40);
     put("runs/" RUN("3") "/journal/1", 20);
@@ -109,6 +109,8 @@ TEST(all_but_the_last_two_go)
     put("runs/of-somebody/else", 1);
     put("runs/file", 1);
     put("runs/" RUN("0") "0/longer", 1);
+    put("runs/" RUN("x") "/of-somebody", 1);
+    put("runs/" RUN("6") "/dealt", 0); /* Nobody knows of when it is. */
     put("lease", 1);
     tidy(RUN("5"));
     EXPECT(is_there("runs/" RUN("5") "/dealt"));
@@ -120,6 +122,8 @@ TEST(all_but_the_last_two_go)
     EXPECT(is_there("runs/of-somebody/else"));
     EXPECT(is_there("runs/file"));
     EXPECT(is_there("runs/" RUN("0") "0/longer"));
+    EXPECT(is_there("runs/" RUN("x") "/of-somebody"));
+    EXPECT(is_there("runs/" RUN("6") "/dealt"));
     EXPECT(is_there("lease"));
     EXPECT_EQ(tidy(RUN("5")), 1); /* Nothing is left to do. */
     clean();

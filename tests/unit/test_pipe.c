@@ -238,6 +238,17 @@ static bool reads_epoch(int fd)
     return at == size;
 }
 
+static int open_reader(const char *folder)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/train_0", folder);
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    EXPECT(fd >= 0);
+    return fd;
+}
+
 /* A reader that opens the next FIFO as soon as it has closed one, as the
  * public readers do: a FIFO that is not there then is a fault. */
 static int read_all(const struct bench *b)
@@ -282,6 +293,7 @@ TEST(epochs_come_one_after_the_other)
     EXPECT_EQ(b.back + b.skips + b.stops, 0);
     EXPECT_EQ(pipe_stats(b.pipe).early, 0);
     EXPECT_EQ(pipe_stats(b.pipe).objects, 3 * OBJECTS);
+    EXPECT(open_fifo(&b, 3) < 0); /* There is no other epoch. */
     close_bench(&b);
 }
 
@@ -296,9 +308,11 @@ static int read_part(const struct bench *b)
     fd = open_fifo(b, 1);
     is_right = is_right && fd >= 0 && read(fd, some, 100) == 100;
     close(fd);
-    fd = open_fifo(b, 2);
-    is_right = is_right && fd >= 0 && reads_epoch(fd);
-    close(fd);
+    for (uint64_t i = 2; i < b->epochs; i++) {
+        fd = open_fifo(b, i);
+        is_right = is_right && fd >= 0 && reads_epoch(fd);
+        close(fd);
+    }
     return !is_right;
 }
 
@@ -306,12 +320,13 @@ TEST(who_closes_early_has_had_enough_of_the_epoch)
 {
     struct bench b;
 
-    open_bench(&b, 3, (struct pipe_options){0});
+    open_bench(&b, 4, (struct pipe_options){0});
     EXPECT_EQ(serve(&b, fork_reader(&b, read_part)), 0);
     serve_until(&b, is_over);
     EXPECT_EQ(b.done[0], OBJECTS);
     EXPECT(b.done[1] == 0); /* The first object is larger than 100 bytes. */
     EXPECT_EQ(b.done[2], OBJECTS);
+    EXPECT_EQ(b.done[3], OBJECTS);
     EXPECT(b.stops <= 1);
     EXPECT(b.back > 0);
     EXPECT_EQ(pipe_stats(b.pipe).early, 1);
@@ -505,6 +520,38 @@ TEST(an_object_that_is_gone_ends_the_channel)
     EXPECT(b.done[0] <= 20);
     close_bench(&b);
     waitpid(child, NULL, 0);
+}
+
+TEST(an_object_that_is_no_gzip_is_named)
+{
+    struct bench b;
+    pid_t child;
+
+    open_bench(&b, 1, (struct pipe_options){.is_gzip = true});
+    child = fork_reader(&b, read_any);
+    serve_until(&b, has_failed);
+    EXPECT(strstr(b.failure, "o/0") != NULL);
+    close_bench(&b);
+    waitpid(child, NULL, 0);
+}
+
+/* A command that is started later must not keep its FIFO from ending. */
+TEST(a_fifo_is_not_passed_on)
+{
+    char folder[] = "/tmp/smshard-test-XXXXXX";
+    struct fault why;
+    int reader;
+    int fd;
+
+    EXPECT(mkdtemp(folder) != NULL);
+    EXPECT_EQ(pipe_fifo_make(folder, "train", 0, &why), STATUS_OK);
+    reader = open_reader(folder);
+    EXPECT_EQ(pipe_fifo_open(folder, "train", 0, &why, &fd), STATUS_OK);
+    EXPECT((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    close(fd);
+    close(reader);
+    pipe_fifo_remove(folder, "train", 0);
+    EXPECT_EQ(rmdir(folder), 0);
 }
 
 TEST(or_is_skipped_where_the_job_says_so)

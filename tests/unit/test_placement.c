@@ -373,3 +373,146 @@ TEST(json_of_ranks_and_lanes)
     placement_fini(&p);
     topo_fini(&t);
 }
+
+/* ---- Nodes. ---------------------------------------------------------------
+ */
+
+static uint32_t node_of(const struct topo *t, uint32_t ranks,
+                        enum placement_sure sure)
+{
+    struct placement_options o = {.policy = PLACEMENT_PREFER, .ranks = ranks};
+    struct placement p = decide(t, &o);
+    uint32_t last = p.rank_count - 1;
+    uint32_t node = p.ranks[last].node;
+
+    EXPECT_EQ(p.ranks[last].sure, sure);
+    placement_fini(&p);
+    return node;
+}
+
+TEST(gpus_between_two_nodes_take_turns)
+{
+    struct topo t = topo_made(3);
+
+    for (uint8_t i = 0; i < 3; i++) {
+        topo_nodes_add(&topo_made_gpu(&t, (uint8_t)(0x10 + i), 1)->place.near,
+                       2);
+    }
+    EXPECT_EQ(node_of(&t, 1, PLACEMENT_AMBIGUOUS), 1);
+    EXPECT_EQ(node_of(&t, 2, PLACEMENT_AMBIGUOUS), 2);
+    EXPECT_EQ(node_of(&t, 3, PLACEMENT_AMBIGUOUS), 1);
+    t.nodes[1].is_allowed = false;
+    EXPECT_EQ(node_of(&t, 1, PLACEMENT_AMBIGUOUS), 2);
+    topo_fini(&t);
+}
+
+TEST(memory_of_a_gpu_is_not_chosen)
+{
+    struct topo t = topo_made(2);
+    struct placement_override table[] = {{.pci = {.bus = 0x10}, .node = 0}};
+    struct placement_options o = {
+        .policy = PLACEMENT_PREFER, .table = table, .table_count = 1};
+    struct placement p;
+
+    topo_nodes_add(&topo_made_gpu(&t, 0x10, 0)->place.near, 1);
+    t.nodes[0].kind = TOPO_GPU_MEMORY;
+    EXPECT_EQ(node_of(&t, 0, PLACEMENT_EXACT), 1);
+    p = decide(&t, &o); /* Not even where the table says so. */
+    EXPECT_EQ(p.ranks[0].node, 1);
+    EXPECT(strstr(p.ranks[0].why, "node 0, which has no memory") != NULL);
+    placement_fini(&p);
+    topo_fini(&t);
+}
+
+TEST(the_nearest_node_that_may_be_had)
+{
+    struct topo t = topo_made(4);
+
+    topo_made_gpu(&t, 0x10, 1);
+    t.nodes[1].is_allowed = false;
+    EXPECT_EQ(node_of(&t, 0, PLACEMENT_DEGRADED), 0); /* As near as 2. */
+    t.nodes[0].is_allowed = false;
+    EXPECT_EQ(node_of(&t, 0, PLACEMENT_DEGRADED), 2);
+    free(t.distances); /* Nobody says which one is near: */
+    t.distances = NULL;
+    EXPECT_EQ(node_of(&t, 0, PLACEMENT_NOT_ALLOWED), TOPO_NONE);
+    t.nodes[3].is_allowed = false; /* but one is all that there is. */
+    EXPECT_EQ(node_of(&t, 0, PLACEMENT_NOT_ALLOWED), 2);
+    topo_fini(&t);
+}
+
+TEST(one_node_that_may_be_used_is_not_sure_to_be_the_one)
+{
+    struct topo t = topo_made(2);
+
+    topo_made_gpu(&t, 0x10, TOPO_NONE);
+    t.nodes[0].is_allowed = false;
+    EXPECT_EQ(node_of(&t, 0, PLACEMENT_UNKNOWN), 1);
+    topo_fini(&t);
+}
+
+TEST(ranks_without_gpus_are_neighbours)
+{
+    static const uint32_t want[] = {0, 0, 1, 1, 2};
+    struct topo t = topo_made(3);
+    struct placement_options o = {.policy = PLACEMENT_PREFER, .ranks = 5};
+    struct placement p = decide(&t, &o);
+
+    for (uint32_t i = 0; i < 5; i++) {
+        EXPECT_EQ(p.ranks[i].node, want[i]);
+    }
+    placement_fini(&p);
+    o.policy = PLACEMENT_OFF;
+    p = decide(&t, &o);
+    EXPECT_EQ(p.ranks[0].sure, PLACEMENT_UNBOUND);
+    placement_fini(&p);
+    topo_fini(&t);
+}
+
+TEST(the_lane_of_a_node_without_processors_is_at_the_nearest)
+{
+    struct topo t = topo_made(3);
+    struct placement p;
+
+    topo_made_gpu(&t, 0x10, 2);
+    t.allowed = t.nodes[1].cpus;
+    topo_cpus_add(&t.allowed, 0);
+    p = decide(&t, &prefer);
+    EXPECT_EQ(p.lanes[0].cpu_count, 4);
+    EXPECT_EQ(p.lanes[0].cpus[0], 4);
+    placement_fini(&p);
+    topo_fini(&t);
+}
+
+TEST(a_gpu_that_is_listed_too_often_begins_anew)
+{
+    struct topo t = topo_made(1);
+    struct topo_pci list[3];
+    struct placement_options o = prefer;
+    struct placement p;
+
+    list[0] = list[1] = list[2] = topo_made_gpu(&t, 0x10, 0)->place.pci;
+    t.gpus[0].parts = 2;
+    o.gpus = list;
+    o.gpu_count = 3;
+    p = decide(&t, &o);
+    EXPECT_EQ(p.ranks[1].part, 1);
+    EXPECT_EQ(p.ranks[2].part, 0);
+    placement_fini(&p);
+    topo_fini(&t);
+}
+
+/* A card that several nodes are near to is as far as the nearest of them. */
+TEST(a_card_between_two_nodes)
+{
+    struct topo t = topo_made(4);
+    struct placement p;
+
+    topo_made_gpu(&t, 0x10, 0);
+    topo_nodes_add(&topo_made_nic(&t, "a", 0x20, 1)->place.near, 3);
+    topo_made_nic(&t, "b", 0x21, 2);
+    p = decide(&t, &prefer);
+    EXPECT_STR(t.nics[p.ranks[0].nic].name, "a");
+    placement_fini(&p);
+    topo_fini(&t);
+}

@@ -104,9 +104,6 @@ static void crash_round(struct crash *c, uint64_t round)
     crash_play(c, round / 3 % SMSHARD_POINTS, consumers);
     crash_expect();
     rk_end();
-    munmap(rk.log, sizeof(*rk.log));
-    close(rk.log_fd);
-    close(RP_LOG_FD);
 }
 
 TEST(killed_at_every_moment)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/run_stream.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "store/hedge.h"
 #include "tests/fetch_kit.h"
@@ -15,6 +17,7 @@ enum { OBJECTS = 8, OBJECT = 3000 };
 #define MEMORY ((uint64_t)64 << 20)
 
 static char folder[200];
+static const char *etag = "";
 static struct job_channel channels[2];
 static struct run_streams streams;
 
@@ -32,7 +35,8 @@ static struct catalog *list_objects(void)
         sizes[i] = OBJECT;
         EXPECT_EQ(
             catalog_builder_add(
-                b, &(struct catalog_object){bytes_of(key), OBJECT, BYTES("")},
+                b,
+                &(struct catalog_object){bytes_of(key), OBJECT, bytes_of(etag)},
                 &why),
             STATUS_OK);
     }
@@ -208,5 +212,110 @@ TEST(descriptors_may_end_anywhere)
     }
     EXPECT_EQ(s, STATUS_OK);
     EXPECT(failed > 10);
+    end();
+}
+
+/* ---- What is delivered. ---------------------------------------------------
+ */
+
+enum { EPOCHS = 2 };
+
+static uint64_t epoch;
+static uint64_t committed;
+
+/* The coordinator: one lease for all of an epoch. */
+static void coordinate(void)
+{
+    static struct work work;
+    static struct grant grant;
+    struct holder *h = streams.each[0].holder;
+
+    if (!holder_work(h, clock_now_ms(&clock_os), &work)) {
+        return;
+    }
+    for (uint32_t i = 0; i < work.done_count; i++) {
+        committed += work.done[i].end - work.done[i].first;
+    }
+    epoch += epoch + 1 < EPOCHS && committed == OBJECTS * (epoch + 1);
+    grant = (struct grant){
+        .epoch = epoch,
+        .seq = work.seq,
+        .acked_seq = work.seq,
+        .gate = UINT64_MAX,
+        .leases = {{.number = epoch + 1, .end = OBJECTS, .want_end = OBJECTS}},
+        .lease_count = 1};
+    holder_take(h, &grant);
+}
+
+static enum status turn(struct fault *why)
+{
+    coordinate();
+    return run_streams_step(&streams, why);
+}
+
+static int open_fifo(uint64_t number)
+{
+    char *path = mem_print("%s/train_%u", folder, (unsigned)number);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    EXPECT(fd >= 0);
+    free(path);
+    return fd;
+}
+
+static void expect_epoch(uint64_t number)
+{
+    static uint8_t all[OBJECTS * OBJECT];
+    struct pollfd fifo = {.fd = open_fifo(number), .events = POLLIN};
+    struct fault why = {.text = ""};
+    struct order order;
+    size_t size = 0;
+
+    while (size < sizeof(all)) {
+        ssize_t n = read(fifo.fd, all + size, sizeof(all) - size);
+
+        EXPECT_EQ(turn(&why), STATUS_OK);
+        size += n > 0 ? (size_t)n : 0;
+        (void)poll(&fifo, 1, 1);
+    }
+    close(fifo.fd);
+    order_init_shuffled(&order, OBJECTS, 7, number, BYTES("train"));
+    for (uint64_t i = 0; i < OBJECTS; i++) {
+        EXPECT(
+            kit_is_right(all + i * OBJECT, order_unit(&order, i), 0, OBJECT));
+    }
+}
+
+/* The order is one of seed and epoch, and another in each. */
+TEST(each_epoch_has_its_order)
+{
+    channels[0].has_shuffle = true;
+    channels[0].shuffle_seed = 7;
+    add(0, JOB_PIPE);
+    channels[0].epochs = EPOCHS;
+    start("");
+    for (uint64_t e = 0; e < EPOCHS; e++) {
+        expect_epoch(e);
+    }
+    end();
+}
+
+/* What was listed is what is read. */
+TEST(an_object_that_was_overwritten_ends_the_channel)
+{
+    struct fault why = {.text = ""};
+    enum status s;
+    int fd;
+
+    etag = "other";
+    add(0, JOB_PIPE);
+    start("");
+    fd = open_fifo(0);
+    do {
+        s = turn(&why);
+    } while (s == STATUS_OK);
+    EXPECT_EQ(s, STATUS_CHANGED);
+    EXPECT(strstr(why.text, "o/0: it was overwritten") != NULL);
+    close(fd);
     end();
 }

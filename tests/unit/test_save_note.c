@@ -97,6 +97,7 @@ static void leave(void)
 
     EXPECT_EQ(file_remove_tree(folder, &why), STATUS_OK);
     free(content);
+    close(saver.tell);
     kit_stop();
 }
 

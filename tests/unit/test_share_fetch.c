@@ -38,6 +38,7 @@ static void setup(void)
     bucket = kit_open();
     put_catalog("state/a", 3);
     put_catalog("state/b", 5);
+    put_catalog("state/bc", 7);
 }
 
 static void clean(struct share_fetch **f)
@@ -156,5 +157,31 @@ TEST(a_cancel_that_comes_last_counts)
     await(f);
     share_fetch_cancel(f);
     EXPECT_EQ(share_fetch_join(f, &why), STATUS_STOPPED);
+    clean(&f);
+}
+
+/* A catalog is named by what is in it. */
+TEST(a_catalog_of_another_name_is_not_taken)
+{
+    struct share_fetch *f = NULL;
+    struct fault why = {.text = ""};
+    struct catalog *catalog = NULL;
+    char name[128];
+
+    setup();
+    EXPECT_EQ(share_read(bucket, &(struct share_want){"state/b", NULL}, &why,
+                         &catalog),
+              STATUS_OK);
+    snprintf(name, sizeof(name), "%s", catalog_name(catalog));
+    catalog_destroy(&catalog);
+    EXPECT_EQ(share_read(bucket, &(struct share_want){"state/b", name}, &why,
+                         &catalog),
+              STATUS_OK);
+    catalog_destroy(&catalog);
+    EXPECT_EQ(share_read(bucket, &(struct share_want){"state/a", name}, &why,
+                         &catalog),
+              STATUS_MALFORMED);
+    EXPECT(catalog == NULL);
+    EXPECT(strstr(why.text, "state/a") != NULL);
     clean(&f);
 }

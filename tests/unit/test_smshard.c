@@ -325,10 +325,14 @@ static struct smshard *open_ring(unsigned hold_max)
 
 static void stop_worker(pid_t worker)
 {
+    char path[128];
     int state;
 
     kill(worker, SIGKILL);
     EXPECT(waitpid(worker, &state, 0) == worker);
+    snprintf(path, sizeof(path), "%s/ring", rk.folder);
+    unlink(path);
+    rk_end();
 }
 
 TEST(samples_held_and_given_back)

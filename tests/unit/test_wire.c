@@ -330,6 +330,15 @@ TEST(every_type_has_a_row_and_a_name)
     EXPECT(wire_shape(UINT64_MAX) == NULL);
 }
 
+TEST(ids_of_runs)
+{
+    EXPECT(wire_is_job(BYTES("0123456789abcdef0123456789abcdef")));
+    EXPECT(!wire_is_job(BYTES("0123456789abcdef0123456789abcde")));
+    EXPECT(!wire_is_job(BYTES("0123456789abcdef0123456789abcdef0")));
+    EXPECT(!wire_is_job(BYTES("0123456789ABCDEF0123456789abcdef")));
+    EXPECT(!wire_is_job(BYTES("")));
+}
+
 TEST(phases_have_words)
 {
     EXPECT_STR(wire_phase_word(WIRE_PHASE_ABSENT), "absent");

@@ -414,6 +414,7 @@ TEST(what_is_out_of_range_is_named)
         {BYTES("\0\0\1\2"), "acked_seq"},
         {BYTES("\0\0\1\1\0\x08"), "flags"},
         {BYTES("\0\0\1\1\0\4\0\0\0\2"), "unkept"},
+        {BYTES("\0\0\2\1\0\4\0\0\0\2"), "unkept"},
         {BYTES("\0\0\1\1\0\0\0\x81\2"), "leases"},
         {BYTES("\0\0\1\1\0\0\0\1\0"), "lease"},
         {BYTES("\0\0\1\1\0\0\0\1\1\x80\1"), "rank"},

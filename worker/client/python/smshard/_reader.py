@@ -505,7 +505,7 @@ class Reader:
     def _connect_anew(self, until):
         text = self._error()
         self._finish_events()
-        self._forget_ready()
+        self._unit = None  # It comes again, from its beginning.
         seconds = self._reconnect
         if until is not None:
             seconds = min(seconds, max(0, until - time.monotonic()))
@@ -519,23 +519,6 @@ class Reader:
             raise _errors.ResetError(self._error())
         self._source.is_live = False
         self._take_memory()
-
-    def _forget_ready(self):
-        """What was taken and not given out comes again; but for copies, whose
-        samples were released."""
-        self._unit = None
-        if self._copied is not None:
-            return
-        ready, self._ready = self._ready, []
-        after, self._after = self._after, None
-        if after is not None and after[0] == OK:
-            ready = ready + after[1]
-        for sample in ready:
-            held, sample._held = sample._held, None
-            self._let_go(held)
-        if self._reading is not None:
-            held, self._reading = self._reading, None
-            self._let_go(held)
 
     @staticmethod
     def _hold(held):
