@@ -225,21 +225,77 @@ static void status_trouble(const struct json *row, struct buf *out)
     }
 }
 
+static bool status_is_same_rank(const struct json *a, const struct json *b)
+{
+    return bytes_is_equal(json_string(json_get(a, "host")),
+                          json_string(json_get(b, "host"))) &&
+           status_number(a, "rank") == status_number(b, "rank");
+}
+
+/* The list has a row a lease; the screen one a rank. O(n^2); n <= 5. */
 static void status_stragglers(const struct json *row, struct buf *out)
 {
     const struct json *list = json_get(row, "stragglers");
 
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *s = json_at(list, i);
+        uint64_t left = 0;
+        size_t first = i;
 
-        buf_add_text(out, "    straggler: ");
-        status_screen_text(s, "host", out);
-        buf_print(out, " rank %" PRIu64 ", %" PRIu64 " units left\n",
-                  status_number(s, "rank"), status_number(s, "left"));
+        for (size_t k = json_count(list); k-- > 0;) {
+            if (status_is_same_rank(s, json_at(list, k))) {
+                left += status_number(json_at(list, k), "left");
+                first = k;
+            }
+        }
+        if (first == i) {
+            buf_add_text(out, "    straggler: ");
+            status_screen_text(s, "host", out);
+            buf_print(out, " rank %" PRIu64 ", %" PRIu64 " units left\n",
+                      status_number(s, "rank"), left);
+        }
     }
 }
 
-static void status_ledger(const struct json *row, struct buf *out)
+static bool status_has_row(const struct json *rows, const char *key,
+                           struct bytes name, const char *mode)
+{
+    for (size_t i = 0; i < json_count(rows); i++) {
+        const struct json *row = json_at(rows, i);
+
+        if (bytes_is_equal(json_string(json_get(row, key)), name) &&
+            (mode == NULL ||
+             bytes_is(json_string(json_get(row, "mode")), mode))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody tells which files the command has read: the whole share counts as
+ * consumed in the end. */
+static bool status_is_files(const struct json *report, const struct json *row)
+{
+    struct bytes name = json_string(json_get(row, "channel"));
+    const struct json *hosts = json_get(report, "hosts");
+
+    if (!bytes_is(json_string(json_get(row, "deal")), "static")) {
+        return false;
+    }
+    for (size_t i = 0; i < json_count(hosts); i++) {
+        const struct json *host = json_at(hosts, i);
+
+        if (status_has_row(json_get(host, "channels"), "name", name, NULL) ||
+            status_has_row(json_get(host, "streams"), "channel", name,
+                           "FastFile")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void status_ledger(const struct json *report, const struct json *row,
+                          struct buf *out)
 {
     struct status_sum sum = {
         .units_done =
@@ -257,10 +313,13 @@ static void status_ledger(const struct json *row, struct buf *out)
         buf_print(out, " of %" PRIu64, status_number(row, "epochs"));
     }
     buf_print(out,
-              ", %" PRIu64 "/%" PRIu64 " committed, %" PRIu64
+              ", %" PRIu64 "/%" PRIu64 " committed%s, %" PRIu64
               " leases over %" PRIu64 " units\n",
-              sum.units_done, sum.units, status_number(row, "leases"),
-              status_number(row, "leased"));
+              sum.units_done, sum.units,
+              sum.units_done < sum.units && status_is_files(report, row)
+                  ? " (files: once the command has ended)"
+                  : "",
+              status_number(row, "leases"), status_number(row, "leased"));
     status_trouble(row, out);
     status_stragglers(row, out);
 }
@@ -271,7 +330,7 @@ static void status_ledgers(const struct json *report, struct buf *out)
     const struct json *journal = json_get(report, "journal");
 
     for (size_t i = 0; i < json_count(ledgers); i++) {
-        status_ledger(json_at(ledgers, i), out);
+        status_ledger(report, json_at(ledgers, i), out);
     }
     if (status_number(journal, "waiting") > 0 ||
         status_number(journal, "failures") > 0) {
