@@ -225,35 +225,17 @@ static void status_trouble(const struct json *row, struct buf *out)
     }
 }
 
-static bool status_is_same_rank(const struct json *a, const struct json *b)
-{
-    return bytes_is_equal(json_string(json_get(a, "host")),
-                          json_string(json_get(b, "host"))) &&
-           status_number(a, "rank") == status_number(b, "rank");
-}
-
-/* The list has a row a lease; the screen one a rank. O(n^2); n <= 5. */
 static void status_stragglers(const struct json *row, struct buf *out)
 {
     const struct json *list = json_get(row, "stragglers");
 
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *s = json_at(list, i);
-        uint64_t left = 0;
-        size_t first = i;
 
-        for (size_t k = json_count(list); k-- > 0;) {
-            if (status_is_same_rank(s, json_at(list, k))) {
-                left += status_number(json_at(list, k), "left");
-                first = k;
-            }
-        }
-        if (first == i) {
-            buf_add_text(out, "    straggler: ");
-            status_screen_text(s, "host", out);
-            buf_print(out, " rank %" PRIu64 ", %" PRIu64 " units left\n",
-                      status_number(s, "rank"), left);
-        }
+        buf_add_text(out, "    straggler: ");
+        status_screen_text(s, "host", out);
+        buf_print(out, " rank %" PRIu64 ", %" PRIu64 " units left\n",
+                  status_number(s, "rank"), status_number(s, "left"));
     }
 }
 

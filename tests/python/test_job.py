@@ -44,6 +44,7 @@ class Job(kit.Case):
 
     def job_words(self, channel, command):
         return [SMSHARD, "run", "--base", os.path.join(self.folder, "base"),
+                "--heartbeat", "100ms", "--host-timeout", "3s",
                 "--output", os.path.join(self.folder, "out"), "--job-name",
                 "python", "--channel", channel, "--", *command]
 

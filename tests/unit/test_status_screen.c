@@ -169,21 +169,6 @@ TEST(files_are_committed_in_the_end)
                   files) != NULL);
 }
 
-TEST(a_straggler_is_told_once)
-{
-    const char *text =
-        screen("{\"ledgers\":[{\"channel\":\"c\",\"stragglers\":["
-               "{\"host\":\"h1\",\"rank\":1,\"left\":8},"
-               "{\"host\":\"h2\",\"rank\":1,\"left\":3},"
-               "{\"host\":\"h1\",\"rank\":0,\"left\":2},"
-               "{\"host\":\"h1\",\"rank\":1,\"left\":4}]}]}");
-
-    EXPECT(strstr(text, "    straggler: h1 rank 1, 12 units left\n"
-                        "    straggler: h2 rank 1, 3 units left\n"
-                        "    straggler: h1 rank 0, 2 units left\n") != NULL);
-    EXPECT(strstr(text, "h1 rank 1, 4") == NULL);
-}
-
 TEST(epochs_without_end_have_no_number)
 {
     const char *some = "{\"ledgers\":[{\"channel\":\"t\",\"epoch\":1,"
