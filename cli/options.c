@@ -334,8 +334,8 @@ static void options_help_settings(struct buf *out)
 
 void options_help(const struct command *c, struct buf *out)
 {
-    buf_print(out, "usage: smshard %s %s\n\n%s\n\n", c->name, c->usage,
-              c->summary);
+    buf_print(out, "usage: smshard %s%s%s\n\n%s\n\n", c->name,
+              c->usage[0] != '\0' ? " " : "", c->usage, c->summary);
     buf_add_text(out, "Flags:\n");
     options_help_rows(out, c->rows);
     options_help_rows(out, options_common_rows);

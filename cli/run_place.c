@@ -41,6 +41,12 @@ static void run_place_log(const struct run_place *p)
                   log_quote(r->why, quoted, sizeof(quoted)));
         buf_fini(&gpu);
     }
+    if (p->placement.note[0] != '\0') {
+        char quoted[FAULT_TEXT_MAX];
+
+        log_event(LOG_WARN, "placement.odd", "note=%s",
+                  log_quote(p->placement.note, quoted, sizeof(quoted)));
+    }
 }
 
 /* As many threads as asked for, taking the nodes in turn. */

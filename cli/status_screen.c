@@ -239,7 +239,45 @@ static void status_stragglers(const struct json *row, struct buf *out)
     }
 }
 
-static void status_ledger(const struct json *row, struct buf *out)
+static bool status_has_row(const struct json *rows, const char *key,
+                           struct bytes name, const char *mode)
+{
+    for (size_t i = 0; i < json_count(rows); i++) {
+        const struct json *row = json_at(rows, i);
+
+        if (bytes_is_equal(json_string(json_get(row, key)), name) &&
+            (mode == NULL ||
+             bytes_is(json_string(json_get(row, "mode")), mode))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody tells which files the command has read: the whole share counts as
+ * consumed in the end. */
+static bool status_is_files(const struct json *report, const struct json *row)
+{
+    struct bytes name = json_string(json_get(row, "channel"));
+    const struct json *hosts = json_get(report, "hosts");
+
+    if (!bytes_is(json_string(json_get(row, "deal")), "static")) {
+        return false;
+    }
+    for (size_t i = 0; i < json_count(hosts); i++) {
+        const struct json *host = json_at(hosts, i);
+
+        if (status_has_row(json_get(host, "channels"), "name", name, NULL) ||
+            status_has_row(json_get(host, "streams"), "channel", name,
+                           "FastFile")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void status_ledger(const struct json *report, const struct json *row,
+                          struct buf *out)
 {
     struct status_sum sum = {
         .units_done =
@@ -257,10 +295,13 @@ static void status_ledger(const struct json *row, struct buf *out)
         buf_print(out, " of %" PRIu64, status_number(row, "epochs"));
     }
     buf_print(out,
-              ", %" PRIu64 "/%" PRIu64 " committed, %" PRIu64
+              ", %" PRIu64 "/%" PRIu64 " committed%s, %" PRIu64
               " leases over %" PRIu64 " units\n",
-              sum.units_done, sum.units, status_number(row, "leases"),
-              status_number(row, "leased"));
+              sum.units_done, sum.units,
+              sum.units_done < sum.units && status_is_files(report, row)
+                  ? " (files: once the command has ended)"
+                  : "",
+              status_number(row, "leases"), status_number(row, "leased"));
     status_trouble(row, out);
     status_stragglers(row, out);
 }
@@ -271,7 +312,7 @@ static void status_ledgers(const struct json *report, struct buf *out)
     const struct json *journal = json_get(report, "journal");
 
     for (size_t i = 0; i < json_count(ledgers); i++) {
-        status_ledger(json_at(ledgers, i), out);
+        status_ledger(report, json_at(ledgers, i), out);
     }
     if (status_number(journal, "waiting") > 0 ||
         status_number(journal, "failures") > 0) {

@@ -85,6 +85,21 @@ static void stream_write_rate(uint64_t rate, struct buf *out)
     buf_fini(&text);
 }
 
+/* Of a mount nobody knows which units are read: its bytes. */
+static void stream_write_units(const struct json *row, struct buf *out)
+{
+    struct buf text = {0};
+
+    if (bytes_is(json_string(json_get(row, "mode")), "FastFile")) {
+        plan_write_size(status_number(row, "bytes"), &text);
+        buf_print(out, " %11s %11s", buf_text(&text), "-");
+    } else {
+        buf_print(out, " %11" PRIu64 " %11" PRIu64, status_number(row, "units"),
+                  status_number(row, "units_done"));
+    }
+    buf_fini(&text);
+}
+
 static void stream_write(const struct json *host, const struct json *row,
                          const struct status_screen *screen, struct buf *out)
 {
@@ -94,9 +109,8 @@ static void stream_write(const struct json *host, const struct json *row,
     stream_write_rank(row, out);
     buf_add_char(out, ' ');
     stream_write_padded(row, "mode", 8, out);
-    buf_print(out, " %6" PRIu64 " %11" PRIu64 " %11" PRIu64,
-              status_number(row, "epoch") + 1, status_number(row, "units"),
-              status_number(row, "units_done"));
+    buf_print(out, " %6" PRIu64, status_number(row, "epoch") + 1);
+    stream_write_units(row, out);
     stream_write_rate(status_number(row, "bytes_per_s"), out);
     stream_write_bound(row, screen, out);
     buf_add_text(out, "  ");

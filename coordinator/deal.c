@@ -82,14 +82,16 @@ static bool deal_init_ranks(struct deal *d)
     return true;
 }
 
-/* Object i to host i mod n, its j-th to rank j mod r. */
-static void deal_by_index(const struct deal *d, uint32_t *rank_of)
+/* Position i of the order to host i mod n, its j-th to rank j mod r. With a
+ * shuffle each epoch has other objects on each host, as many as before. */
+static void deal_by_position(const struct deal *d, uint32_t *rank_of)
 {
     uint32_t host = 0;
     uint32_t turn = 0;
 
     for (uint64_t i = 0; i < d->count; i++) {
-        rank_of[i] = d->host_rank[host] + turn % d->hosts[host].ranks;
+        rank_of[order_unit(&d->order, i)] =
+            d->host_rank[host] + turn % d->hosts[host].ranks;
         if (++host == d->host_count) {
             host = 0;
             turn++;
@@ -110,7 +112,7 @@ static enum status deal_decide(struct deal *d)
         return STATUS_FULL;
     }
     if (d->kind == DEAL_SAGEMAKER) {
-        deal_by_index(d, plan.rank_of);
+        deal_by_position(d, plan.rank_of);
     } else {
         s = deal_balance(d, &plan);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deal: which rank reads which unit, decided once for an epoch.
  *
- *   DEAL_SAGEMAKER   object i of the catalog to host i mod n, and the j-th of
+ *   DEAL_SAGEMAKER   object i of the order to host i mod n, and the j-th of
  *                    a host's objects to its rank j mod r
  *   DEAL_BALANCED    by bytes: every rank gets as much as its weight says,
  *                    with large objects cut into byte-range units if allowed

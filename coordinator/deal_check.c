@@ -51,9 +51,9 @@ static uint64_t check_place(const struct deal *d, uint32_t rank, uint64_t id,
     uint64_t position = order_position(&d->order, unit->object);
 
     if (d->kind == DEAL_SAGEMAKER) {
-        uint64_t turn = unit->object / d->host_count;
+        uint64_t turn = position / d->host_count;
 
-        CHECK(unit->object % d->host_count == host);
+        CHECK(position % d->host_count == host);
         CHECK(turn % d->hosts[host].ranks == rank - d->host_rank[host]);
     }
     if (d->kind == DEAL_REPLICATED) {

@@ -19,29 +19,45 @@ static void reign_report_counts(const struct ledger *l, struct buf *out)
     field_write_number(out, "duplicates", c.duplicates);
 }
 
-/* Hosts that were asked to give some of their lease back. */
+/* What each rank of a host has left of the leases that it was asked to give a
+ * part of back. */
+static void reign_add_stragglers(const struct ledger *l, uint32_t host,
+                                 uint32_t first_rank,
+                                 uint64_t left[WIRE_RANKS_MAX])
+{
+    struct ledger_lease lease;
+
+    for (uint64_t after = 0; ledger_next_lease(l, host, after, &lease);
+         after = lease.number) {
+        if (lease.want_end < lease.range.end) {
+            CHECK(lease.rank - first_rank < WIRE_RANKS_MAX);
+            left[lease.rank - first_rank] += lease.left;
+        }
+    }
+}
+
 static void reign_report_stragglers(const struct reign *r, uint32_t channel,
                                     struct buf *out)
 {
-    const struct ledger *l = r->ledgers[channel];
     uint32_t found = 0;
 
     field_write_key(out, "stragglers");
     buf_add_char(out, '[');
-    for (uint32_t i = 0;
-         i < r->dealt->host_count && found < REIGN_STRAGGLERS_MAX; i++) {
-        struct ledger_lease lease;
-        uint64_t after = 0;
+    for (uint32_t i = 0; i < r->dealt->host_count; i++) {
+        uint64_t left[WIRE_RANKS_MAX] = {0};
 
-        while (found < REIGN_STRAGGLERS_MAX &&
-               ledger_next_lease(l, i, after, &lease)) {
-            after = lease.number;
-            if (lease.want_end < lease.range.end) {
+        if (found == REIGN_STRAGGLERS_MAX) {
+            break;
+        }
+        reign_add_stragglers(r->ledgers[channel], i, r->first_ranks[channel][i],
+                             left);
+        for (uint32_t k = 0; k < WIRE_RANKS_MAX && found < REIGN_STRAGGLERS_MAX;
+             k++) {
+            if (left[k] > 0) {
                 buf_add_text(out, found++ == 0 ? "{" : ",{");
                 field_write_text(out, "host", session_host(r->session, i).name);
-                field_write_number(out, "rank",
-                                   lease.rank - r->first_ranks[channel][i]);
-                field_write_number(out, "left", lease.left);
+                field_write_number(out, "rank", k);
+                field_write_number(out, "left", left[k]);
                 buf_add_char(out, '}');
             }
         }

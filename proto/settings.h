@@ -58,7 +58,7 @@ enum setting_kind {
       "file with a secret that all hosts have, for their control network; "    \
       "default: they exchange keys through the state")                         \
     X(LANES, "lanes", "Lanes", COUNT, "4", 1, 64, "",                          \
-      "threads that bring a host's share")                                     \
+      "threads that bring data from the stores")                               \
     X(MEMORY, "memory", "Memory", SIZE, "0", 0, UINT64_C(1) << 60, "",         \
       "memory that data may lie in on its way to the command; default: a "     \
       "quarter of what this host may use")                                     \

@@ -74,6 +74,30 @@ check "an object that was overwritten is an error: $(grep -c 'nput/output' "$T/s
     grep -q "nput/output error" "$T/std.err"
 check "with a line that names it" grep -q "3.txt" "$T/std.err"
 
+# --- S3 --------------------------------------------------------------------------
+# Names, sizes and folders cost no request: they come from the one listing.
+# shellcheck disable=SC2034 # serve_s3's
+SERVER=$(dirname "$SMSHARD")/tests/tools/s3_server
+export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret
+export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
+export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
+unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_proxy
+looked() { # COMMAND: what the server was asked by a job with that
+    serve_s3 --objects 400
+    run $ONE --channel "train=s3://bucket/objects/,mode=FastFile" -- sh -c "
+        cd \"\$SM_CHANNEL_TRAIN\" && $1"
+    check "$1: exit code $code $(tail -n 1 "$T/std.err")" test "$code" -eq 0
+    end_s3
+    asked=$(tail -n 1 "$T/server.out")
+}
+looked true
+check "a start: $asked" sh -c 'echo "$1" | grep -q " 0 reads of objects"' sh "$asked"
+start=$asked
+looked 'test "$(find . -type f -size +0 -perm 444 | wc -l)" -eq 400 && ls -lR >/dev/null'
+check "looking at all costs nothing more: $asked" test "$asked" = "$start"
+looked 'cat 00000399* >/dev/null'
+check "reading one does: $asked" test "$asked" != "$start"
+
 # --- Two hosts -------------------------------------------------------------------
 echo object 3 >"$T/data/train/3.txt"
 for n in 1 2; do

@@ -43,6 +43,13 @@ cat >"$root/t.c" <<'END'
 #include <smshard.h>
 int main(void) { return smshard_version()[0] == '\0'; }
 END
+# Programs that were built before go on with a newer library of this name.
+expect "the library's names are those of its list" diff \
+    <(nm -D --defined-only "$root/opt/x/lib/libsmshard.so.0" |
+        sed -n 's/.* T \([^@]*\).*/\1/p' | sort) \
+    <(sed -n 's/^ *\(smshard_[a-z_]*\);$/\1/p' worker/client/smshard.map | sort)
+expect "and it is called libsmshard.so.0" grep -q 'SONAME.*\[libsmshard.so.0\]' \
+    <(readelf -d "$root/opt/x/lib/libsmshard.so.0")
 export PKG_CONFIG_PATH=$root/opt/x/lib/pkgconfig
 sanitizer='' # The library of a sanitized build needs it in the program, too.
 case ${MODE:-release} in

@@ -103,6 +103,9 @@ for e in 0 1; do
     check "sharded: epoch $e over all hosts" cmp "$T/all.txt" "$T/sh.sorted"
     check "an equal share each" test "$(wc -l <"$T/sh.algo-2.$e")" -eq 20
 done
+sort "$T/sh.algo-1.0" >"$T/sh.first"
+sort "$T/sh.algo-1.1" | comm -23 - "$T/sh.first" >"$T/sh.new"
+check "sharded: dealt anew, $(wc -l <"$T/sh.new") of 20 are others" test "$(wc -l <"$T/sh.new")" -gt 5
 audit sharded
 check "sharded: the audit is exact: $(tail -n 1 "$T/std.out")" test "$code" -eq 0
 

@@ -167,11 +167,26 @@ check "it has handed over: $(grep -o '"streams".*"placed"' "$T/st.json")" \
 check "the screen says who waits for whom: $(grep '^vm\|Ring' "$T/st.screen")" \
     grep -q "^streams: 1 with .*, 1 by their consumer" "$T/st.screen"
 
+# A rank that keeps the others waiting is told once, however many leases it has.
+run $ONE --ranks 2 --channel "train=$T/data/train/,mode=Ring,deal=dynamic" -- sh -c '
+    "$CAT" train 1 "$0.1" -1 & slow=$!
+    until [ -e "$0.1.0" ] || grep -q "^State:.T" /proc/$slow/status; do sleep 0.05; done
+    "$CAT" train 0 "$0.0" & n=0
+    until "$1" status --json --job-name one --output "$2" >"$0.json" &&
+        grep -q "\"left\":" "$0.json" || [ "$n" -gt 100 ]; do n=$((n + 1)); sleep 0.1; done
+    kill -CONT $slow; wait' "$T/slow" "$SMSHARD" "$T/out"
+check "a straggler: exit code $code" test "$code" -eq 0
+check "is told once: $(grep -o '"stragglers":[^]]*' "$T/slow.json")" \
+    grep -q '"stragglers":\[{"host":"[^"]*","rank":1,"left":[0-9]*}\]' "$T/slow.json"
+
 # --- Memory -------------------------------------------------------------------
 # Second answers are within the cap as well: of 64 MiB a slot.
 run $ONE --memory 64MiB --channel "train=$T/data/train/,mode=Ring" -- "$CAT" train 0 "$T/m"
 check "the plan: $(grep -o 'memory.planned.*' "$T/std.err")" \
     grep -q "cap=67108864 used=67108864 slot=8388608 hedges=8388608" "$T/std.err"
+run $ONE --placement-table 0000:10:1c.0=0 --channel "train=$T/data/train/,mode=Ring" -- "$CAT" train 0 "$T/table"
+check "a table of what is not there: exit code $code" test "$code" -eq 0
+check "is warned of" grep -q 'warn placement.odd note=.*0000:10:1c.0, which is no GPU' "$T/std.err"
 huge() { # WORD
     run $ONE --memory 16MiB --hugepages "$1" --channel "train=$T/data/train/,mode=Ring" -- \
         "$CAT" train 0 "$T/huge.$1"

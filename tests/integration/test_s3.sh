@@ -192,6 +192,52 @@ stops "damaged for good" 69 "do not match the checksum" \
 stops "overwritten since it was listed" 73 "objects/00000007" \
     --fault 'GET key=objects/00000007 act=overwrite'
 
+# ---- The same while the command reads.
+
+CAT=$(dirname "$SMSHARD")/tests/tools/ring_cat
+export CAT
+modes="Pipe Ring FastFile"
+if [ ! -c /dev/fuse ] || [ "$(id -u)" != 0 ]; then
+    modes="Pipe Ring"
+    skip "FastFile" "there is no /dev/fuse here, or it may not be used"
+fi
+
+# stream MODE FAULTS…: what the command has read is in $T/read.
+# shellcheck disable=SC2016 # the command's own
+stream() {
+    case $1 in
+    Pipe) read='cat "${SM_CHANNEL_TRAIN}_0" >"$0"' ;;
+    FastFile) read='cat "$SM_CHANNEL_TRAIN"/* >"$0"' ;;
+    Ring) read='"$CAT" train 0 "$0" && mv "$0.0" "$0"' ;;
+    esac
+    mode=$1
+    shift
+    serve "$@"
+    rm -rf "$T/base" "$T/read" "$T/read.0"
+    run "$SMSHARD" run --base "$T/base" --job-name j --output s3://bucket/out --channel \
+        "train=s3://bucket/objects/,mode=$mode" -- sh -c "$read" "$T/read"
+    stop_server
+}
+
+for mode in $modes; do
+    stream "$mode" --fault 'GET key=objects/ skip=1 count=2 act=answer code=500' \
+        --fault 'GET key=objects/ skip=4 count=2 act=close' \
+        --fault 'GET key=objects/ skip=9 count=2 act=reset bytes=3' \
+        --fault 'GET key=objects/ skip=14 count=2 act=cut bytes=5' \
+        --fault 'GET key=objects/ skip=20 count=1 act=corrupt bytes=2'
+    check "$mode, a store in trouble: exit code $code, $(said)" test "$code" -eq 0
+    sort "$T/read" >"$T/read.sorted"
+    sort "$T/want" >"$T/want.sorted"
+    check "$mode: every byte" cmp "$T/want.sorted" "$T/read.sorted"
+    stream "$mode" --fault 'GET key=objects/00000007 act=corrupt bytes=2'
+    check "$mode, an object that is always damaged: exit code $code" test "$code" -ne 0
+    check "$mode: is named, with the reason" \
+        grep -q "objects/00000007.*do not match the checksum" "$T/std.err"
+    # shellcheck disable=SC2016
+    check "$mode: nothing wrong was read" sh -c \
+        '! cat "$0" "$0.0" 2>/dev/null | grep -vxF -f "$1"' "$T/read" "$T/want"
+done
+
 # ---- Outputs that can't be saved.
 
 serve --fault 'PUT key=model/ act=answer code=403 error=AccessDenied'

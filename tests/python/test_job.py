@@ -8,6 +8,7 @@ import sys
 import unittest
 
 import kit
+import smshard
 
 SMSHARD = os.environ.get("SMSHARD", os.path.join(kit.OUT, "smshard"))
 
@@ -41,11 +42,15 @@ with smshard.open("train", mode={mode!r}, member={member}) as reader:
 class Job(kit.Case):
     """One host, one rank, two workers."""
 
+    def job_words(self, channel, command):
+        return [SMSHARD, "run", "--base", os.path.join(self.folder, "base"),
+                "--heartbeat", "100ms", "--host-timeout", "3s",
+                "--output", os.path.join(self.folder, "out"), "--job-name",
+                "python", "--channel", channel, "--", *command]
+
     def run_job(self, channel, command):
         return subprocess.run(
-            [SMSHARD, "run", "--base", os.path.join(self.folder, "base"),
-             "--output", os.path.join(self.folder, "out"), "--job-name",
-             "python", "--channel", channel, "--", *command],
+            self.job_words(channel, command),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             timeout=kit.LIMIT_S, check=False,
             env=dict(os.environ, PYTHONPATH=os.path.join(
@@ -84,6 +89,38 @@ class Job(kit.Case):
         read = self.read_by_two("ring-mode=share,ring-consumers=2", "share")
         self.assertEqual(sorted(read[0] + read[1]),
                          sorted(f"{i} {i}" for i in range(20)))
+
+    def start_job(self, channel):
+        """A worker whose readers are others, and where they find it."""
+        process = subprocess.Popen(
+            self.job_words(channel, ["sh", "-c",
+                                     'echo "$SMSHARD_RING"; exec sleep 100']),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process, process.stdout.readline().strip()
+
+    def test_a_worker_that_is_killed_and_started_anew(self):
+        data = os.path.join(self.folder, "data")
+        os.mkdir(data)
+        for i in range(40):
+            with open(os.path.join(data, f"{i:02}"), "wb") as f:
+                f.write(b"%d\n" % i)
+        channel = f"train={data}/,mode=Ring,ring-mode=exclusive"
+        worker, ring = self.start_job(channel)
+        seen = []
+        with smshard.open("train", 0, socket=ring,
+                          cursor=smshard.Cursor()) as reader:
+            for sample in reader:
+                self.assertEqual(bytes(sample), b"%d\n" % sample.position)
+                seen.append(sample.position)
+                if len(seen) == 7:
+                    sample.release()
+                    worker.kill()
+                    worker.wait()
+                    worker, _ = self.start_job(channel)
+        self.assertEqual(sorted(seen), list(range(40)))
 
     def test_each_epoch_has_all(self):
         data = os.path.join(self.folder, "data")

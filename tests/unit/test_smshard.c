@@ -3,6 +3,7 @@
  * own. */
 #define SMSHARD_HOOKS
 #include <poll.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -277,11 +278,35 @@ TEST(what_can_not_be_opened)
 
 TEST(every_status_has_a_text)
 {
-    for (int status = -7; status <= 3; status++) {
+    for (int status = SMSHARD_MALFORMED; status <= SMSHARD_TIMEOUT; status++) {
         EXPECT(strcmp(smshard_status_text(status), smshard_status_text(99)) !=
                0);
     }
     EXPECT(smshard_version()[0] != '\0');
+}
+
+/* What programs that were built with the first libsmshard.so.0 count on: fields
+ * are added at the end of the options alone, which say their size. */
+TEST(the_abi_stays)
+{
+    struct smshard_options o = SMSHARD_OPTIONS;
+
+    EXPECT_EQ(sizeof(void *), 8);
+    EXPECT_EQ(offsetof(struct smshard_options, rank), 24);
+    EXPECT_EQ(offsetof(struct smshard_options, hold_max), 36);
+    EXPECT_EQ(offsetof(struct smshard_options, timeout_ms), 40);
+    EXPECT(sizeof(o) >= 48 && o.size == sizeof(o));
+    EXPECT_EQ(offsetof(struct smshard_sample, unit_size), 40);
+    EXPECT_EQ(offsetof(struct smshard_sample, is_last), 52);
+    EXPECT_EQ(offsetof(struct smshard_sample, token), 56);
+    EXPECT_EQ(sizeof(struct smshard_sample), 88);
+    EXPECT_EQ(offsetof(struct smshard_memory, slot_count), 24);
+    EXPECT_EQ(sizeof(struct smshard_memory), 40);
+    EXPECT_EQ(offsetof(struct smshard_stats, sleeps), 48);
+    EXPECT_EQ(sizeof(struct smshard_stats), 64);
+    EXPECT_EQ(SMSHARD_OVER, 2);
+    EXPECT_EQ(SMSHARD_MALFORMED, -8);
+    EXPECT_EQ(SMSHARD_BROADCAST, 3);
 }
 
 /* The worker as a process of its own, so that the library can be waited for

@@ -137,6 +137,38 @@ TEST(who_waits_for_whom)
     EXPECT_STR(line_of(screen("{}"), "streams"), "");
 }
 
+TEST(of_a_mount_it_shows_bytes)
+{
+    const char *text =
+        screen("{\"hosts\":[{\"name\":\"h\",\"streams\":[{\"channel\":\"c\","
+               "\"rank\":null,\"mode\":\"FastFile\",\"epoch\":0,\"units\":0,"
+               "\"units_done\":0,\"bytes\":44040192,\"bytes_per_s\":0,"
+               "\"waits_for_store\":0,\"waits_for_consumer\":100,"
+               "\"placed\":\"any node\"}]}]}");
+
+    EXPECT(strstr(text, "all FastFile      1    42.0 MiB           -        "
+                        "0 B/s  consumer 100%  any node\n") != NULL);
+}
+
+#define LEDGER(deal, mode)                                                     \
+    "{\"hosts\":[{\"name\":\"h\",\"channels\":[],\"streams\":[{\"channel\":"   \
+    "\"c\",\"mode\":\"" mode "\"}]}],\"ledgers\":[{\"channel\":\"c\","         \
+    "\"deal\":\"" deal "\",\"epochs\":1,\"positions\":8,\"committed\":2}]}"
+
+TEST(files_are_committed_in_the_end)
+{
+    const char *end = "2/8 committed, 0 leases";
+    const char *files = "2/8 committed (files: once the command has ended), ";
+
+    EXPECT(strstr(screen(LEDGER("static", "FastFile")), files) != NULL);
+    EXPECT(strstr(screen(LEDGER("static", "Ring")), end) != NULL);
+    EXPECT(strstr(screen(LEDGER("dynamic", "FastFile")), end) != NULL);
+    EXPECT(strstr(screen("{\"hosts\":[{\"channels\":[{\"name\":\"c\"}]}],"
+                         "\"ledgers\":[{\"channel\":\"c\",\"deal\":\"static\","
+                         "\"positions\":8,\"committed\":2}]}"),
+                  files) != NULL);
+}
+
 TEST(epochs_without_end_have_no_number)
 {
     const char *some = "{\"ledgers\":[{\"channel\":\"t\",\"epoch\":1,"

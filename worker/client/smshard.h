@@ -122,8 +122,10 @@ int smshard_next(struct smshard *s, int timeout_ms, struct smshard_sample *out);
  * given back before, or is none; FORKED. */
 int smshard_release(struct smshard *s, struct smshard_sample *sample);
 
-/* After RESET, with nothing held: connect anew, and go on behind the last unit
- * that was released. As smshard_open(); INVALID: samples are still held. */
+/* After RESET, with nothing held: connect anew. What the job does not count as
+ * done comes again, which may be something that was released; where the whole
+ * job was started anew, all does: (epoch, position) tells which unit it is. As
+ * smshard_open(); INVALID: samples are still held. */
 int smshard_reopen(struct smshard *s, int timeout_ms);
 
 /* Readable when smshard_next() may have something, after it has said TIMEOUT;
