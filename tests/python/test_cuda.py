@@ -499,5 +499,30 @@ class After(Cuda):
         self.assertEqual(len(self.calls("cuEventRecord")), 40)
 
 
+AT_EXIT = """
+import atexit, ctypes, sys
+lent = []
+atexit.register(lambda: print([m.deleter for m in lent], flush=True))
+import smshard  # Says what it says at the end before those of others.
+from smshard import _dlpack
+reader = smshard.open(socket=sys.argv[1])
+capsules = [next(reader).keep().__dlpack__() for _ in range(2)]
+lent += [entry[1] for entry in _dlpack._lent.values()]
+print(len(lent), all(m.deleter for m in lent), flush=True)
+"""
+
+
+class AtExit(kit.Case):
+    """Tensors may be freed when there is no interpreter to answer."""
+
+    def test_no_deleter_is_left_to_call(self):
+        server = self.serve([b"abc", b"def"])
+        process = self.spawn("import kit\n" + AT_EXIT, server.socket)
+        self.assertEqual(process.stdout.read(), "2 True\n[None, None]\n")
+        self.assertEqual(process.wait(kit.LIMIT_S), 0)
+        server.wait("over")
+        self.assertEqual(server.committed(), [])
+
+
 if __name__ == "__main__":
     unittest.main()
