@@ -520,7 +520,6 @@ class AtExit(kit.Case):
         process = self.spawn("import kit\n" + AT_EXIT, server.socket)
         self.assertEqual(process.stdout.read(), "2 True\n[None, None]\n")
         self.assertEqual(process.wait(kit.LIMIT_S), 0)
-        server.wait("over")
         self.assertEqual(server.committed(), [])
 
 
