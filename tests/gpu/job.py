@@ -22,7 +22,6 @@ import device
 from kit import HERE, PACKAGE, digest, unit
 
 BUCKET = "bucket"
-DEVICE_AHEAD = 4  # Copies that are under way at once, of the loaders.
 
 
 def missing(dev, count, size):
@@ -172,7 +171,7 @@ class _Buffers:
                 self.dev.copy(at, self.store.size, 0,
                               number * self.store.size)
             pending.append((cuda.Event(self.dev.streams[0], 0), at))
-            while len(pending) > DEVICE_AHEAD or (
+            while len(pending) > len(self.threads) or (
                     pending and pending[0][0].query()):
                 self._give_back(*pending.popleft())
         while pending:

@@ -6,6 +6,7 @@ results, and the next one runs."""
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,18 +49,29 @@ def run_apart(name, limit_s, is_small):
     """One part, in another one."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "result")
+        process = subprocess.Popen(
+            [sys.executable, "-B", os.path.abspath(__file__), "--out", path,
+             "--one", "--limit", str(limit_s), *["--small"] * is_small, name],
+            start_new_session=True)
         try:
-            subprocess.run(
-                [sys.executable, "-B", os.path.abspath(__file__), "--out",
-                 path, "--one", "--limit", str(limit_s),
-                 *["--small"] * is_small, name], check=False,
-                timeout=limit_s + SPARE_S)
+            process.wait(limit_s + SPARE_S)
             with open(path, encoding="utf-8") as f:
                 return json.load(f)
         except subprocess.TimeoutExpired:
             return {"error": f"it did not end in {limit_s + SPARE_S:.0f} s"}
         except OSError:
             return {"error": "it ended without a result"}
+        finally:
+            end_all(process)
+
+
+def end_all(process):
+    """A part, and what it has started and left."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 def write(results, path):

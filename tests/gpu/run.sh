@@ -49,18 +49,22 @@ build_ring() {
 
 # In JSON: the words that start each program, or why there is none.
 programs() {
-    local loader folder=$made
-    loader=$(echo "$pack"/lib/ld-linux*)
-    if [ -e "$loader" ] && "$loader" --library-path "$pack/lib" \
-        "$pack/smshard" version >/dev/null 2>&1; then
-        printf '{"smshard": ["%s", "--library-path", "%s", "%s/smshard"],' \
-            "$PWD/$loader" "$PWD/$pack/lib" "$PWD/$pack"
-        printf ' "s3_server": ["%s", "--library-path", "%s", "%s/s3_server"]}' \
-            "$PWD/$loader" "$PWD/$pack/lib" "$PWD/$pack"
-    elif "$folder/smshard" version >/dev/null 2>&1 &&
-        [ -x "$folder/tests/tools/s3_server" ]; then
-        printf '{"smshard": ["%s/smshard"], "s3_server": ["%s/%s"]}' \
-            "$PWD/$folder" "$PWD/$folder" tests/tools/s3_server
+    local from loader
+    from=$(realpath -m "$pack")
+    loader=$(echo "$from"/lib/ld-linux*)
+    if [ -e "$loader" ] && "$loader" --library-path "$from/lib" \
+        "$from/smshard" version >/dev/null 2>&1; then
+        printf '{"smshard": ["%s", "--library-path", "%s", "%s"],' \
+            "$loader" "$from/lib" "$from/smshard"
+        printf ' "s3_server": ["%s", "--library-path", "%s", "%s"]}' \
+            "$loader" "$from/lib" "$from/s3_server"
+        return
+    fi
+    from=$(realpath -m "$made")
+    if "$from/smshard" version >/dev/null 2>&1 &&
+        [ -x "$from/tests/tools/s3_server" ]; then
+        printf '{"smshard": ["%s"], "s3_server": ["%s"]}' \
+            "$from/smshard" "$from/tests/tools/s3_server"
     else
         printf '{"why": "there is no program: tests/gpu/run.sh --pack"}'
     fi
