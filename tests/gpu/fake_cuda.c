@@ -20,6 +20,7 @@
  *   refuse: nothing can be registered
  *   slow: registered memory is no faster than other */
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -345,8 +346,7 @@ int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t size,
                          void *stream);
 int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t size);
 int cuMemcpyBatchAsync_v2(const uint64_t *to, const uint64_t *from,
-                          const size_t *sizes, size_t count, const void *how,
-                          const size_t *which, size_t how_count, void *stream);
+                          const size_t *sizes, size_t count, ...);
 int cuStreamGetCtx(void *stream, void **out);
 int cuStreamIsCapturing(void *stream, int *out);
 int cuStreamQuery(void *stream);
@@ -593,13 +593,27 @@ int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t size,
     return code != SUCCESS ? code : fake_put_copy(to, from, size, stream);
 }
 
+/* The rest is: how, which of those, how many of those, the stream. Whoever
+ * passes whole numbers and pointers need not know that they are taken so. */
 int cuMemcpyBatchAsync_v2(const uint64_t *to, const uint64_t *from,
-                          const size_t *sizes, size_t count, const void *how,
-                          const size_t *which, size_t how_count, void *stream)
+                          const size_t *sizes, size_t count, ...)
 {
-    int code = fake_call_in_context("cuMemcpyBatchAsync_v2", count, how_count);
-    int order = *(const int *)how;
+    va_list rest;
+    const int *how;
+    const size_t *which;
+    size_t how_count;
+    void *stream;
+    int order;
+    int code;
 
+    va_start(rest, count);
+    how = va_arg(rest, const int *);
+    which = va_arg(rest, const size_t *);
+    how_count = va_arg(rest, size_t);
+    stream = va_arg(rest, void *);
+    va_end(rest);
+    order = *how;
+    code = fake_call_in_context("cuMemcpyBatchAsync_v2", count, how_count);
     if (code == SUCCESS && (count == 0 || how_count != 1 || which[0] != 0 ||
                             order < 1 || order > 3 || stream == NULL)) {
         return INVALID_VALUE;
