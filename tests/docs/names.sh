@@ -5,7 +5,7 @@
 # name: they are there.
 
 # Flags in pages that belong to other programs: docker, srun, mpirun, torchrun.
-foreign=' --cap-add --device --fake --rm --volumes --from --rm --volumes --ntasks-per-node --map-by --nproc-per-node '
+foreign=' --cap-add --device --fake --pack --rm --volumes --from --rm --volumes --ntasks-per-node --map-by --nproc-per-node '
 
 commands=$(smshard --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 flags_of() { # COMMAND

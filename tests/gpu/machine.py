@@ -53,7 +53,7 @@ def _devices():
     return out
 
 
-def _say(*command):
+def say(*command):
     if shutil.which(command[0]) is None:
         return None
     try:
@@ -74,7 +74,7 @@ def describe():
         "memlock": resource.getrlimit(resource.RLIMIT_MEMLOCK),
         "shmem_huge": _read("/sys/kernel/mm/transparent_hugepage/"
                             "shmem_enabled"),
-        "nvidia_smi": _say("nvidia-smi", "--query-gpu=name,driver_version,"
+        "nvidia_smi": say("nvidia-smi", "--query-gpu=name,driver_version,"
                            "memory.total,pci.bus_id", "--format=csv,noheader"),
         "calls": {name: _probe(*call) for name, call in _CALLS.items()}
         if platform.machine() == "x86_64" else {},

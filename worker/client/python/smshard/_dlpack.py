@@ -5,6 +5,7 @@ A tensor of theirs names its owner's deleter; ours lets go of the sample. What
 is lent stands in `_lent` until then.
 """
 
+import atexit
 import ctypes
 import itertools
 
@@ -67,6 +68,22 @@ _pointer_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p,
                                 ctypes.c_char_p)(
     ("PyCapsule_GetPointer", _python))
 
+_increase = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_IncRef", _python))
+
+
+@atexit.register
+def _lend_for_ever():
+    """The interpreter ends. Whoever frees a tensor after that, as code behind
+    other packages may, can't be answered any more: no deleter is left to call,
+    and what it would look at stays. Its samples count as not done."""
+    for lent in list(_lent.values()):
+        _increase(lent)
+        lent[1].deleter = None
+
+
+for _callback in (_delete, _delete_versioned):
+    _increase(_callback)  # Whoever took a capsule has its address.
+
 _NAMES = {_Managed: b"dltensor", _Versioned: b"dltensor_versioned"}
 
 
@@ -90,7 +107,7 @@ def _wanted_device(sample, dl_device):
     if dl_device is None:
         return mine
     wanted = tuple(int(n) for n in dl_device)
-    is_pinned = sample._held.source.pinned is not None and not sample._is_copy
+    is_pinned = sample._held.source.is_pinned and not sample._is_copy
     if wanted != mine and not (is_pinned and wanted == (CUDA_HOST, 0)):
         raise BufferError(f"the sample lies on device {mine}, not {wanted}")
     return wanted

@@ -43,17 +43,22 @@ class _Source:
         self.pinned = None
         self.is_live = True
 
+    @property
+    def is_pinned(self):
+        """Whether the driver knows it, in this process."""
+        return self.pinned is not None and self.pinned.is_ours
+
 
 class _Copied:
     """Memory of our own, in a connection's place: nothing to give back."""
 
-    __slots__ = ("view", "address", "data", "pinned", "is_live")
+    __slots__ = ("view", "address", "data", "is_live")
+    is_pinned = False
 
     def __init__(self, array):
         self.view = memoryview(array).toreadonly()
         self.address = self.data = ctypes.addressof(
             (ctypes.c_char * len(array)).from_buffer(array)) if array else 0
-        self.pinned = None
         self.is_live = False
 
 
@@ -106,7 +111,9 @@ class Reader:
         self._unit = None  # Of a copy: the unit that is to go on.
         self._epoch_max = None  # What is of later ones is not copied.
         self._about = _lib.Stats()
-        self._events = deque()
+        # By stream: (event, what it lets go of, its number), in turn.
+        self._events = {}
+        self._event_count = self._event_ends = 0
         self._device = None
         self._record = 0
         self._decoder = None
@@ -481,7 +488,7 @@ class Reader:
         """Wait for OK, END or OVER; anything else is raised."""
         while status not in (OK, END, OVER):
             if status == HELD and self._events:
-                self._finish_events(1)
+                self._wait_for_event(until)
             elif status == RESET and self._reconnect:
                 self._connect_anew(until)
             elif status != TIMEOUT:
@@ -557,6 +564,9 @@ class Reader:
         the device are direct and do not wait. CudaError where that fails; then
         nothing is registered."""
         from . import cuda  # pylint: disable=import-outside-toplevel
+        if self._pid != os.getpid():
+            raise _errors.ForkedError("the reader is of the process that this "
+                                      "one was forked from: open it anew here")
         if self._source.pinned is not None:
             return self
         device = cuda.current_device() if device is None else int(device)
@@ -569,31 +579,62 @@ class Reader:
 
     @property
     def is_pinned(self):
-        """Whether the driver knows the ring's memory."""
-        return self._source is not None and self._source.pinned is not None
+        """Whether the driver knows the ring's memory; in a child of fork() it
+        does not."""
+        source = self._source
+        return source is not None and source.is_pinned
 
     def _release_after(self, held, stream):
         from . import cuda  # pylint: disable=import-outside-toplevel
+        if self._pid != os.getpid():
+            raise _errors.ForkedError("the sample is of the process that this "
+                                      "one was forked from")
         event = cuda.event_of(stream, self._device)
         self._hold(held)
-        self._events.append((event, held))
+        with self._lock:  # Against another thread that empties a row.
+            self._event_count += 1
+            self._events.setdefault(event.row, deque()).append(
+                (event, held, self._event_count))
 
     def _poll_events(self):
-        """Let go of what the device is done with."""
-        events = self._events
-        while events and events[0][0].query():
-            event, held = events.popleft()
-            event.close()
-            self._let_go(held)
+        """Let go of what the device is done with. A stream that is late does
+        not hold up what is on others."""
+        if self._pid != os.getpid():
+            return  # The library says so.
+        for name in list(self._events):
+            row = self._events[name]
+            while row and row[0][0].query():
+                self._end_event(name, row)
+
+    def _end_event(self, name, row):
+        with self._lock:
+            event, held, _ = row.popleft()
+            self._event_ends += 1
+            if not row:
+                del self._events[name]
+        event.close()
+        self._let_go(held)
+
+    def _wait_for_event(self, until):
+        """Until the device is done with one more."""
+        if until is None:
+            self._finish_events(1)
+            return
+        before = self._event_count - self._event_ends
+        while self._event_count - self._event_ends >= before:
+            self._poll_events()
+            if time.monotonic() >= until:
+                raise TimeoutError("no sample has come in time: all are still "
+                                   "being copied by the device")
+            time.sleep(_EVENT_MS / 1000)
 
     def _finish_events(self, count=None):
         """Wait for the device to be done with the oldest, or with all."""
         while self._events and count != 0:
-            event, held = self._events[0]
-            event.synchronize()
-            self._events.popleft()
-            event.close()
-            self._let_go(held)
+            name, row = min(list(self._events.items()),
+                            key=lambda item: item[1][0][2])
+            row[0][0].synchronize()
+            self._end_event(name, row)
             count = None if count is None else count - 1
 
     # ---- Looking ---------------------------------------------------------

@@ -4,9 +4,13 @@
 The driver's own interface, not the runtime's: a call of that which fails
 leaves an error behind that somebody else meets later. Loaded when it is first
 wanted; SMSHARD_CUDA_LIBRARY names another file.
+
+Contexts are the devices' primary ones, which frameworks use too. They are
+made current for each call and put back, so that whatever was current stays,
+and are never given up: the process's end does that. Whoever is forked from a
+process that uses the driver can't use it, not even to give back.
 """
 
-import contextlib
 import ctypes
 import os
 import sys
@@ -14,9 +18,11 @@ import threading
 
 from ._errors import CudaError
 
-NOT_READY = 600
+NOT_INITIALIZED, NOT_READY = 3, 600
 PORTABLE, READ_ONLY = 1, 8
-DISABLE_TIMING = 2
+BLOCKING_SYNC, DISABLE_TIMING = 1, 2  # Whoever waits sleeps.
+RELAXED, CAPTURES = 2, 1  # CU_STREAM_CAPTURE_MODE_…, …_STATUS_ACTIVE
+STREAM_MAX = 2  # Handles up to that stand for a stream of any context.
 READ_ONLY_SUPPORTED = 113  # CU_DEVICE_ATTRIBUTE_…_HOST_REGISTER_SUPPORTED
 CHUNK_MAX = 64 << 30  # Newer drivers refuse 512 GiB in one call.
 
@@ -28,8 +34,12 @@ _CALLS = {
     "cuDeviceGet": (_TO(_I), _I),
     "cuDeviceGetAttribute": (_TO(_I), _I, _I),
     "cuDevicePrimaryCtxRetain": (_TO(_P), _I),
+    "cuCtxGetDevice": (_TO(_I),),
     "cuCtxPushCurrent_v2": (_P,),
     "cuCtxPopCurrent_v2": (_TO(_P),),
+    "cuThreadExchangeStreamCaptureMode": (_TO(_I),),
+    "cuStreamGetCtx": (_P, _TO(_P)),
+    "cuStreamIsCapturing": (_P, _TO(_I)),
     "cuMemHostRegister_v2": (_P, _Z, _U),
     "cuMemHostUnregister": (_P,),
     "cuEventCreate": (_TO(_P), _U),
@@ -39,6 +49,31 @@ _CALLS = {
     "cuEventDestroy_v2": (_P,),
     "cuGetErrorName": (_I, _TO(ctypes.c_char_p)),
 }
+
+
+class _Current:
+    """A context is the thread's, for a block. Within it calls do not break
+    another thread's capture of a graph, which would be the end of that: what
+    is done here is put on no stream that captures."""
+
+    __slots__ = ("_ask", "_mode")
+
+    def __init__(self, driver_, context):
+        driver_.check_process()
+        driver_.call("cuCtxPushCurrent_v2", context)
+        self._ask = driver_.ask
+        self._mode = _I(RELAXED)
+
+    def __enter__(self):
+        if self._ask("cuThreadExchangeStreamCaptureMode",
+                     ctypes.byref(self._mode)) != 0:
+            self._mode = None
+
+    def __exit__(self, *_):
+        if self._mode is not None:
+            self._ask("cuThreadExchangeStreamCaptureMode",
+                      ctypes.byref(self._mode))
+        self._ask("cuCtxPopCurrent_v2", ctypes.byref(_P()))
 
 
 class Driver:
@@ -59,9 +94,21 @@ class Driver:
             call.restype, call.argtypes = _I, arguments
             self._calls[name] = call
         self._contexts = {}
-        self._lock = threading.Lock()
+        # The garbage collector may come by while it is held, and unpin.
+        self._lock = threading.RLock()
         self.pid = os.getpid()
-        self.call("cuInit", 0)
+        code = self.ask("cuInit", 0)
+        if code != 0:
+            raise CudaError(f"cuInit: {self.name_of(code)}" + (
+                ": this process was forked from one that uses the driver; "
+                "start it anew (spawn)" if code == NOT_INITIALIZED else ""))
+
+    def check_process(self):
+        """CudaError in a child of fork()."""
+        if self.pid != os.getpid():
+            raise CudaError(f"the CUDA driver is used by process {self.pid}, "
+                            "which this one was forked from: use the device "
+                            "there, or start this process anew (spawn)")
 
     def name_of(self, code):
         """CUDA_ERROR_…"""
@@ -88,7 +135,8 @@ class Driver:
                         handle)
         return value.value if code == 0 else 0
 
-    def _context(self, device):
+    def primary(self, device):
+        """The handle of a device's primary context."""
         with self._lock:
             context = self._contexts.get(device)
             if context is None:
@@ -96,28 +144,49 @@ class Driver:
                 self.call("cuDeviceGet", ctypes.byref(handle), device)
                 self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context),
                           handle)
-                self._contexts[device] = context
+                context = self._contexts[device] = context.value
             return context
 
-    @contextlib.contextmanager
+    def context_of(self, stream, device):
+        """The context of a stream by its handle; `device` where that may be
+        any context's."""
+        self.check_process()
+        if device is not None or stream <= STREAM_MAX:
+            return self.primary(current_device() if device is None else device)
+        context = _P()
+        self.call("cuStreamGetCtx", stream, ctypes.byref(context))
+        return context.value
+
     def current(self, device):
-        """The device's primary context, which frameworks use too."""
-        self.call("cuCtxPushCurrent_v2", self._context(device))
-        try:
-            yield
-        finally:
-            self.ask("cuCtxPopCurrent_v2", ctypes.byref(_P()))
+        """A block within the device's primary context."""
+        self.check_process()
+        return _Current(self, self.primary(device))
+
+    def within(self, context):
+        """A block within that context."""
+        return _Current(self, context)
+
+    def current_device(self):
+        """That of the thread's context; 0 where it has none."""
+        device = _I()
+        self.check_process()
+        code = self.ask("cuCtxGetDevice", ctypes.byref(device))
+        return device.value if code == 0 else 0
 
 
 _driver = None
+_start = threading.Lock()
 
 
 def driver():
     """The driver, loaded when it is first wanted."""
     global _driver
     if _driver is None:
-        _driver = Driver(os.environ.get("SMSHARD_CUDA_LIBRARY",
-                                        "libcuda.so.1"))
+        with _start:
+            if _driver is None:
+                _driver = Driver(os.environ.get("SMSHARD_CUDA_LIBRARY",
+                                                "libcuda.so.1"))
+    _driver.check_process()
     return _driver
 
 
@@ -131,9 +200,11 @@ def _torch():
 
 
 def current_device():
-    """The framework's, or the first."""
+    """The framework's, else that of the thread's context, else the first."""
     torch = _torch()
-    return torch.cuda.current_device() if torch is not None else 0
+    if torch is not None:
+        return torch.cuda.current_device()
+    return driver().current_device()
 
 
 # ---- Registered memory -----------------------------------------------------
@@ -152,15 +223,25 @@ class Pinned:
             self._driver.call("cuMemHostRegister_v2", address, size, flags)
         self.chunks.append((address, size))
 
+    @property
+    def is_ours(self):
+        """Whether the driver knows it in this process: registrations are not
+        inherited."""
+        return bool(self.chunks) and self._driver.pid == os.getpid()
+
     def unpin(self):
         """Take all back, the last one first. A child of fork() has nothing to
-        take back."""
+        take back, and neither has whoever comes when the driver has gone."""
+        is_ours = self.is_ours
         chunks, self.chunks = self.chunks, []
-        if not chunks or self._driver.pid != os.getpid():
+        if not is_ours:
             return
-        with self._driver.current(self._device):
-            for address, _ in reversed(chunks):
-                self._driver.ask("cuMemHostUnregister", address)
+        try:
+            with self._driver.current(self._device):
+                for address, _ in reversed(chunks):
+                    self._driver.ask("cuMemHostUnregister", address)
+        except CudaError:
+            pass  # The device is lost: so are its registrations.
 
 
 def pin(address, size, slot_size, device, chunk_max=CHUNK_MAX):
@@ -174,9 +255,11 @@ def pin(address, size, slot_size, device, chunk_max=CHUNK_MAX):
     try:
         for at in range(0, size, chunk):
             pinned.register(address + at, min(chunk, size - at), flags)
-    except CudaError as error:
+    except BaseException as error:  # An interrupt, too.
         done = len(pinned.chunks)
         pinned.unpin()
+        if not isinstance(error, CudaError):
+            raise
         raise CudaError(f"register {size} bytes of the ring with device "
                         f"{device}: {error}, after {done} pieces; they were "
                         "taken back") from None
@@ -188,29 +271,41 @@ def pin(address, size, slot_size, device, chunk_max=CHUNK_MAX):
 class Event:
     """Recorded on a stream: everything that was put there before."""
 
-    _free = {}  # By device: events that can be recorded again.
+    _free = {}  # By context: events that can be recorded again.
 
     def __init__(self, stream, device):
         self._driver = driver()
-        self._device = device
-        free = self._free.setdefault(device, [])
-        with self._driver.current(device):
-            if free:
+        self._context = self._driver.context_of(stream, device)
+        # Two contexts' default streams are two.
+        self.row = self._context, stream
+        free = self._free.setdefault(self._context, [])
+        with self._driver.within(self._context):
+            self._refuse_capture(stream)
+            try:
                 self._event = free.pop()
-            else:
+            except IndexError:
                 self._event = _P()
                 self._driver.call("cuEventCreate", ctypes.byref(self._event),
-                                  DISABLE_TIMING)
+                                  DISABLE_TIMING | BLOCKING_SYNC)
             try:
                 self._driver.call("cuEventRecord", self._event, stream)
             except CudaError:
                 self.close()
                 raise
 
+    def _refuse_capture(self, stream):
+        state = _I()
+        if self._driver.ask("cuStreamIsCapturing", stream,
+                            ctypes.byref(state)) == 0 and \
+                state.value == CAPTURES:
+            raise CudaError("the stream is captured into a graph: a copy out "
+                            "of a sample can't be part of one, for the "
+                            "sample's place has other bytes when it is run")
+
     def query(self):
         """Whether the device has come by. An error is not "yes": what it was
         to copy may still be wanted."""
-        with self._driver.current(self._device):
+        with self._driver.within(self._context):
             code = self._driver.ask("cuEventQuery", self._event)
         if code not in (0, NOT_READY):
             raise CudaError(f"cuEventQuery: {self._driver.name_of(code)}: the "
@@ -219,30 +314,57 @@ class Event:
 
     def synchronize(self):
         """Wait until it has."""
-        with self._driver.current(self._device):
+        with self._driver.within(self._context):
             self._driver.call("cuEventSynchronize", self._event)
 
     def close(self):
         """It is not wanted any more."""
         event, self._event = self._event, None
         if event is not None:
-            self._free[self._device].append(event)
+            self._free[self._context].append(event)
 
 
 class _Foreign:
     """An event of somebody else's, already recorded."""
 
+    row = "events"  # They do not say which stream they are on.
+
     def __init__(self, event):
-        self.query = event.query
-        self.synchronize = event.synchronize
+        # The driver takes one that was not for one that is done.
+        if getattr(event, "cuda_event", None) == 0:  # torch's, not yet made.
+            raise ValueError("the event was not recorded: record it behind "
+                             "the copies, on their stream")
+        self._event = event
+
+    def query(self):
+        """Whether the device has come by."""
+        event = self._event
+        for name in ("query", "done", "is_done"):
+            if hasattr(event, name):
+                said = getattr(event, name)
+                return bool(said() if callable(said) else said)
+        raise TypeError(f"{event!r} can't be asked")
+
+    def synchronize(self):
+        """Wait until it has."""
+        event = self._event
+        (event.synchronize if hasattr(event, "synchronize") else event.sync)()
 
     def close(self):
         """It stays its owner's."""
 
 
+def _has_any(thing, *names):
+    return any(hasattr(thing, name) for name in names)
+
+
 def _is_event(thing):
-    return (hasattr(thing, "query") and hasattr(thing, "synchronize") and
-            not hasattr(thing, "cuda_stream"))
+    """torch's and numba's, cupy's, cuda.core's. Streams have most of what
+    events have, and cupy's events have the handles of its streams' names."""
+    return (_has_any(thing, "query", "done", "is_done") and
+            _has_any(thing, "synchronize", "sync") and
+            not _has_any(thing, "cuda_stream", "__cuda_stream__",
+                         "wait_event"))
 
 
 def _handle_of(stream):
@@ -257,14 +379,24 @@ def _handle_of(stream):
     raise TypeError(f"{stream!r} is no CUDA stream and no event")
 
 
+def _device_of(stream):
+    """A stream's device, where it says so: torch's, cupy's."""
+    index = getattr(getattr(stream, "device", None), "index", None)
+    if index is None:
+        index = getattr(stream, "device_id", None)
+    return index if isinstance(index, int) and index >= 0 else None
+
+
 def event_of(stream, device=None):
-    """An event behind all that was put on `stream` so far."""
+    """An event behind all that was put on `stream` so far. `device`: whose
+    default stream is meant."""
     if _is_event(stream):
         return _Foreign(stream)
     if stream is None:
         torch = _torch()
         stream = torch.cuda.current_stream() if torch is not None else 0
-    index = getattr(getattr(stream, "device", None), "index", None)
-    if index is None:
-        index = device if device is not None else current_device()
-    return Event(_handle_of(stream), index)
+    handle = _handle_of(stream)
+    index = _device_of(stream)
+    if index is None and handle <= STREAM_MAX:
+        index = device
+    return Event(handle, index)
