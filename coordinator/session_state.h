@@ -182,9 +182,6 @@ bool session_awaits_kept(const struct session *s);
 /* session_join.c: HELLO. */
 void session_take_hello(struct session *s, const struct session_event *event);
 
-/* Give @host up if it has been silent for too long. */
-void session_scan_host(struct session *s, uint32_t host);
-
 /* @host said something. In JOINING that brings a LOST one back. */
 void session_hear(struct session *s, uint32_t host);
 

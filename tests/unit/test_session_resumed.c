@@ -513,24 +513,6 @@ TEST(another_process_comes_at_the_very_moment)
     end(&b);
 }
 
-/* Its silence is as long as it has to be, but nobody has looked since. */
-TEST(another_process_comes_at_the_very_moment)
-{
-    struct bench b = open_running(2);
-
-    b.now_ms += HOST_TIMEOUT - 1;
-    beat(&b, 1, WIRE_PHASE_RUNNING);
-    come(&b, 2, "2e", WIRE_PHASE_JOINED);
-    EXPECT_STR(refusal(&b), "CLAIMED host algo-2 takes part already, in "
-                            "another process, heard of 29999 ms ago");
-    b.now_ms += 1;
-    come(&b, 2, "2e", WIRE_PHASE_JOINED);
-    EXPECT_STR(sent(&b), "2:WELCOME");
-    EXPECT_STR(news(&b), "1:GONE 1:ENTER");
-    EXPECT_STR(outcome(&b), "OK 0 : ");
-    end(&b);
-}
-
 /* Another host has failed as well: that remains. */
 TEST(what_others_did_is_not_forgiven)
 {
