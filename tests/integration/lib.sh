@@ -101,6 +101,7 @@ ended() {
 # until_true COMMAND...: try every 50 ms, for as long as the slowest machine may
 # take: what is waited for comes, or something is wrong.
 until_true() {
+    case $1 in [0-9]*) shift ;; esac # How often, once.
     tries=2400
     while ! "$@" >/dev/null 2>&1; do
         tries=$((tries - 1))

@@ -122,13 +122,13 @@ check "--on-failure keep lets the others go on" test "$c1" -eq 0 -a "$c2" -eq 4
 start slept1 host 1 3 $JOB -- true
 p1=$pid
 is_joined() { "$SMSHARD" status --json --job-name j --output "$T/out" | grep -q joined\"; }
-until_true 200 is_joined
+until_true is_joined
 kill -STOP "$p1"
 start slept2 host 2 3 $JOB -- true
 p2=$pid
-until_true 400 grep -q coordinator.serves "$T/slept2.err"
+until_true grep -q coordinator.serves "$T/slept2.err"
 kill -CONT "$p1"
-until_true 400 grep -q "coordinator.found host=algo-2" "$T/slept1.err"
+until_true grep -q "coordinator.found host=algo-2" "$T/slept1.err"
 start slept3 host 3 3 $JOB -- true
 p3=$pid
 three_ended
