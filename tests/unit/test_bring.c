@@ -310,6 +310,35 @@ TEST(a_folder_put_in_the_place_of_ours_is_a_conflict)
     close_source(&s);
 }
 
+/* An inode's number comes again: the folder that was born at another time is
+ * another one. */
+TEST(a_folder_that_was_born_later_is_not_ours)
+{
+    struct buf stamp = {0};
+    struct source s;
+    char *born;
+
+    kit_enter();
+    make_small_source(&s);
+    EXPECT_OK(bring_one(&s), why);
+    EXPECT_OK(
+        file_read(kit_path("data/.smshard/train.stamp"), 4096, &why, &stamp),
+        why);
+    born = strstr(stamp.at, "whole ");
+    for (int i = 0; i < 3; i++) { /* Behind kind, device and inode. */
+        EXPECT(born != NULL);
+        born = strchr(born, ' ') + 1;
+    }
+    *born = *born == '1' ? '2' : '1';
+    EXPECT_OK(file_write(kit_path("data/.smshard/train.stamp"),
+                         buf_bytes(&stamp), false, &why),
+              why);
+    rewind_source(&s, 1, S1);
+    EXPECT_EQ(bring_one(&s), STATUS_CONFLICT);
+    buf_fini(&stamp);
+    close_source(&s);
+}
+
 TEST(a_broken_stamp_is_no_stamp)
 {
     static const char *const stamps[] = {

@@ -307,6 +307,7 @@ TEST(an_object_that_was_overwritten_ends_the_channel)
     enum status s;
     int fd;
 
+    alarm(60);
     etag = "other";
     add(0, JOB_PIPE);
     start("");
