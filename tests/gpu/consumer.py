@@ -22,7 +22,8 @@ def main():
     dev = device.Device(count * size)
     out = {"cpu_before_s": time.process_time()}
     marks, done, start = [], 0, None
-    with smshard.open("train", pin=0) as reader:
+    # Slots may be smaller than units: parts lie in one piece each.
+    with smshard.open("train", records="parts", pin=0) as reader:
         out["ring"] = [reader.slot_count, reader.slot_size]
         for sample in reader:
             if sample.epoch > 0 and start is None:
@@ -30,7 +31,7 @@ def main():
             with dev.current():
                 begin = Mark(dev.driver).put(dev.streams[0])
                 dev.copy(sample.address(), sample.size, 0,
-                         sample.position % count * size)
+                         sample.position % count * size + sample.offset)
                 stop = Mark(dev.driver).put(dev.streams[0])
             if start is not None:
                 marks.append((begin, stop))

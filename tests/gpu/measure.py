@@ -87,6 +87,9 @@ def describe(is_small):
     """What stands in front of the results."""
     out = {"date": time.strftime("%Y-%m-%d"), "small": is_small,
            "machine": machine.describe(), "version": smshard.version()}
+    program = json.loads(os.environ.get("PROGRAMS", "{}")).get("smshard")
+    if program:  # What the placement makes of the machine.
+        out["topo"] = machine.say(*program, "topo", "--json")
     try:
         out["device"] = device.about()
     except cuda.CudaError as error:

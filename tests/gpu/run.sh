@@ -75,7 +75,10 @@ a_python() {
     local python
     for python in python3 /usr/bin/python3 /opt/conda/bin/python3; do
         command -v "$python" >/dev/null || continue
-        ! "$python" -c 'import torch' 2>/dev/null || { echo "$python" && return; }
+        if "$python" -c 'import torch' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
     done
     command -v python3 || echo /usr/bin/python3
 }
