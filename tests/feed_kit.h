@@ -25,6 +25,8 @@ static struct {
     struct store *store;
     struct holder *holder;
     struct feed *feed;
+    struct fetch_source source;
+    struct fetch *fetch;
     struct feed_channel channel;
     uint64_t now_ms;
     char uri[64];

@@ -44,6 +44,7 @@ static struct feed_unit *feed_unit_find(const struct feed *f, uint32_t channel,
 static void feed_unit_fail(struct feed *f, struct feed_unit *u, enum status s)
 {
     u->state = FEED_UNIT_FAILED;
+    u->status = s;
     f->stats.failed++;
     if (!f->options.channels[u->channel].skips && f->failed == STATUS_OK) {
         f->failed = s;
@@ -51,18 +52,20 @@ static void feed_unit_fail(struct feed *f, struct feed_unit *u, enum status s)
     }
 }
 
-/* Start to fetch @u. */
-static void feed_unit_fetch(struct feed *f, struct feed_unit *u)
+/* Start to fetch @u, which comes after @ahead others. */
+static void feed_unit_fetch(struct feed *f, struct feed_unit *u, uint32_t ahead)
 {
+    uint64_t due = feed_fetch_clock_ms(f->fetch) + ahead * FEED_UNIT_MS;
     const struct feed_channel *c = &f->options.channels[u->channel];
     struct bring_object object;
     enum status s = f->options.object(f->options.object_self, u->channel,
                                       u->unit.position, u->unit.epoch, &object);
 
     u->state = FEED_UNIT_COMING;
+    u->is_next = ahead == 0;
     if (s == STATUS_OK) {
         u->size = object.size;
-        u->ticket = feed_fetch_want(f->fetch, u->channel, &object);
+        u->ticket = feed_fetch_want(f->fetch, u->channel, &object, due);
         if (u->ticket == 0) {
             s = STATUS_FULL;
         }
@@ -77,22 +80,47 @@ static void feed_unit_fetch(struct feed *f, struct feed_unit *u)
     }
 }
 
-struct feed_unit *feed_unit_need(struct feed *f, uint32_t channel,
-                                 uint32_t rank, const struct holder_unit *unit)
+/* What a rank comes to next goes before what others want later. */
+static void feed_unit_hurry(struct feed *f, struct feed_unit *u)
 {
-    struct feed_unit *u = feed_unit_find(f, channel, unit);
+    if (u->state == FEED_UNIT_COMING && !u->is_next) {
+        u->is_next = true;
+        feed_fetch_hurry(f->fetch, u->ticket, feed_fetch_clock_ms(f->fetch));
+    }
+}
 
+struct feed_unit *feed_unit_need(struct feed *f, const struct feed_place *at,
+                                 const struct holder_unit *unit)
+{
+    struct feed_unit *u = feed_unit_find(f, at->channel, unit);
+
+    if (u != NULL && at->ahead == 0) {
+        feed_unit_hurry(f, u);
+    }
     if (u != NULL || f->unit_count == FEED_UNITS_MAX ||
         feed_fetch_count(f->fetch) == FEED_TICKETS_MAX) {
         return u;
     }
     u = mem_new(1, sizeof(*u));
     u->unit = *unit;
-    u->channel = channel;
-    u->rank = rank;
+    u->channel = at->channel;
+    u->rank = at->rank;
     f->units[f->unit_count++] = u;
-    feed_unit_fetch(f, u);
+    feed_unit_fetch(f, u, at->ahead);
     return u;
+}
+
+bool feed_unit_tries_again(struct feed *f, struct feed_unit *u)
+{
+    bool may_help = u->status == STATUS_NO_SPACE && !u->is_asked &&
+                    feed_fetch_count(f->fetch) < FEED_TICKETS_MAX;
+
+    CHECK(u->state == FEED_UNIT_FAILED && u->ticket == 0);
+    u->is_asked = true;
+    if (may_help) {
+        feed_unit_fetch(f, u, 0);
+    }
+    return may_help;
 }
 
 static void feed_unit_free(struct feed *f, struct feed_unit *u)
@@ -173,9 +201,10 @@ static void feed_unit_look(struct feed *f, uint32_t channel, uint32_t ahead)
         }
         u = feed_unit_find(f, channel, &unit);
         /* The next one of a rank is fetched in any case. */
-        if (u == NULL &&
-            (ahead == 0 || feed_unit_bytes(f, channel) < c->ahead_bytes)) {
-            u = feed_unit_need(f, channel, rank, &unit);
+        if (ahead == 0 ||
+            (u == NULL && feed_unit_bytes(f, channel) < c->ahead_bytes)) {
+            u = feed_unit_need(f, &(struct feed_place){channel, rank, ahead},
+                               &unit);
         }
         if (u != NULL) {
             u->is_seen = true;

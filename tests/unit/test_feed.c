@@ -72,7 +72,8 @@ TEST(a_path_too_long_for_a_socket_goes_to_tmp)
     options = (struct feed_options){.folder = kit_path(long_name),
                                     .channels = &fk.channel,
                                     .rank_count = 1,
-                                    .lanes = 1,
+                                    .fetch = fk.fetch,
+                                    .parts = 1,
                                     .object = fk_object};
     EXPECT_OK(feed_new(&options, &fk.why, &feed), fk.why);
     EXPECT(strncmp(feed_path(feed), "/tmp/smshard-", 13) == 0);
@@ -398,8 +399,10 @@ TEST(what_an_earlier_process_left_goes_and_what_is_others_stays)
         struct feed_fetch *f = NULL;
         struct fault why;
 
-        EXPECT_OK(feed_fetch_start(&(struct feed_fetch_options){&source, 1, 2},
-                                   &why, &f),
+        EXPECT_OK(feed_fetch_start(
+                      &(struct feed_fetch_options){
+                          .sources = &source, .source_count = 1, .parts = 1},
+                      &why, &f),
                   why);
         EXPECT(!kit_is_there("data/train/.smshard.units/7"));
         feed_fetch_stop(&f);
