@@ -15,6 +15,7 @@
 enum {
     FEED_UNITS_MAX = FEED_TICKETS_MAX,
     FEED_OUT_MAX = 64 << 10, /* No line is taken while more is unread. */
+    FEED_UNITS_TABLE = 1024, /* A power of two. */
     FEED_PAUSE_MS = 1000,    /* From one try to accept to the next. */
     FEED_UNIT_MS = 100,      /* A guess: how long a rank takes for one. */
 };
@@ -26,6 +27,7 @@ enum feed_unit_state {
 };
 
 struct feed_unit {
+    struct feed_unit *chain; /* Of the table. */
     struct holder_unit unit;
     uint32_t channel;
     uint32_t rank;
@@ -84,6 +86,7 @@ struct feed {
     bool is_full_told;    /* Since all who waited were accepted last. */
     struct feed_unit *units[FEED_UNITS_MAX];
     uint32_t unit_count;
+    struct feed_unit *by_unit[FEED_UNITS_TABLE];
     /* Of connections that keep their units, by rank and channel; and what any
      * connection of the rank was told. */
     struct feed_view views[WORK_WANTS_MAX][FEED_CHANNELS_MAX];

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which units are here as files, and which are to come. All lists are short:
- * a few units for each rank. */
+/* Which units are here as files, and which are to come. All lists are short,
+ * some units for each rank; but each step looks for each of them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/prng.h"
 #include "worker/feed_state.h"
 
 struct feed_unit *feed_unit_handed(const struct feed *f, uint32_t channel,
@@ -26,18 +27,43 @@ struct feed_unit *feed_unit_handed(const struct feed *f, uint32_t channel,
     return found;
 }
 
+static uint32_t feed_unit_row(uint32_t channel, const struct holder_unit *unit)
+{
+    return (uint32_t)prng_mix(unit->position ^ prng_mix(unit->lease) ^
+                              channel) &
+           (FEED_UNITS_TABLE - 1);
+}
+
 static struct feed_unit *feed_unit_find(const struct feed *f, uint32_t channel,
                                         const struct holder_unit *unit)
 {
-    for (uint32_t i = 0; i < f->unit_count; i++) {
-        struct feed_unit *u = f->units[i];
+    struct feed_unit *u = f->by_unit[feed_unit_row(channel, unit)];
 
-        if (u->channel == channel && u->unit.lease == unit->lease &&
-            u->unit.position == unit->position) {
-            return u;
-        }
+    while (u != NULL &&
+           (u->channel != channel || u->unit.lease != unit->lease ||
+            u->unit.position != unit->position)) {
+        u = u->chain;
     }
-    return NULL;
+    return u;
+}
+
+static void feed_unit_link(struct feed *f, struct feed_unit *u)
+{
+    struct feed_unit **row = &f->by_unit[feed_unit_row(u->channel, &u->unit)];
+
+    u->chain = *row;
+    *row = u;
+}
+
+static void feed_unit_unlink(struct feed *f, const struct feed_unit *u)
+{
+    struct feed_unit **at = &f->by_unit[feed_unit_row(u->channel, &u->unit)];
+
+    while (*at != u) {
+        CHECK(*at != NULL);
+        at = &(*at)->chain;
+    }
+    *at = u->chain;
 }
 
 /* It can't be read: skip it if that is allowed, else tell the owner. */
@@ -94,9 +120,6 @@ struct feed_unit *feed_unit_need(struct feed *f, const struct feed_place *at,
 {
     struct feed_unit *u = feed_unit_find(f, at->channel, unit);
 
-    if (u != NULL && at->ahead == 0) {
-        feed_unit_hurry(f, u);
-    }
     if (u != NULL || f->unit_count == FEED_UNITS_MAX ||
         feed_fetch_count(f->fetch) == FEED_TICKETS_MAX) {
         return u;
@@ -106,6 +129,7 @@ struct feed_unit *feed_unit_need(struct feed *f, const struct feed_place *at,
     u->channel = at->channel;
     u->rank = at->rank;
     f->units[f->unit_count++] = u;
+    feed_unit_link(f, u);
     feed_unit_fetch(f, u, at->ahead);
     return u;
 }
@@ -125,6 +149,7 @@ bool feed_unit_tries_again(struct feed *f, struct feed_unit *u)
 
 static void feed_unit_free(struct feed *f, struct feed_unit *u)
 {
+    feed_unit_unlink(f, u);
     if (u->ticket > 0) {
         feed_fetch_drop(f->fetch, u->ticket);
     }
@@ -187,29 +212,53 @@ static uint64_t feed_unit_bytes(const struct feed *f, uint32_t channel)
     return bytes;
 }
 
-/* Look at the @ahead-th next unit of each rank. */
-static void feed_unit_look(struct feed *f, uint32_t channel, uint32_t ahead)
+/* A look ahead in one channel. */
+struct feed_look {
+    uint32_t channel;
+    uint32_t ahead;
+    uint64_t bytes;                /* Foreseen so far. */
+    uint64_t from[WORK_WANTS_MAX]; /* Of each rank: what it has not looked at;
+                                      UINT64_MAX: there is no more. */
+};
+
+static void feed_unit_see(struct feed *f, struct feed_look *l, uint32_t rank,
+                          const struct holder_unit *unit)
 {
-    const struct feed_channel *c = &f->options.channels[channel];
+    const struct feed_channel *c = &f->options.channels[l->channel];
+    struct feed_unit *u = feed_unit_find(f, l->channel, unit);
+
+    /* The next one of a rank is fetched in any case. */
+    if (u == NULL && (l->ahead == 0 || l->bytes < c->ahead_bytes)) {
+        u = feed_unit_need(f, &(struct feed_place){l->channel, rank, l->ahead},
+                           unit);
+        l->bytes += u != NULL ? u->size : 0;
+    } else if (u != NULL && l->ahead == 0) {
+        feed_unit_hurry(f, u);
+    }
+    if (u != NULL) {
+        u->is_seen = true;
+    }
+}
+
+/* Look at one unit more of each rank. false: there is none. */
+static bool feed_unit_look(struct feed *f, struct feed_look *l)
+{
+    const struct feed_channel *c = &f->options.channels[l->channel];
+    bool is_any = false;
 
     for (uint32_t rank = 0; rank < f->options.rank_count; rank++) {
         struct holder_unit unit;
-        struct feed_unit *u;
 
-        if (!holder_peek(c->holder, rank, ahead, &unit)) {
+        if (l->from[rank] == UINT64_MAX ||
+            !holder_peek(c->holder, rank, l->from[rank], &unit)) {
+            l->from[rank] = UINT64_MAX;
             continue;
         }
-        u = feed_unit_find(f, channel, &unit);
-        /* The next one of a rank is fetched in any case. */
-        if (ahead == 0 ||
-            (u == NULL && feed_unit_bytes(f, channel) < c->ahead_bytes)) {
-            u = feed_unit_need(f, &(struct feed_place){channel, rank, ahead},
-                               &unit);
-        }
-        if (u != NULL) {
-            u->is_seen = true;
-        }
+        l->from[rank] = unit.position + 1;
+        feed_unit_see(f, l, rank, &unit);
+        is_any = true;
     }
+    return is_any;
 }
 
 /* Whether nobody will say anything of @u any more: its epoch has long ended. */
@@ -246,8 +295,11 @@ void feed_unit_look_ahead(struct feed *f)
         f->units[i]->is_seen = false;
     }
     for (uint32_t i = 0; i < f->options.channel_count; i++) {
-        for (uint32_t k = 0; k < f->options.channels[i].ahead_units; k++) {
-            feed_unit_look(f, i, k);
+        struct feed_look look = {.channel = i, .bytes = feed_unit_bytes(f, i)};
+
+        while (look.ahead < f->options.channels[i].ahead_units &&
+               feed_unit_look(f, &look)) {
+            look.ahead++;
         }
     }
     feed_unit_sweep(f);
