@@ -144,4 +144,13 @@ static inline void fk_coordinate(void)
     holder_check(fk.holder);
 }
 
+static inline void fk_start_lanes(void)
+{
+    struct fetch_options options = {
+        .sources = &fk.source, .source_count = 1, .lane_count = 2};
+
+    fk.source = (struct fetch_source){"train", fk.uri};
+    EXPECT_OK(fetch_start(&options, &fk.why, &fk.fetch), fk.why);
+}
+
 #endif /* TESTS_FEED_KIT_H */

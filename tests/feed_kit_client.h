@@ -167,12 +167,7 @@ static inline void fk_start(uint64_t units, uint64_t epochs, uint32_t ranks)
         .ahead_units = 3,
         .ahead_bytes = 1 << 20,
     };
-    fk.source = (struct fetch_source){"train", fk.uri};
-    EXPECT_OK(fetch_start(&(struct fetch_options){.sources = &fk.source,
-                                                  .source_count = 1,
-                                                  .lane_count = 2},
-                          &fk.why, &fk.fetch),
-              fk.why);
+    fk_start_lanes();
     options = (struct feed_options){.folder = kit_path(".smshard"),
                                     .channels = &fk.channel,
                                     .channel_count = 1,
