@@ -107,29 +107,35 @@ static struct feed_ticket *feed_queue_take(struct feed_queue *q)
     return t;
 }
 
-/* Without @without, and with @with before the first that is due later. O(n);
- * n ≤ FEED_TICKETS_MAX. */
-static void feed_queue_sort(struct feed_queue *q,
-                            const struct feed_ticket *without,
-                            struct feed_ticket *with)
+/* O(n); n ≤ FEED_TICKETS_MAX. */
+static void feed_queue_remove(struct feed_queue *q, const struct feed_ticket *t)
 {
-    struct feed_queue sorted = {0};
+    struct feed_queue kept = {0};
     struct feed_ticket *each;
 
     while ((each = feed_queue_take(q)) != NULL) {
-        if (each == without) {
-            continue;
+        if (each != t) {
+            feed_queue_add(&kept, each);
         }
-        if (with != NULL && each->locked.due > with->locked.due) {
-            feed_queue_add(&sorted, with);
-            with = NULL;
-        }
-        feed_queue_add(&sorted, each);
     }
-    if (with != NULL) {
-        feed_queue_add(&sorted, with);
+    *q = kept;
+}
+
+/* Add @t, which is in no queue, before the first that is due later. As above.
+ */
+static void feed_queue_insert(struct feed_queue *q, struct feed_ticket *t)
+{
+    struct feed_ticket **at = &q->first;
+
+    if (q->last == NULL || q->last->locked.due <= t->locked.due) {
+        feed_queue_add(q, t);
+        return;
     }
-    *q = sorted;
+    while ((*at)->locked.due <= t->locked.due) {
+        at = &(*at)->locked.next;
+    }
+    t->locked.next = *at;
+    *at = t;
 }
 
 static void feed_ticket_free_locked(struct feed_fetch *f, struct feed_ticket *t)
@@ -586,7 +592,7 @@ uint64_t feed_fetch_want(struct feed_fetch *f, uint32_t source,
         t->object = *object;
         t->locked.due = due;
         f->locked.all[f->locked.count++] = t;
-        feed_queue_sort(&f->locked.wanted, NULL, t);
+        feed_queue_insert(&f->locked.wanted, t);
     }
     pthread_mutex_unlock(&f->locked.mutex);
     feed_wake(f->work_fd);
@@ -604,7 +610,8 @@ void feed_fetch_hurry(struct feed_fetch *f, uint64_t ticket, uint64_t due)
     is_news = due < t->locked.due;
     t->locked.due = is_news ? due : t->locked.due;
     if (is_news && t->locked.state == FEED_WANTED) {
-        feed_queue_sort(&f->locked.wanted, t, t);
+        feed_queue_remove(&f->locked.wanted, t);
+        feed_queue_insert(&f->locked.wanted, t);
     } else if (is_news && t->locked.state == FEED_MOVING) {
         t->locked.has_news = true;
         f->locked.has_news = true;
@@ -655,11 +662,11 @@ void feed_fetch_drop(struct feed_fetch *f, uint64_t ticket)
         t->locked.has_news = true;
         f->locked.has_news = true;
     } else if (t->locked.state == FEED_WANTED) {
-        feed_queue_sort(&f->locked.wanted, t, NULL);
+        feed_queue_remove(&f->locked.wanted, t);
         feed_ticket_free_locked(f, t);
     } else {
         if (t->locked.state == FEED_DONE) {
-            feed_queue_sort(&f->locked.done, t, NULL);
+            feed_queue_remove(&f->locked.done, t);
         }
         feed_sweep_locked(f, t);
     }
