@@ -96,7 +96,7 @@ start job "$SMSHARD" run --base "$T/base" $JOB \
 job=$pid
 # shellcheck disable=SC2317 # called by until_true
 has_part() { [ -n "$(find "$T/$UNITS" -name large2 -size +16k)" ]; }
-check "a part of it is there" until_true 400 has_part
+check "a part of it is there" until_true 1200 has_part
 kill -9 "$job"
 ended "$job"
 check "its files are left" has_part
