@@ -307,8 +307,7 @@ enum status run_bring_start(struct run *r, const struct wire_share_all *all,
     return s;
 }
 
-/* It ends before anything else is read, so that all memory is its; one part is
- * for second answers. */
+/* It ends before anything else is read, so that all memory is its. */
 static enum status run_bring_plan(const struct run *r, uint32_t *parts,
                                   struct fault *why)
 {
@@ -319,9 +318,9 @@ static enum status run_bring_plan(const struct run *r, uint32_t *parts,
     if (r->share_count > 0) {
         s = memory_plan(&(struct memory_options){run_memory(r), 1, 1, &file},
                         why, &plan);
-        hedge_set_room(plan.brings > 1 ? MEMORY_BRING : 0);
+        hedge_set_room(plan.hedge_bytes);
     }
-    *parts = plan.brings > 1 ? plan.brings - 1 : plan.brings;
+    *parts = plan.brings;
     return s;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dynamic channels: their units are leased while the command runs, fetched one
- * by one, and handed to its processes through a socket. */
+/* Dynamic channels: their units are leased while the command runs, fetched
+ * ahead, and handed to its processes through a socket. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +11,10 @@
 #include "cli/run.h"
 
 enum {
-    RUN_FEED_AHEAD_UNITS = 4, /* Of each rank, fetched; */
-    RUN_FEED_WANT_UNITS = 8,  /* leased, at least. */
+    RUN_FEED_AHEAD_UNITS = 4, /* Of each rank, fetched, at least; */
+    RUN_FEED_AHEAD_ALL = 128, /* of all of them, unless that is less; */
+    RUN_FEED_AHEAD_TIMES = 2, /* no more than fill the memory so often; */
+    RUN_FEED_WANT_TIMES = 2,  /* and so many times as much is leased. */
     RUN_FEED_AHEAD_BYTES = 256 << 20,
     RUN_FEED_GAP_PART = 20,     /* Of a heartbeat. */
     RUN_FEED_WORDS_MAX = 20000, /* Of all hosts, to the coordinator, in a
@@ -105,15 +107,31 @@ static uint64_t run_feed_gap_ms(const struct run *r, uint64_t beat_ms)
     return gap_ms < beat_ms ? gap_ms : beat_ms;
 }
 
+/* Small units are fetched many at once, and so further ahead. */
+static uint32_t run_feed_ahead(const struct run *r, const struct run_feed *f)
+{
+    uint64_t count = catalog_count(f->catalog);
+    uint64_t mean = count > 0 ? catalog_bytes(f->catalog) / count + 1 : 1;
+    uint64_t bytes = (uint64_t)r->streams.memory.brings * MEMORY_BRING;
+    uint64_t units = RUN_FEED_AHEAD_TIMES * bytes / mean / r->ranks;
+    uint64_t most = RUN_FEED_AHEAD_ALL / r->ranks;
+
+    most = most < FEED_AHEAD_MAX ? most : FEED_AHEAD_MAX;
+    units = units < most ? units : most;
+    return units > RUN_FEED_AHEAD_UNITS ? (uint32_t)units
+                                        : RUN_FEED_AHEAD_UNITS;
+}
+
 static void run_feed_new_holder(struct run *r, uint32_t i)
 {
     struct run_feed *f = &r->feeds[i];
+    uint32_t ahead_units = run_feed_ahead(r, f);
     uint64_t beat_ms = run_setting(r, SETTING_HEARTBEAT);
 
     f->holder = holder_new(&(struct holder_options){
         .channel = f->number,
         .rank_count = r->ranks,
-        .ahead_units = RUN_FEED_WANT_UNITS,
+        .ahead_units = (uint64_t)RUN_FEED_WANT_TIMES * ahead_units,
         .lease_ms = run_setting(r, SETTING_HOST_TIMEOUT),
         .beat_ms = beat_ms,
         .gap_ms = run_feed_gap_ms(r, beat_ms),
@@ -126,25 +144,31 @@ static void run_feed_new_holder(struct run *r, uint32_t i)
                    .prefix = bytes_of(f->prefix),
                    .named_by = f->named_by},
         .holder = f->holder,
-        .ahead_units = RUN_FEED_AHEAD_UNITS,
+        .ahead_units = ahead_units,
         .ahead_bytes = RUN_FEED_AHEAD_BYTES,
         .skips = f->channel->skips > 0,
     };
 }
 
+/* Lanes and memory for all, and what delivers streams. */
 static enum status run_streams_begin(struct run *r, struct fault *why)
 {
     uint64_t beat_ms = run_setting(r, SETTING_HEARTBEAT);
+    struct fetch_source files[WIRE_CHANNELS_MAX];
     enum status s;
 
-    if (r->streams.count == 0) {
+    if (r->streams.count + r->feed_count == 0) {
         return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < r->feed_count; i++) {
+        files[i] =
+            (struct fetch_source){r->feeds[i].name, r->feeds[i].root_uri};
     }
     s = run_place_decide(&r->place, &r->contract.job->settings, r->ranks, why);
     if (s != STATUS_OK) {
         return s;
     }
-    r->is_streaming = true;
+    r->is_streaming = r->streams.count > 0;
     return run_streams_start(
         &r->streams,
         &(struct run_streams_options){
@@ -159,6 +183,8 @@ static enum status run_streams_begin(struct run *r, struct fault *why)
             .beat_ms = beat_ms,
             .lease_ms = run_setting(r, SETTING_HOST_TIMEOUT),
             .gap_ms = run_feed_gap_ms(r, beat_ms),
+            .files = files,
+            .file_count = r->feed_count,
         },
         why);
 }
@@ -181,7 +207,9 @@ enum status run_feed_start(struct run *r, struct fault *why)
             .channels = r->feed_channels,
             .channel_count = r->feed_count,
             .rank_count = r->ranks,
-            .lanes = (uint32_t)run_setting(r, SETTING_LANES),
+            .fetch = r->streams.fetch,
+            .fetch_source = r->streams.count,
+            .parts = r->streams.memory.brings,
             .object = run_feed_object,
             .object_self = r,
         },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels whose units are leased, in `smshard run`: dynamic ones, which the
- * command takes file by file over a socket (run_feed.c); and what is the same
+ * command takes file by file over a socket (run_feed.c), fetched over the lanes
+ * and in the memory that they share with streams; and what is the same
  * for those that are streamed (run_stream.h): their holders' words to the
  * coordinator and back. Main thread only. */
 

@@ -12,7 +12,8 @@ void run_place_read(struct run_place *p, const struct job *job)
     bool is_needed = false;
 
     for (uint32_t i = 0; i < job->channel_count; i++) {
-        is_needed = is_needed || job->channels[i].mode != JOB_FILE;
+        is_needed = is_needed || job->channels[i].mode != JOB_FILE ||
+                    job_channel_deal(&job->channels[i]) == JOB_DEAL_DYNAMIC;
     }
     if (!is_needed) {
         return;

@@ -25,8 +25,8 @@ struct run_place {
     bool is_strict;
 };
 
-/* Read the machine, if a channel of @job is streamed or mounted. What can't be
- * read is any machine: a warning. Before any thread is made. */
+/* Read the machine, if a channel of @job is read while its command runs. What
+ * can't be read is any machine: a warning. Before any thread is made. */
 void run_place_read(struct run_place *p, const struct job *job);
 
 /* Decide for @ranks, and say so in the log. INVALID: the table; CONFLICT:

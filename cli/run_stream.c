@@ -499,11 +499,14 @@ static enum status streams_plan(struct run_streams *s,
         modes[i] = is_single ? MEMORY_MOUNT : MEMORY_RANKS;
         ranks = s->each[i].ranks > ranks ? s->each[i].ranks : ranks;
     }
+    for (uint32_t i = 0; i < o->file_count; i++) {
+        modes[s->count + i] = MEMORY_FILE;
+    }
     status = memory_plan(
         &(struct memory_options){
             .cap = o->memory,
             .ranks = ranks,
-            .channel_count = s->count,
+            .channel_count = s->count + o->file_count,
             .channels = modes,
         },
         why, &s->memory);
@@ -527,10 +530,13 @@ static enum status streams_start_fetch(struct run_streams *s,
             .root_uri = s->each[i].root_uri,
         };
     }
+    for (uint32_t i = 0; i < o->file_count; i++) {
+        s->sources[s->count + i] = o->files[i];
+    }
     return fetch_start(
         &(struct fetch_options){
             .sources = s->sources,
-            .source_count = s->count,
+            .source_count = s->count + o->file_count,
             .lanes = o->lanes,
             .lane_count = o->lane_count,
         },
@@ -555,7 +561,8 @@ enum status run_streams_start(struct run_streams *s,
 {
     enum status status;
 
-    if (s->count == 0) {
+    CHECK(s->count + o->file_count <= RUN_STREAMS_MAX);
+    if (s->count + o->file_count == 0) {
         return STATUS_OK;
     }
     s->options = *o;
@@ -655,12 +662,15 @@ void run_streams_stop(struct run_streams *s)
         free(s->each[i].meters);
         s->each[i].meters = NULL;
     }
-    fetch_stop(&s->fetch);
+    if (s->options.file_count == 0) {
+        fetch_stop(&s->fetch);
+    }
 }
 
 void run_streams_fini(struct run_streams *s)
 {
     run_streams_stop(s);
+    fetch_stop(&s->fetch);
     for (uint32_t i = 0; i < s->count; i++) {
         struct run_stream *t = &s->each[i];
 

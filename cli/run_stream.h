@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels that are streamed while the command runs: their catalogs, holders,
  * courses, and who delivers them. One fetch and one memory plan serve all of
- * a host. Main thread only; deliverers have threads of their own. */
+ * a host, units that are taken as files (run_feed.h) among them. Main thread
+ * only; deliverers have threads of their own. */
 
 #ifndef CLI_RUN_STREAM_H
 #define CLI_RUN_STREAM_H
@@ -46,7 +47,11 @@ struct run_streams_options {
     enum run_huge huge;
     uint64_t beat_ms;
     uint64_t lease_ms;
-    uint64_t gap_ms; /* Of news to the coordinator. */
+    uint64_t gap_ms;                  /* Of news to the coordinator. */
+    const struct fetch_source *files; /* Of channels whose units are fetched as
+                                         files: memory and lanes are theirs,
+                                         too. Copied. */
+    uint32_t file_count;
 };
 
 enum { RUN_STREAM_PLACED_MAX = WIRE_PLACED_MAX + 1 };
@@ -92,9 +97,9 @@ struct run_stream {
 struct run_streams {
     struct run_stream each[RUN_STREAMS_MAX];
     uint32_t count;
-    struct dealt_copy *dealt; /* NULL: no static one. */
-    struct fetch_source sources[RUN_STREAMS_MAX];
-    struct fetch *fetch;
+    struct dealt_copy *dealt;                     /* NULL: no static one. */
+    struct fetch_source sources[RUN_STREAMS_MAX]; /* And the files' behind. */
+    struct fetch *fetch; /* With files, until run_streams_fini(). */
     struct memory_plan memory;
     struct rings *rings; /* NULL: no such channel. */
     char *rings_folder;  /* Made for them alone; NULL: it lies in the data. */

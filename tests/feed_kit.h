@@ -25,6 +25,8 @@ static struct {
     struct store *store;
     struct holder *holder;
     struct feed *feed;
+    struct fetch_source source;
+    struct fetch *fetch;
     struct feed_channel channel;
     uint64_t now_ms;
     char uri[64];
@@ -140,6 +142,15 @@ static inline void fk_coordinate(void)
     }
     holder_take(fk.holder, &g);
     holder_check(fk.holder);
+}
+
+static inline void fk_start_lanes(void)
+{
+    struct fetch_options options = {
+        .sources = &fk.source, .source_count = 1, .lane_count = 2};
+
+    fk.source = (struct fetch_source){"train", fk.uri};
+    EXPECT_OK(fetch_start(&options, &fk.why, &fk.fetch), fk.why);
 }
 
 #endif /* TESTS_FEED_KIT_H */

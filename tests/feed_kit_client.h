@@ -167,11 +167,13 @@ static inline void fk_start(uint64_t units, uint64_t epochs, uint32_t ranks)
         .ahead_units = 3,
         .ahead_bytes = 1 << 20,
     };
+    fk_start_lanes();
     options = (struct feed_options){.folder = kit_path(".smshard"),
                                     .channels = &fk.channel,
                                     .channel_count = 1,
                                     .rank_count = ranks,
-                                    .lanes = 2,
+                                    .fetch = fk.fetch,
+                                    .parts = 2,
                                     .object = fk_object,
                                     .object_self = &fk};
     EXPECT_OK(feed_new(&options, &fk.why, &fk.feed), fk.why);
@@ -183,6 +185,7 @@ static inline void fk_end(void)
 
     snprintf(path, sizeof(path), "%s", feed_path(fk.feed));
     feed_destroy(&fk.feed);
+    fetch_stop(&fk.fetch);
     EXPECT(fk.feed == NULL);
     EXPECT(!file_is_there(path));
     EXPECT(!kit_is_there("data/train/.smshard.units"));

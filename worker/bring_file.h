@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "base/status.h"
-#include "worker/bring_lane.h"
+#include "worker/bring_target.h"
 
 enum { BRING_KEY_SHOWN = 300 }; /* Bytes of a key in a message. */
 

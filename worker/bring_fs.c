@@ -20,9 +20,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/bring_lane.h"
 #include "worker/bring_place.h"
 #include "worker/bring_resume.h"
+#include "worker/bring_target.h"
 #include "worker/bring_work.h"
 
 enum {

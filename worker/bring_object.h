@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One object on its way into its file, for bring_work_fs.c
+/* One object on its way into its file, for bring_move_fs.c
  * (bring_object_fs.c): which parts are there, what the book is told, and
  * whether what came is what was listed.
  *
@@ -14,16 +14,23 @@
 #include "worker/bring_file.h"
 #include "worker/fetch.h"
 
-enum { BRING_PART_BYTES = 8 << 20 };
+enum { BRING_PART_BYTES = 8 << 20 }; /* At most. */
 
 struct bring_moving {
     struct bring_moving *next; /* The owner's list of all. */
     struct bring_moving *previous;
     struct bring_moving *after; /* The owner's list of those to be asked for. */
+    uint64_t tag;               /* The owner's, */
+    uint64_t due;
     uint32_t source;
+    uint32_t pending;   /* Its requests that were not answered, */
+    bool is_over;       /* and whether they are all that is waited for: */
+    enum status status; /* how it went, */
+    struct fault why;   /* and why. */
     struct bring_object object;
     struct bring_file f;
     struct fetch_look look; /* Zeroed: it was not looked at. */
+    uint64_t part_bytes;    /* See stored_parts_piece(). */
     uint64_t part_count;
     uint64_t next_part; /* To be asked for, unless it is there. */
     uint64_t parts_done;
@@ -35,7 +42,7 @@ struct bring_moving {
 };
 
 struct bring_moving *bring_moving_new(struct bring_target *target,
-                                      struct buf *made, struct fault *why);
+                                      struct buf *made);
 void bring_moving_destroy(struct bring_moving **m);
 
 /* How it begins. */
@@ -55,6 +62,7 @@ MUST_USE enum status bring_moving_looked(struct bring_moving *m, bool *is_done);
 
 /* Find the next part to be asked for, and count it as that. false: none. */
 bool bring_moving_next_part(struct bring_moving *m, uint64_t *part);
+uint64_t bring_moving_part_at(const struct bring_moving *m, uint64_t part);
 uint64_t bring_moving_part_bytes(const struct bring_moving *m, uint64_t part);
 
 /* Part @part has come with @event. @is_done: all is there. */

@@ -12,15 +12,16 @@
 #include "base/mem.h"
 #include "proto/keypath.h"
 #include "worker/bring_resume.h"
+#include "worker/stored_parts.h"
 
 struct bring_moving *bring_moving_new(struct bring_target *target,
-                                      struct buf *made, struct fault *why)
+                                      struct buf *made)
 {
     struct bring_moving *m = mem_new(1, sizeof(*m));
 
     m->f = (struct bring_file){.target = target,
                                .object = &m->object,
-                               .why = why,
+                               .why = &m->why,
                                .made = made,
                                .fd = -1};
     return m;
@@ -43,11 +44,16 @@ void bring_moving_destroy(struct bring_moving **mp)
     *mp = NULL;
 }
 
+uint64_t bring_moving_part_at(const struct bring_moving *m, uint64_t part)
+{
+    return part * m->part_bytes;
+}
+
 uint64_t bring_moving_part_bytes(const struct bring_moving *m, uint64_t part)
 {
-    uint64_t left = m->object.size - part * BRING_PART_BYTES;
+    uint64_t left = m->object.size - bring_moving_part_at(m, part);
 
-    return left < BRING_PART_BYTES ? left : BRING_PART_BYTES;
+    return left < m->part_bytes ? left : m->part_bytes;
 }
 
 /* ---- the book ----------------------------------------------------------- */
@@ -90,7 +96,7 @@ static void bring_moving_book_open(struct bring_moving *m)
                            .inode = st.st_ino,
                            .etag = bytes_of(m->object.etag),
                            .key = {m->object.key, m->object.key_size},
-                           .part_bytes = BRING_PART_BYTES,
+                           .part_bytes = m->part_bytes,
                            .kind_of_sum = m->look.sum.kind,
                        });
 }
@@ -171,7 +177,9 @@ enum status bring_moving_begin(struct bring_moving *m, enum bring_begin *out)
     if (s != STATUS_OK) {
         return s;
     }
-    m->part_count = (m->object.size + BRING_PART_BYTES - 1) / BRING_PART_BYTES;
+    m->part_bytes = stored_parts_piece(bytes_of(m->object.etag), m->object.size,
+                                       BRING_PART_BYTES);
+    m->part_count = (m->object.size + m->part_bytes - 1) / m->part_bytes;
     if (is_here) {
         bring_moving_found(m, m->object.size);
         bring_moving_count_done(m);
@@ -254,10 +262,9 @@ static void bring_moving_take_parts(struct bring_moving *m,
 static enum status bring_moving_open(struct bring_moving *m)
 {
     const struct bring_book_entry *left = bring_moving_left(m);
-    bool is_usable = left != NULL && !left->is_whole &&
-                     left->part_bytes == BRING_PART_BYTES &&
-                     left->kind_of_sum == m->look.sum.kind &&
-                     m->f.target->folder == NULL;
+    bool is_usable =
+        left != NULL && !left->is_whole && left->part_bytes == m->part_bytes &&
+        left->kind_of_sum == m->look.sum.kind && m->f.target->folder == NULL;
     enum status s;
 
     if (!is_usable) {

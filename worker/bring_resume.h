@@ -21,7 +21,7 @@
 #include "base/status.h"
 #include "worker/bring.h"
 #include "worker/bring_book.h"
-#include "worker/bring_lane.h"
+#include "worker/bring_target.h"
 
 #define BRING_RESUME_FILES "files"
 

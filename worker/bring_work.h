@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The work of a bring: all objects of its channels into their files, over the
- * lanes of a fetch (bring_work_fs.c, bring_object_fs.c).
- *
- * One thread makes and closes files and keeps the book; lanes read ranges into
- * slots and write them to the files. A large object is asked for in parts, as
- * many at once as there are slots, and looked at first: which value it is, and
- * what checksum the store keeps of the whole. Small ones are asked for whole
- * and share a slot. How many requests are under way says pace.h.
+ * lanes of a fetch of its own, in their order (bring_work_fs.c). How is
+ * bring_move.h's.
  *
  * Threads: those of its fetch; it runs on its caller's. */
 
@@ -17,7 +12,7 @@
 
 #include "base/fault.h"
 #include "base/status.h"
-#include "worker/bring_lane.h"
+#include "worker/bring_target.h"
 
 struct bring_work_options {
     struct bring_target *targets;

@@ -16,7 +16,7 @@
  * afterwards sends what holder_work() has to say. The feed takes the holders'
  * outcomes; nobody else may call their ranks' side.
  *
- * Threads: the owner's, and the lanes of feed_fetch.h. */
+ * Threads: the owner's, and those of feed_fetch.h. */
 
 #ifndef WORKER_FEED_H
 #define WORKER_FEED_H
@@ -56,15 +56,17 @@ struct feed_options {
                            when the path is too long for a socket. */
     const struct feed_channel *channels; /* Must outlive the feed. */
     uint32_t channel_count;
-    uint32_t rank_count; /* Of this host: that of each holder. */
-    uint32_t lanes;
+    uint32_t rank_count;   /* Of this host: that of each holder. */
+    struct fetch *fetch;   /* Outlives the feed. Its sources from here on are */
+    uint32_t fetch_source; /* those of the channels, in order. */
+    uint32_t parts;        /* As in feed_fetch.h. */
     feed_object_fn *object;
     void *object_self;
 };
 
 struct feed;
 
-/* Open the socket and start the lanes. DENIED, NO_SPACE, CONFLICT, IO, OS. */
+/* Open the socket and begin to fetch. DENIED, NO_SPACE, CONFLICT, IO, OS. */
 MUST_USE enum status feed_new(const struct feed_options *options,
                               struct fault *why, struct feed **out);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A ticket is in one queue at a time, or with a lane, or at rest as a file.
- * Lanes remove before they fetch: that frees room. */
+/* A ticket is wanted, or moving, or done; then it is told and at rest, until
+ * it is dropped. The mover's thread has it while it moves, the sweeper's from
+ * the moment that it is dropped and does not move. */
 #include "worker/feed_fetch.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,21 +19,35 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/keypath.h"
+#include "worker/bring_move.h"
+#include "worker/bring_object.h"
 
 #define FEED_UNITS_FOLDER ".smshard.units"
+
+enum feed_ticket_state {
+    FEED_WANTED,
+    FEED_MOVING,
+    FEED_DONE,
+    FEED_TOLD,
+    FEED_SWEPT,
+};
 
 struct feed_ticket {
     uint64_t number;
     uint32_t source;
-    bool is_dropped;
-    bool is_busy; /* A lane has it. */
     struct bring_object object;
-    char *folder; /* Of its own; NULL while nothing is on the disk. */
+    struct bring_target target;
+    char *folder; /* Of its own; NULL until it moves. */
     char *path;
     enum status status;
     struct fault why;
-    struct feed_ticket *next; /* In its queue. */
-    bool is_queued;
+    struct {
+        enum feed_ticket_state state;
+        uint64_t due;
+        bool is_dropped;
+        bool has_news;            /* For the mover: dropped, or due sooner. */
+        struct feed_ticket *next; /* In its queue. */
+    } locked;
 };
 
 struct feed_queue {
@@ -41,18 +57,27 @@ struct feed_queue {
 
 struct feed_fetch {
     const struct feed_source *sources;
-    struct bring_channel *channels; /* The same, as lanes want it. */
+    struct bring_channel *channels; /* The same, as movers want it. */
     char **folders;
     uint32_t source_count;
-    uint32_t lane_count;
+    uint32_t first_source;
+    struct fetch *fetch;
+    uint32_t parts;
     uint64_t top;
-    pthread_t lanes[BRING_LANES_MAX];
-    struct bring_stop stop;
+    pthread_t mover;
+    pthread_t sweeper;
+    bool has_mover;
+    bool has_sweeper;
     int done_fd;
+    int work_fd; /* For the mover. */
     struct {
         pthread_mutex_t mutex;
-        pthread_cond_t work;
-        struct feed_queue wanted;
+        pthread_cond_t sweeps;
+        pthread_cond_t swept; /* The disk has room again. */
+        bool is_sweeping;
+        bool is_stopping;
+        bool has_news;            /* One of the tickets that move. */
+        struct feed_queue wanted; /* By due. */
         struct feed_queue dropped;
         struct feed_queue done;
         struct feed_ticket *all[FEED_TICKETS_MAX];
@@ -62,11 +87,9 @@ struct feed_fetch {
 
 static void feed_queue_add(struct feed_queue *q, struct feed_ticket *t)
 {
-    CHECK(!t->is_queued);
-    t->is_queued = true;
-    t->next = NULL;
+    t->locked.next = NULL;
     if (q->last != NULL) {
-        q->last->next = t;
+        q->last->locked.next = t;
     } else {
         q->first = t;
     }
@@ -78,15 +101,14 @@ static struct feed_ticket *feed_queue_take(struct feed_queue *q)
     struct feed_ticket *t = q->first;
 
     if (t != NULL) {
-        q->first = t->next;
+        q->first = t->locked.next;
         q->last = q->first != NULL ? q->last : NULL;
-        t->is_queued = false;
     }
     return t;
 }
 
 /* O(n); n ≤ FEED_TICKETS_MAX. */
-static void feed_queue_remove(struct feed_queue *q, struct feed_ticket *t)
+static void feed_queue_remove(struct feed_queue *q, const struct feed_ticket *t)
 {
     struct feed_queue kept = {0};
     struct feed_ticket *each;
@@ -97,6 +119,23 @@ static void feed_queue_remove(struct feed_queue *q, struct feed_ticket *t)
         }
     }
     *q = kept;
+}
+
+/* Add @t, which is in no queue, before the first that is due later. As above.
+ */
+static void feed_queue_insert(struct feed_queue *q, struct feed_ticket *t)
+{
+    struct feed_ticket **at = &q->first;
+
+    if (q->last == NULL || q->last->locked.due <= t->locked.due) {
+        feed_queue_add(q, t);
+        return;
+    }
+    while ((*at)->locked.due <= t->locked.due) {
+        at = &(*at)->locked.next;
+    }
+    t->locked.next = *at;
+    *at = t;
 }
 
 static void feed_ticket_free_locked(struct feed_fetch *f, struct feed_ticket *t)
@@ -120,78 +159,100 @@ static void feed_wake(int fd)
     }
 }
 
-/* ---- A lane. ------------------------------------------------------------- */
+/* ---- The sweeper. ---------------------------------------------------------
+ */
 
-/* Remove what is on the disk of @t, which belongs to this lane. */
-static void feed_ticket_remove(const struct feed_ticket *t)
+static void feed_remove(const char *folder)
 {
     struct fault why;
+    char text[2 * FAULT_TEXT_MAX];
 
-    if (t->folder != NULL && file_remove_tree(t->folder, &why) != STATUS_OK) {
-        char text[2 * FAULT_TEXT_MAX];
-
+    if (folder != NULL && file_remove_tree(folder, &why) != STATUS_OK) {
         log_event(LOG_WARN, "feed.file-left", "why=%s",
                   log_quote(why.text, text, sizeof(text)));
     }
 }
 
-static void feed_ticket_fetch(struct feed_fetch *f, struct bring_lane *lane,
-                              struct feed_ticket *t)
+static void feed_sweep_locked(struct feed_fetch *f, struct feed_ticket *t)
 {
-    const struct bring_channel *c = &f->channels[t->source];
-    struct bytes key = {t->object.key, t->object.key_size};
-    struct bring_target target = {.channel = c};
-    struct bytes path;
-
-    t->folder = mem_print("%s/%" PRIu64, f->folders[t->source], t->number);
-    target.staging = t->folder;
-    t->status = file_make_folder(t->folder, &t->why);
-    if (t->status == STATUS_OK) {
-        t->status = bring_lane_bring(lane, &target, &t->object, &t->why);
-    }
-    if (t->status == STATUS_OK) {
-        t->status = keypath_of(c->prefix, key, &t->why, &path);
-    }
-    if (t->status == STATUS_OK) {
-        t->path = mem_print("%s/%.*s", t->folder, (int)path.size, path.at);
-    } else {
-        feed_ticket_remove(t);
-    }
+    t->locked.state = FEED_SWEPT;
+    feed_queue_add(&f->locked.dropped, t);
+    pthread_cond_signal(&f->locked.sweeps);
 }
 
-/* Wait for something to do: to fetch or, @is_dropped, to remove. NULL: to
- * end. */
-static struct feed_ticket *feed_lane_wait(struct feed_fetch *f,
-                                          bool *is_dropped)
+static void *feed_sweeper_main(void *self)
 {
-    struct feed_ticket *t = NULL;
+    struct feed_fetch *f = self;
+    struct feed_ticket *t;
 
     pthread_mutex_lock(&f->locked.mutex);
-    while (!atomic_load(&f->stop.is_set) &&
-           (t = feed_queue_take(&f->locked.dropped)) == NULL &&
-           (t = feed_queue_take(&f->locked.wanted)) == NULL) {
-        pthread_cond_wait(&f->locked.work, &f->locked.mutex);
+    while (!f->locked.is_stopping) {
+        t = feed_queue_take(&f->locked.dropped);
+        f->locked.is_sweeping = t != NULL;
+        if (t == NULL) {
+            pthread_cond_broadcast(&f->locked.swept);
+            pthread_cond_wait(&f->locked.sweeps, &f->locked.mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&f->locked.mutex);
+        feed_remove(t->folder);
+        pthread_mutex_lock(&f->locked.mutex);
+        feed_ticket_free_locked(f, t);
     }
-    if (t != NULL) {
-        t->is_busy = true;
-        *is_dropped = t->is_dropped;
-    }
+    f->locked.is_sweeping = false;
+    pthread_cond_broadcast(&f->locked.swept);
     pthread_mutex_unlock(&f->locked.mutex);
-    return t;
+    return NULL;
 }
 
-/* Say what came of @t; if it was dropped meanwhile, it comes back. */
-static void feed_lane_put(struct feed_fetch *f, struct feed_ticket *t)
+/* Wait until all that was dropped is gone. */
+static void feed_await_sweeper(struct feed_fetch *f)
+{
+    pthread_mutex_lock(&f->locked.mutex);
+    while (!f->locked.is_stopping &&
+           (f->locked.dropped.first != NULL || f->locked.is_sweeping)) {
+        pthread_cond_wait(&f->locked.swept, &f->locked.mutex);
+    }
+    pthread_mutex_unlock(&f->locked.mutex);
+}
+
+/* ---- The mover. -----------------------------------------------------------
+ */
+
+static enum status feed_mover_fetch(void *self, struct fault *why,
+                                    struct fetch **out)
+{
+    const struct feed_fetch *f = self;
+
+    (void)why;
+    *out = f->fetch;
+    return STATUS_OK;
+}
+
+static struct feed_ticket *feed_ticket_find_locked(const struct feed_fetch *f,
+                                                   uint64_t number)
+{
+    for (uint32_t i = 0; i < f->locked.count; i++) {
+        if (f->locked.all[i]->number == number) {
+            return f->locked.all[i];
+        }
+    }
+    return NULL;
+}
+
+/* Say what came of @t; if it was dropped meanwhile, it goes. */
+static void feed_mover_end(struct feed_fetch *f, struct feed_ticket *t,
+                           enum status s)
 {
     bool is_gone;
 
+    t->status = s;
     pthread_mutex_lock(&f->locked.mutex);
-    t->is_busy = false;
-    is_gone = t->is_dropped;
+    is_gone = t->locked.is_dropped;
     if (is_gone) {
-        feed_queue_add(&f->locked.dropped, t);
-        pthread_cond_signal(&f->locked.work);
+        feed_sweep_locked(f, t);
     } else {
+        t->locked.state = FEED_DONE;
         feed_queue_add(&f->locked.done, t);
     }
     pthread_mutex_unlock(&f->locked.mutex);
@@ -200,25 +261,186 @@ static void feed_lane_put(struct feed_fetch *f, struct feed_ticket *t)
     }
 }
 
-static void *feed_lane_main(void *self)
+static void feed_mover_outcomes(struct feed_fetch *f, struct bring_move *move)
 {
-    struct feed_fetch *f = self;
-    struct bring_lane *lane = bring_lane_new(&f->stop);
-    struct feed_ticket *t;
-    bool is_dropped;
+    struct bring_moved moved;
 
-    while ((t = feed_lane_wait(f, &is_dropped)) != NULL) {
-        if (!is_dropped) {
-            feed_ticket_fetch(f, lane, t);
-            feed_lane_put(f, t);
+    while (bring_move_take(move, &moved)) {
+        struct feed_ticket *t;
+
+        pthread_mutex_lock(&f->locked.mutex);
+        t = feed_ticket_find_locked(f, moved.tag);
+        pthread_mutex_unlock(&f->locked.mutex);
+        CHECK(t != NULL);
+        t->why = *moved.why;
+        feed_mover_end(f, t, moved.status);
+    }
+}
+
+/* Give up what was dropped, and hurry what is due sooner. */
+static void feed_mover_heed(struct feed_fetch *f, struct bring_move *move)
+{
+    pthread_mutex_lock(&f->locked.mutex);
+    for (uint32_t i = 0; f->locked.has_news && i < f->locked.count; i++) {
+        struct feed_ticket *t = f->locked.all[i];
+
+        if (t->locked.state != FEED_MOVING || !t->locked.has_news) {
             continue;
         }
-        feed_ticket_remove(t);
-        pthread_mutex_lock(&f->locked.mutex);
-        feed_ticket_free_locked(f, t);
-        pthread_mutex_unlock(&f->locked.mutex);
+        t->locked.has_news = false;
+        if (t->locked.is_dropped) {
+            bring_move_cancel(move, t->number);
+        } else {
+            bring_move_hurry(move, t->number, t->locked.due);
+        }
     }
-    bring_lane_destroy(&lane);
+    f->locked.has_news = false;
+    pthread_mutex_unlock(&f->locked.mutex);
+}
+
+/* Bytes that others under way will still take below the same folder. */
+static uint64_t feed_mover_owed(struct feed_fetch *f,
+                                const struct feed_ticket *of)
+{
+    uint64_t owed = 0;
+
+    pthread_mutex_lock(&f->locked.mutex);
+    for (uint32_t i = 0; i < f->locked.count; i++) {
+        const struct feed_ticket *t = f->locked.all[i];
+        uint64_t there = atomic_load(&t->target.bytes);
+
+        if (t != of && t->locked.state == FEED_MOVING &&
+            t->source == of->source && there < t->object.size) {
+            owed += t->object.size - there;
+        }
+    }
+    pthread_mutex_unlock(&f->locked.mutex);
+    return owed;
+}
+
+static bool feed_mover_has_disk(const struct feed_ticket *t, uint64_t owed,
+                                unsigned long long *there)
+{
+    struct fault why;
+
+    return file_free_bytes(t->folder, &why, there) != STATUS_OK ||
+           (*there >= owed && *there - owed >= t->object.size);
+}
+
+/* Of small ones writing will tell. */
+static enum status feed_mover_measure(struct feed_fetch *f,
+                                      struct feed_ticket *t)
+{
+    unsigned long long there = 0;
+    uint64_t owed;
+
+    if (t->object.size <= BRING_PART_BYTES) {
+        return STATUS_OK;
+    }
+    owed = feed_mover_owed(f, t);
+    if (feed_mover_has_disk(t, owed, &there)) {
+        return STATUS_OK;
+    }
+    feed_await_sweeper(f);
+    if (feed_mover_has_disk(t, owed, &there)) {
+        return STATUS_OK;
+    }
+    return fault_set(&t->why, STATUS_NO_SPACE,
+                     "%s: %.*s: the disk is full: the object has %" PRIu64
+                     " bytes, and of %llu that are free below %s others need "
+                     "%" PRIu64 "; free some or choose another base folder",
+                     f->sources[t->source].name, BRING_KEY_SHOWN, t->object.key,
+                     t->object.size, there, f->folders[t->source], owed);
+}
+
+/* Make its folder and begin to fetch it. */
+static void feed_mover_begin(struct feed_fetch *f, struct bring_move *move,
+                             struct feed_ticket *t, uint64_t due)
+{
+    struct bytes key = {t->object.key, t->object.key_size};
+    struct bytes path;
+    enum status s;
+
+    t->folder = mem_print("%s/%" PRIu64, f->folders[t->source], t->number);
+    t->target.channel = &f->channels[t->source];
+    t->target.staging = t->folder;
+    s = file_make_folder(t->folder, &t->why);
+    if (s == STATUS_OK) {
+        s = keypath_of(t->target.channel->prefix, key, &t->why, &path);
+    }
+    if (s == STATUS_OK) {
+        t->path = mem_print("%s/%.*s", t->folder, (int)path.size, path.at);
+        s = feed_mover_measure(f, t);
+    }
+    if (s != STATUS_OK) {
+        feed_mover_end(f, t, s);
+        return;
+    }
+    bring_move_add(move, &(struct bring_want){
+                             .tag = t->number,
+                             .due = due,
+                             .source = f->first_source + t->source,
+                             .target = &t->target,
+                             .object = &t->object,
+                         });
+}
+
+/* The next that there is room for; NULL: none. */
+static struct feed_ticket *feed_mover_next(struct feed_fetch *f,
+                                           const struct bring_move *move,
+                                           uint64_t *due)
+{
+    struct feed_ticket *t;
+
+    pthread_mutex_lock(&f->locked.mutex);
+    t = f->locked.wanted.first;
+    if (t != NULL && bring_move_has_room(move, t->locked.due)) {
+        (void)feed_queue_take(&f->locked.wanted);
+        t->locked.state = FEED_MOVING;
+        *due = t->locked.due;
+    } else {
+        t = NULL;
+    }
+    pthread_mutex_unlock(&f->locked.mutex);
+    return t;
+}
+
+/* Wait for an answer, or for work. false: it is over. */
+static bool feed_mover_wait(struct feed_fetch *f, const struct bring_move *move)
+{
+    struct pollfd fds[] = {
+        {.fd = f->work_fd, .events = POLLIN},
+        {.fd = bring_move_fd(move), .events = POLLIN},
+    };
+    uint64_t count;
+    bool is_stopping;
+
+    (void)poll(fds, sizeof(fds) / sizeof(fds[0]), -1);
+    (void)!read(f->work_fd, &count, sizeof(count)); /* Says no more. */
+    pthread_mutex_lock(&f->locked.mutex);
+    is_stopping = f->locked.is_stopping;
+    pthread_mutex_unlock(&f->locked.mutex);
+    return !is_stopping;
+}
+
+static void *feed_mover_main(void *self)
+{
+    struct feed_fetch *f = self;
+    struct bring_move *move = bring_move_new(
+        &(struct bring_move_options){feed_mover_fetch, f, f->parts});
+    struct feed_ticket *t;
+    uint64_t due;
+
+    do {
+        feed_mover_heed(f, move);
+        bring_move_step(move);
+        feed_mover_outcomes(f, move);
+        while ((t = feed_mover_next(f, move, &due)) != NULL) {
+            feed_mover_begin(f, move, t, due);
+            feed_mover_outcomes(f, move);
+        }
+    } while (feed_mover_wait(f, move));
+    bring_move_destroy(&move);
     return NULL;
 }
 
@@ -237,26 +459,23 @@ static enum status feed_fetch_make_folder(struct feed_fetch *f, uint32_t i,
     return s == STATUS_OK ? s : fault_prefix(why, s, "%s", f->sources[i].name);
 }
 
-static enum status feed_fetch_launch(struct feed_fetch *f, uint32_t lanes,
-                                     struct fault *why)
+static enum status feed_fetch_launch(struct feed_fetch *f, struct fault *why)
 {
-    f->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    f->stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (f->done_fd < 0 || f->stop.fd < 0) {
+    int error;
+
+    if (f->done_fd < 0 || f->work_fd < 0) {
         return fault_set(why, STATUS_OS, "make an event descriptor: %s",
                          strerror(errno));
     }
-    while (f->lane_count < lanes) {
-        int error =
-            pthread_create(&f->lanes[f->lane_count], NULL, feed_lane_main, f);
-
-        if (error != 0) {
-            return fault_set(why, STATUS_OS, "start a lane: %s",
-                             strerror(error));
-        }
-        f->lane_count++;
+    error = pthread_create(&f->mover, NULL, feed_mover_main, f);
+    f->has_mover = error == 0;
+    if (error == 0) {
+        error = pthread_create(&f->sweeper, NULL, feed_sweeper_main, f);
+        f->has_sweeper = error == 0;
     }
-    return STATUS_OK;
+    return error == 0 ? STATUS_OK
+                      : fault_set(why, STATUS_OS, "start a thread: %s",
+                                  strerror(error));
 }
 
 enum status feed_fetch_start(const struct feed_fetch_options *options,
@@ -265,15 +484,19 @@ enum status feed_fetch_start(const struct feed_fetch_options *options,
     struct feed_fetch *f = mem_new(1, sizeof(*f));
     enum status s = STATUS_OK;
 
-    CHECK(options->lanes > 0 && options->lanes <= BRING_LANES_MAX);
+    CHECK(options->parts > 0);
     f->sources = options->sources;
     f->source_count = options->source_count;
+    f->first_source = options->fetch_source;
+    f->fetch = options->fetch;
+    f->parts = options->parts;
     f->channels = mem_new(f->source_count + 1, sizeof(f->channels[0]));
     f->folders = mem_new(f->source_count + 1, sizeof(f->folders[0]));
-    f->done_fd = -1;
-    f->stop.fd = -1;
+    f->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    f->work_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&f->locked.mutex, NULL);
-    pthread_cond_init(&f->locked.work, NULL);
+    pthread_cond_init(&f->locked.sweeps, NULL);
+    pthread_cond_init(&f->locked.swept, NULL);
     for (uint32_t i = 0; i < f->source_count && s == STATUS_OK; i++) {
         f->channels[i] = (struct bring_channel){
             .name = f->sources[i].name,
@@ -284,7 +507,7 @@ enum status feed_fetch_start(const struct feed_fetch_options *options,
         s = feed_fetch_make_folder(f, i, why);
     }
     if (s == STATUS_OK) {
-        s = feed_fetch_launch(f, options->lanes, why);
+        s = feed_fetch_launch(f, why);
     }
     if (s != STATUS_OK) {
         feed_fetch_stop(&f);
@@ -297,14 +520,16 @@ enum status feed_fetch_start(const struct feed_fetch_options *options,
 static void feed_fetch_join(struct feed_fetch *f)
 {
     pthread_mutex_lock(&f->locked.mutex);
-    atomic_store(&f->stop.is_set, true);
-    pthread_cond_broadcast(&f->locked.work);
+    f->locked.is_stopping = true;
+    pthread_cond_signal(&f->locked.sweeps);
+    pthread_cond_broadcast(&f->locked.swept);
     pthread_mutex_unlock(&f->locked.mutex);
-    if (f->stop.fd >= 0) {
-        feed_wake(f->stop.fd);
+    if (f->has_mover) {
+        feed_wake(f->work_fd);
+        pthread_join(f->mover, NULL);
     }
-    for (uint32_t i = 0; i < f->lane_count; i++) {
-        pthread_join(f->lanes[i], NULL);
+    if (f->has_sweeper) {
+        pthread_join(f->sweeper, NULL);
     }
 }
 
@@ -327,14 +552,13 @@ void feed_fetch_stop(struct feed_fetch **fetch)
         feed_ticket_free_locked(f, f->locked.all[0]);
     }
     for (uint32_t i = 0; i < f->source_count; i++) {
-        const struct feed_ticket all = {.folder = f->folders[i]};
-
-        feed_ticket_remove(&all);
+        feed_remove(f->folders[i]);
         free(f->folders[i]);
     }
     feed_close(f->done_fd);
-    feed_close(f->stop.fd);
-    pthread_cond_destroy(&f->locked.work);
+    feed_close(f->work_fd);
+    pthread_cond_destroy(&f->locked.sweeps);
+    pthread_cond_destroy(&f->locked.swept);
     pthread_mutex_destroy(&f->locked.mutex);
     free(f->channels);
     free(f->folders);
@@ -347,8 +571,13 @@ int feed_fetch_fd(const struct feed_fetch *f)
     return f->done_fd;
 }
 
+uint64_t feed_fetch_clock_ms(const struct feed_fetch *f)
+{
+    return fetch_clock_ms(f->fetch);
+}
+
 uint64_t feed_fetch_want(struct feed_fetch *f, uint32_t source,
-                         const struct bring_object *object)
+                         const struct bring_object *object, uint64_t due)
 {
     struct feed_ticket *t = NULL;
     uint64_t number = 0;
@@ -361,12 +590,36 @@ uint64_t feed_fetch_want(struct feed_fetch *f, uint32_t source,
         t->number = number;
         t->source = source;
         t->object = *object;
+        t->locked.due = due;
         f->locked.all[f->locked.count++] = t;
-        feed_queue_add(&f->locked.wanted, t);
-        pthread_cond_signal(&f->locked.work);
+        feed_queue_insert(&f->locked.wanted, t);
     }
     pthread_mutex_unlock(&f->locked.mutex);
+    feed_wake(f->work_fd);
     return number;
+}
+
+void feed_fetch_hurry(struct feed_fetch *f, uint64_t ticket, uint64_t due)
+{
+    struct feed_ticket *t;
+    bool is_news;
+
+    pthread_mutex_lock(&f->locked.mutex);
+    t = feed_ticket_find_locked(f, ticket);
+    CHECK(t != NULL && !t->locked.is_dropped);
+    is_news = due < t->locked.due;
+    t->locked.due = is_news ? due : t->locked.due;
+    if (is_news && t->locked.state == FEED_WANTED) {
+        feed_queue_remove(&f->locked.wanted, t);
+        feed_queue_insert(&f->locked.wanted, t);
+    } else if (is_news && t->locked.state == FEED_MOVING) {
+        t->locked.has_news = true;
+        f->locked.has_news = true;
+    }
+    pthread_mutex_unlock(&f->locked.mutex);
+    if (is_news) {
+        feed_wake(f->work_fd);
+    }
 }
 
 bool feed_fetch_take(struct feed_fetch *f, struct feed_fetched *out)
@@ -380,8 +633,12 @@ bool feed_fetch_take(struct feed_fetch *f, struct feed_fetched *out)
     pthread_mutex_lock(&f->locked.mutex);
     t = feed_queue_take(&f->locked.done);
     if (t != NULL) {
+        t->locked.state = FEED_TOLD;
         *out = (struct feed_fetched){
-            .ticket = t->number, .status = t->status, .path = t->path};
+            .ticket = t->number,
+            .status = t->status,
+            .path = t->status == STATUS_OK ? t->path : NULL,
+        };
         out->why = t->why;
     }
     if (f->locked.done.first != NULL) {
@@ -391,34 +648,32 @@ bool feed_fetch_take(struct feed_fetch *f, struct feed_fetched *out)
     return t != NULL;
 }
 
-static struct feed_ticket *feed_ticket_find_locked(const struct feed_fetch *f,
-                                                   uint64_t number)
-{
-    for (uint32_t i = 0; i < f->locked.count; i++) {
-        if (f->locked.all[i]->number == number) {
-            return f->locked.all[i];
-        }
-    }
-    return NULL;
-}
-
 void feed_fetch_drop(struct feed_fetch *f, uint64_t ticket)
 {
     struct feed_ticket *t;
+    bool is_moving;
 
     pthread_mutex_lock(&f->locked.mutex);
     t = feed_ticket_find_locked(f, ticket);
-    CHECK(t != NULL && !t->is_dropped);
-    t->is_dropped = true;
-    if (!t->is_busy) {
-        if (t->is_queued) {
-            feed_queue_remove(
-                t->folder == NULL ? &f->locked.wanted : &f->locked.done, t);
+    CHECK(t != NULL && !t->locked.is_dropped);
+    t->locked.is_dropped = true;
+    is_moving = t->locked.state == FEED_MOVING;
+    if (is_moving) {
+        t->locked.has_news = true;
+        f->locked.has_news = true;
+    } else if (t->locked.state == FEED_WANTED) {
+        feed_queue_remove(&f->locked.wanted, t);
+        feed_ticket_free_locked(f, t);
+    } else {
+        if (t->locked.state == FEED_DONE) {
+            feed_queue_remove(&f->locked.done, t);
         }
-        feed_queue_add(&f->locked.dropped, t);
-        pthread_cond_signal(&f->locked.work);
+        feed_sweep_locked(f, t);
     }
     pthread_mutex_unlock(&f->locked.mutex);
+    if (is_moving) {
+        feed_wake(f->work_fd);
+    }
 }
 
 uint32_t feed_fetch_count(struct feed_fetch *f)

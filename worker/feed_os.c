@@ -130,7 +130,9 @@ enum status feed_new(const struct feed_options *options, struct fault *why,
     s = feed_fetch_start(
         &(struct feed_fetch_options){.sources = sources,
                                      .source_count = options->channel_count,
-                                     .lanes = options->lanes},
+                                     .fetch = options->fetch,
+                                     .fetch_source = options->fetch_source,
+                                     .parts = options->parts},
         why, &f->fetch);
     if (s == STATUS_OK) {
         s = feed_listen(f, why);

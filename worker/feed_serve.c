@@ -129,7 +129,12 @@ static bool feed_pass_over(struct feed *f, struct feed_conn *c,
     struct holder *h = feed_holder(f, c->channel);
     struct holder_unit unit;
 
-    if (!f->options.channels[c->channel].skips) {
+    if (feed_unit_tries_again(f, u)) {
+        return false;
+    }
+    /* A full disk says nothing of the unit. */
+    if (!f->options.channels[c->channel].skips ||
+        u->status == STATUS_NO_SPACE) {
         feed_error(f, c, u->why.text);
         c->wait = FEED_WAIT_NOTHING;
         feed_unit_drop(f, u);
@@ -161,7 +166,7 @@ static bool feed_try_next(struct feed *f, struct feed_conn *c, uint64_t now_ms)
         feed_ask(f, c, now_ms);
         return false;
     }
-    u = feed_unit_need(f, c->channel, c->rank, &unit);
+    u = feed_unit_need(f, &(struct feed_place){c->channel, c->rank, 0}, &unit);
     if (u != NULL && u->state == FEED_UNIT_FAILED) {
         return feed_pass_over(f, c, u, now_ms);
     }

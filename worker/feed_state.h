@@ -15,7 +15,9 @@
 enum {
     FEED_UNITS_MAX = FEED_TICKETS_MAX,
     FEED_OUT_MAX = 64 << 10, /* No line is taken while more is unread. */
+    FEED_UNITS_TABLE = 1024, /* A power of two. */
     FEED_PAUSE_MS = 1000,    /* From one try to accept to the next. */
+    FEED_UNIT_MS = 100,      /* A guess: how long a rank takes for one. */
 };
 
 enum feed_unit_state {
@@ -25,6 +27,7 @@ enum feed_unit_state {
 };
 
 struct feed_unit {
+    struct feed_unit *chain; /* Of the table. */
     struct holder_unit unit;
     uint32_t channel;
     uint32_t rank;
@@ -32,10 +35,14 @@ struct feed_unit {
     uint64_t ticket; /* 0: none; it has failed. */
     enum feed_unit_state state;
     const char *path;
-    struct fault why;
-    bool is_seen;   /* By the present look ahead. */
-    bool is_handed; /* Out to a process, */
-    uint64_t owner; /* over this connection; 0: kept beyond it. */
+    enum status status; /* FAILED, */
+    struct fault why;   /* and why. */
+    bool is_next;       /* It was its rank's next one when it was fetched, or
+                           has been since, */
+    bool is_asked;      /* and somebody has asked for it. */
+    bool is_seen;       /* By the present look ahead. */
+    bool is_handed;     /* Out to a process, */
+    uint64_t owner;     /* over this connection; 0: kept beyond it. */
 };
 
 /* How far somebody has come in a channel's epochs. */
@@ -79,6 +86,7 @@ struct feed {
     bool is_full_told;    /* Since all who waited were accepted last. */
     struct feed_unit *units[FEED_UNITS_MAX];
     uint32_t unit_count;
+    struct feed_unit *by_unit[FEED_UNITS_TABLE];
     /* Of connections that keep their units, by rank and channel; and what any
      * connection of the rank was told. */
     struct feed_view views[WORK_WANTS_MAX][FEED_CHANNELS_MAX];
@@ -113,15 +121,24 @@ void feed_serve_outcomes(struct feed *f);
 struct feed_unit *feed_unit_handed(const struct feed *f, uint32_t channel,
                                    uint32_t rank, uint64_t position);
 
-/* Find the file for @unit; start fetching when there is none. NULL: no more
- * files can be fetched now. */
-struct feed_unit *feed_unit_need(struct feed *f, uint32_t channel,
-                                 uint32_t rank, const struct holder_unit *unit);
+/* Find the file for @unit, which comes after @ahead others; start fetching when
+ * there is none. NULL: no more files can be fetched now. */
+struct feed_place {
+    uint32_t channel;
+    uint32_t rank;
+    uint32_t ahead;
+};
+struct feed_unit *feed_unit_need(struct feed *f, const struct feed_place *at,
+                                 const struct holder_unit *unit);
+
+/* The disk was full when it was foreseen, and it is asked for now: units may
+ * have gone meanwhile. Try again, once. */
+bool feed_unit_tries_again(struct feed *f, struct feed_unit *u);
 
 /* Forget it and its file. */
 void feed_unit_drop(struct feed *f, struct feed_unit *u);
 
-/* Take what the lanes have done. */
+/* Take what was fetched. */
 void feed_unit_take(struct feed *f);
 
 /* Fetch what will be asked for next, let go what will not. */

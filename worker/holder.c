@@ -203,18 +203,14 @@ enum status holder_next(struct holder *h, uint32_t rank, uint64_t now_ms,
 }
 
 /* O(ahead · leases); both are small. */
-bool holder_peek(const struct holder *h, uint32_t rank, uint32_t ahead,
+bool holder_peek(const struct holder *h, uint32_t rank, uint64_t from,
                  struct holder_unit *out)
 {
     const struct holder_lease *l;
-    uint64_t from = 0;
     uint64_t position = 0;
 
     CHECK(rank < h->options.rank_count);
-    do {
-        l = holder_lowest(h, rank, from, &position);
-        from = position + 1;
-    } while (l != NULL && ahead-- > 0);
+    l = holder_lowest(h, rank, from, &position);
     if (l == NULL) {
         return false;
     }

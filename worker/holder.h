@@ -66,9 +66,9 @@ void holder_destroy(struct holder **h);
 MUST_USE enum status holder_next(struct holder *h, uint32_t rank,
                                  uint64_t now_ms, struct holder_unit *out);
 
-/* The unit that @rank would be handed after @ahead others, for prefetch. It
- * may go to another rank still. false: not known. */
-bool holder_peek(const struct holder *h, uint32_t rank, uint32_t ahead,
+/* The unit that @rank would be handed next, of those from position @from on,
+ * for prefetch. It may go to another rank still. false: not known. */
+bool holder_peek(const struct holder *h, uint32_t rank, uint64_t from,
                  struct holder_unit *out);
 
 /* @rank has read its STOPPED: go on with the next epoch. OK, also when it was

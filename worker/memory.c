@@ -130,6 +130,8 @@ enum status memory_plan(const struct memory_options *o, struct fault *why,
         return memory_too_low(o, consumers, brings, why);
     }
     if (consumers == 0) {
+        out->hedge_bytes = out->brings > 1 ? MEMORY_BRING : 0;
+        out->brings -= out->brings > 1;
         return STATUS_OK;
     }
     for (i = 0, size = 0; size == 0; i++) {

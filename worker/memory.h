@@ -27,12 +27,13 @@ enum {
                                ready, and two are on their way. */
     MEMORY_USEFUL = 256,    /* No consumer gets more. */
     MEMORY_BRING = 8 << 20, /* A part that File mode brings. */
-    MEMORY_BRING_MAX = 16,  /* At once. */
+    MEMORY_BRING_MAX = 16,  /* At once, with a second answer's. */
 };
 
 /* How a channel is delivered. */
 enum memory_mode {
-    MEMORY_FILE,  /* All of them share the parts that are brought. */
+    MEMORY_FILE,  /* All of them share the parts that are brought. Those that
+                     are brought before the command are planned alone. */
     MEMORY_MOUNT, /* One consumer a channel: FastFile. */
     MEMORY_RANKS, /* One consumer a rank: Pipe, Ring. */
 };

@@ -7,7 +7,7 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-enum { PIECE_ALIGN = 64 << 10, PARTS_MAX = 10000 };
+enum { PIECE_ALIGN = 64 << 10, PAGE = 4096, PARTS_MAX = 10000 };
 
 /* N of an etag that ends in "-N", with its quotes or without; 0: it does not.
  */
@@ -80,4 +80,25 @@ uint64_t stored_parts_next(uint64_t part, uint64_t at, uint64_t left,
             PIECE_ALIGN;
     piece = least(piece, room);
     return least(left, least(part - in_part, piece - in_part % piece));
+}
+
+uint64_t stored_parts_piece(struct bytes etag, uint64_t size, uint64_t room)
+{
+    uint64_t part = stored_parts_size(etag, size);
+    uint64_t count;
+
+    CHECK(room > 0 && room % MIB == 0);
+    if (size <= room || part == 0) {
+        return room;
+    }
+    if (part <= room) {
+        return room / part * part;
+    }
+    for (count = (part - 1) / room + 1; count < 2 * ((part - 1) / room + 1);
+         count++) {
+        if (part % (count * PAGE) == 0) {
+            return part / count;
+        }
+    }
+    return room;
 }

@@ -25,4 +25,11 @@ uint64_t stored_parts_size(struct bytes etag, uint64_t size);
 uint64_t stored_parts_next(uint64_t part, uint64_t at, uint64_t left,
                            uint64_t room);
 
+/* How large the pieces are, all of one size but the last, in which an object of
+ * @size is read whole: it depends on @etag, @size and @room, whole MiB, alone.
+ * No more than @room and more than a quarter of it. Where the parts are known,
+ * a piece is so many of them, or one of them is so many pieces; but for sizes
+ * that have no such number near, which no writer takes. */
+uint64_t stored_parts_piece(struct bytes etag, uint64_t size, uint64_t room);
+
 #endif /* WORKER_STORED_PARTS_H */

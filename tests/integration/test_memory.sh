@@ -15,7 +15,7 @@ asan | tsan) # Shadow memory and what was freed last count as well.
 esac
 TOOLS=$(dirname "$SMSHARD")/tests/tools
 CAT=$TOOLS/ring_cat
-export CAT
+export CAT SMSHARD
 export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret
 export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
 export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
@@ -32,6 +32,8 @@ fill() {
 # What the parent had at most, once all has been read.
 LOOK='grep VmHWM /proc/$PPID/status >"$0.peak"'
 READ_File='cat "$SM_CHANNEL_TRAIN"/* | wc -c >"$0.read"'
+READ_Take='"$SMSHARD" take train --each -- \
+    sh -c "cat \"\$1\"" x | wc -c >"$0.read"'
 READ_Pipe='cat "${SM_CHANNEL_TRAIN}_0" | wc -c >"$0.read"'
 READ_FastFile='cd "$SM_CHANNEL_TRAIN" &&
     for i in 1 2 3 4; do cat large$i >/dev/null & done
@@ -39,17 +41,19 @@ READ_FastFile='cd "$SM_CHANNEL_TRAIN" &&
 READ_Ring='mkfifo "$0.0"; wc -c <"$0.0" >"$0.read" & exec 3>"$0.0"
     "$CAT" train 0 "$0" && exec 3>&- && wait'
 
-# peak SOURCE CAP-MIB BYTES MODE URI [FLAGS]
+# peak SOURCE CAP-MIB BYTES MODE URI [FLAGS]; MODE Take: File, unit by unit.
 peak() {
     out=$T/$1.$2.$4
+    mode=$4
     case $4 in
     File) code=$READ_File ;;
+    Take) code=$READ_Take mode=File,deal=dynamic ;;
     Pipe) code=$READ_Pipe ;;
     FastFile) code=$READ_FastFile ;;
     Ring) code=$READ_Ring ;;
     esac
     run "$SMSHARD" run --base "$T/base" --memory "$2MiB" ${6:-} --job-name one \
-        --output "$T/out" --channel "train=$5,mode=$4" -- sh -c "$code; $LOOK" "$out"
+        --output "$T/out" --channel "train=$5,mode=$mode" -- sh -c "$code; $LOOK" "$out"
     check "$1, $2 MiB, $4: exit code $code, $(said)" test "$code" -eq 0
     check "all is read: $(cat "$out.read")" test "$(cat "$out.read")" = "$3"
     got=$(awk '{print $2}' "$out.peak")
@@ -60,7 +64,7 @@ peak() {
     rm -rf "$T/base"
 }
 
-modes="File Pipe Ring"
+modes="File Take Pipe Ring"
 if [ -c /dev/fuse ] && [ "$(id -u)" = 0 ]; then
     modes="$modes FastFile"
 else

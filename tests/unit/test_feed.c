@@ -72,7 +72,8 @@ TEST(a_path_too_long_for_a_socket_goes_to_tmp)
     options = (struct feed_options){.folder = kit_path(long_name),
                                     .channels = &fk.channel,
                                     .rank_count = 1,
-                                    .lanes = 1,
+                                    .fetch = fk.fetch,
+                                    .parts = 1,
                                     .object = fk_object};
     EXPECT_OK(feed_new(&options, &fk.why, &feed), fk.why);
     EXPECT(strncmp(feed_path(feed), "/tmp/smshard-", 13) == 0);
@@ -398,14 +399,68 @@ TEST(what_an_earlier_process_left_goes_and_what_is_others_stays)
         struct feed_fetch *f = NULL;
         struct fault why;
 
-        EXPECT_OK(feed_fetch_start(&(struct feed_fetch_options){&source, 1, 2},
-                                   &why, &f),
+        EXPECT_OK(feed_fetch_start(
+                      &(struct feed_fetch_options){
+                          .sources = &source, .source_count = 1, .parts = 1},
+                      &why, &f),
                   why);
         EXPECT(!kit_is_there("data/train/.smshard.units/7"));
         feed_fetch_stop(&f);
     }
     EXPECT(kit_is_there("data/train/mine"));
     EXPECT(!kit_is_there("data/train/.smshard.units"));
+}
+
+/* Those that wait change places again and again, and some are dropped. */
+TEST(what_is_hurried_comes_once_as_all_the_others)
+{
+    static uint64_t tickets[50];
+    struct feed_fetch *f = NULL;
+    struct bring_object object;
+    struct feed_fetched got;
+    uint64_t count = 0;
+
+    fk_start(50, 1, 1);
+    feed_destroy(&fk.feed);
+    EXPECT_OK(feed_fetch_start(
+                  &(struct feed_fetch_options){.sources = &fk.channel.source,
+                                               .source_count = 1,
+                                               .fetch = fk.fetch,
+                                               .parts = 1},
+                  &fk.why, &f),
+              fk.why);
+    for (uint64_t i = 0; i < 50; i++) {
+        EXPECT_EQ(fk_object(&fk, 0, i, 0, &object), STATUS_OK);
+        tickets[i] = feed_fetch_want(f, 0, &object, 1000 + i);
+        EXPECT(tickets[i] > 0);
+        feed_fetch_hurry(f, tickets[i], 900 - i);
+    }
+    for (uint64_t i = 50; i > 0; i--) {
+        feed_fetch_hurry(f, tickets[i - 1], 500 + i);
+        feed_fetch_hurry(f, tickets[i - 1], 2000); /* Not sooner. */
+    }
+    for (uint64_t i = 0; i < 50; i += 5) {
+        feed_fetch_drop(f, tickets[i]);
+    }
+    while (count < 40) {
+        struct pollfd fd = {.fd = feed_fetch_fd(f), .events = POLLIN};
+
+        EXPECT(poll(&fd, 1, -1) == 1);
+        while (feed_fetch_take(f, &got)) {
+            EXPECT_OK(got.status, got.why);
+            EXPECT((got.ticket - tickets[0]) % 5 != 0);
+            EXPECT(file_is_there(got.path));
+            feed_fetch_drop(f, got.ticket);
+            count++;
+        }
+    }
+    while (feed_fetch_count(f) > 0) {
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    feed_fetch_stop(&f);
+    fetch_stop(&fk.fetch);
+    holder_destroy(&fk.holder);
+    store_close(&fk.store);
 }
 
 /* Leave the process no descriptor more than those it has, or all again. */

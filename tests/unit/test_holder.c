@@ -221,10 +221,10 @@ TEST(peek_tells_what_comes)
 
     EXPECT(holder_peek(h, 0, 0, &unit));
     EXPECT_EQ(unit.position, 4);
-    EXPECT(holder_peek(h, 0, 2, &unit));
+    EXPECT(holder_peek(h, 0, 6, &unit));
     EXPECT_EQ(unit.position, 6);
     EXPECT_EQ(unit.lease, 7);
-    EXPECT(!holder_peek(h, 0, 3, &unit));
+    EXPECT(!holder_peek(h, 0, 7, &unit));
     EXPECT_EQ(next(h, 0, 0), 4);
     EXPECT(holder_peek(h, 0, 0, &unit));
     EXPECT_EQ(unit.position, 5);

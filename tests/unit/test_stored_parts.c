@@ -85,3 +85,51 @@ TEST(from_the_middle_of_a_part_it_goes_to_its_end_first)
     EXPECT_EQ(stored_parts_next(16 * MIB, 9 * MIB, 50 * MIB, 8 * MIB), 7 * MIB);
     EXPECT_EQ(stored_parts_next(8 * MIB, 3 * MIB, 1, 8 * MIB), 1);
 }
+
+TEST(pieces_of_one_size_go_into_the_parts)
+{
+    static const struct {
+        const char *etag;
+        uint64_t size;
+        uint64_t want;
+    } rows[] = {
+        {"\"a\"", 100 * MIB, 8 * MIB},        /* Not known. */
+        {"\"a-2\"", 8 * MIB, 8 * MIB},        /* It is one piece. */
+        {"\"a-20\"", 100 * MIB, 5 * MIB},     /* 5 */
+        {"\"a-50\"", 100 * MIB, 8 * MIB},     /* 2 */
+        {"\"a-33\"", 99 * MIB, 6 * MIB},      /* 3 */
+        {"\"a-13\"", 100 * MIB, 8 * MIB},     /* 8 */
+        {"\"a-10\"", 160 * MIB, 8 * MIB},     /* 16 */
+        {"\"a-20\"", 300 * MIB, 7680 << 10},  /* 15 */
+        {"\"a-40\"", 2000 * MIB, 6400 << 10}, /* 50: 8 pieces of 6.25 */
+        {"\"a-2\"", 18 * MIB, 8 * MIB},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bytes etag = {rows[i].etag, strlen(rows[i].etag)};
+
+        EXPECT_EQ(stored_parts_piece(etag, rows[i].size, 8 * MIB),
+                  rows[i].want);
+    }
+}
+
+TEST(no_piece_is_too_small_and_none_goes_across)
+{
+    char text[32];
+
+    for (uint64_t part = 1; part < 5000; part++) {
+        for (uint64_t count = 2; count < 200; count *= 3) {
+            uint64_t size = part * count * MIB;
+            struct bytes etag = {text,
+                                 (size_t)snprintf(text, sizeof(text), "a-%llu",
+                                                  (unsigned long long)count)};
+            uint64_t known = stored_parts_size(etag, size);
+            uint64_t piece = stored_parts_piece(etag, size, 8 * MIB);
+
+            EXPECT(piece <= 8 * MIB && 4 * piece > 8 * MIB);
+            if (size > 8 * MIB && known < 256 * MIB) {
+                EXPECT(known % piece == 0 || piece % known == 0);
+            }
+        }
+    }
+}

@@ -1,26 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread's way from object to file, for units that are asked for one by
- * one (feed_fetch_fs.c, bring_lane_fs.c): what brings a whole share is
- * bring_work.h.
+/* What is brought, and where to: for all who bring objects to the disk, a
+ * whole share (bring_work.h) or unit after unit (feed_fetch.h). Plain values.
  *
- * An object is one lane's work: it is read in parts, pinned by its etag, and
- * written to its file below the target's staging folder.
- *
- * Threads: a lane belongs to one; targets and the stop are shared. */
+ * Threads: targets and the stop are shared. */
 
-#ifndef WORKER_BRING_LANE_H
-#define WORKER_BRING_LANE_H
+#ifndef WORKER_BRING_TARGET_H
+#define WORKER_BRING_TARGET_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "base/fault.h"
-#include "base/status.h"
 #include "store/store.h"
 #include "worker/bring.h"
 
-/* Says to all lanes at once that they shall give up. */
+/* Says to all at once that they shall give up. */
 struct bring_stop {
     atomic_bool is_set;
     int fd; /* An eventfd, readable once it is set; wakes who waits. */
@@ -50,15 +45,4 @@ struct bring_object {
     char etag[STORE_ETAG_MAX]; /* "" for any. */
 };
 
-struct bring_lane;
-
-struct bring_lane *bring_lane_new(struct bring_stop *stop);
-void bring_lane_destroy(struct bring_lane **l);
-
-/* Bring one object. As bring_finish() says; STOPPED: the stop was set. */
-MUST_USE enum status bring_lane_bring(struct bring_lane *l,
-                                      struct bring_target *target,
-                                      const struct bring_object *object,
-                                      struct fault *why);
-
-#endif /* WORKER_BRING_LANE_H */
+#endif /* WORKER_BRING_TARGET_H */
