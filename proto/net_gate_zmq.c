@@ -62,7 +62,7 @@ static struct {
     pthread_mutex_t lock;
     struct net_gate *first; /* Under the lock; so are the next two. */
     uint64_t made;
-    uint32_t count;
+    uint32_t count; /* That are not closed. */
     int wake_fd;
     void *zap; /* The thread's. */
 } net_gate_house = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -391,7 +391,6 @@ static int net_gate_sweep(struct net_gate *gates[NET_GATES_MAX])
 
         if (g->is_closed) {
             *at = g->next;
-            net_gate_house.count--;
             net_gate_free(g);
         } else {
             gates[count++] = g;
@@ -523,6 +522,7 @@ void net_gate_close(struct net_gate **g)
     CHECK(zmq_socket_monitor((*g)->socket, NULL, 0) == 0);
     net_gate_lock();
     (*g)->is_closed = true;
+    net_gate_house.count--;
     net_gate_unlock();
     net_gate_raise(net_gate_house.wake_fd);
     *g = NULL;
