@@ -57,6 +57,16 @@ class Arrays(kit.Case):
 class Capsules(kit.Case):
     """__dlpack__()"""
 
+    def test_what_goes_while_an_exception_is_raised(self):
+        server = self.serve([b"a", b"b", b"c"], entries=1)
+        reader = self.open(server)
+        for look in (numpy.from_dlpack, lambda sample: sample.__dlpack__(),
+                     lambda sample: sample.__dlpack__(max_version=(1, 0))):
+            with next(reader) as sample:
+                with self.assertRaises(ZeroDivisionError):
+                    print(look(sample), 1 // 0)
+        server.wait("commit 0 2")
+
     def test_who_takes_it_holds_the_sample(self):
         server = self.serve([b"abcd", b"efgh"], entries=1)
         reader = self.open(server)

@@ -9,6 +9,8 @@ import atexit
 import ctypes
 import itertools
 
+from . import _lib
+
 CPU, CUDA_HOST = 1, 3
 _UINT, _BITS = 1, 8
 _READ_ONLY, _IS_COPIED = 1, 2
@@ -48,12 +50,12 @@ def _give_back(number):
         lent[0]()
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+@ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 def _delete(address):
     _give_back(_Managed.from_address(address).context)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+@ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 def _delete_versioned(address):
     _give_back(_Versioned.from_address(address).context)
 
@@ -81,9 +83,6 @@ def _lend_for_ever():
         lent[1].deleter = None
 
 
-for _callback in (_delete, _delete_versioned):
-    _increase(_callback)  # Whoever took a capsule has its address.
-
 _NAMES = {_Managed: b"dltensor", _Versioned: b"dltensor_versioned"}
 
 
@@ -93,6 +92,26 @@ def _forget(capsule):
     for kind, name in _NAMES.items():
         if _is_valid(capsule, name):
             _give_back(kind.from_address(_pointer_of(capsule, name)).context)
+
+
+def _aside():
+    """The functions above, as the library calls them: whatever is being raised
+    then is put aside. By kind, and that of a capsule."""
+    lib = _lib.get()
+    calls = _lib.PythonCalls(*(
+        ctypes.cast(call, ctypes.c_void_p).value for call in (
+            _python.PyGILState_Ensure, _python.PyGILState_Release,
+            _python.PyErr_Fetch, _python.PyErr_Restore,
+            _delete, _delete_versioned, _forget)))
+    lib.python_set(ctypes.addressof(calls))
+    for callback in (_delete, _delete_versioned, _forget):
+        _increase(callback)  # Whoever took a capsule calls them at the end.
+    return {_Managed: lib.address_of("python_delete_managed"),
+            _Versioned: lib.address_of("python_delete_versioned"),
+            None: lib.address_of("python_forget")}
+
+
+_callbacks = None
 
 
 def device_of(sample):
@@ -131,6 +150,8 @@ def capsule_of(sample, max_version, dl_device, member, is_lent=True,
                is_copy=False):
     """A capsule of the sample's bytes. Lent: the sample is held until the
     taker's deleter; else only its memory is. A copy is the taker's own."""
+    global _callbacks
+    _callbacks = _callbacks or _aside()
     held, reader = sample._held_or_raise(), sample._reader
     if is_copy:
         is_lent, kind, number = False, CPU, 0
@@ -156,10 +177,9 @@ def capsule_of(sample, max_version, dl_device, member, is_lent=True,
         managed.major, managed.minor = 1, 0
         managed.flags = _IS_COPIED if is_copy else _READ_ONLY
     managed.context = next(_numbers)
-    managed.deleter = ctypes.cast(
-        _delete_versioned if is_versioned else _delete, ctypes.c_void_p).value
+    managed.deleter = _callbacks[type(managed)]
     if is_lent or not (is_copy or sample._is_copy):
         sample._note_taker(managed)
     _lent[managed.context] = (let_go, managed, shape, keeper)
     return _python.PyCapsule_New(ctypes.addressof(managed),
-                                 _NAMES[type(managed)], _forget)
+                                 _NAMES[type(managed)], _callbacks[None])

@@ -50,6 +50,13 @@ class Stats(ctypes.Structure):
                  "sleeps", "sleep_ns")]
 
 
+class PythonCalls(ctypes.Structure):
+    """struct smshard_python"""
+    _fields_ = [(name, ctypes.c_void_p) for name in
+                ("ensure", "release", "fetch", "restore", "delete_managed",
+                 "delete_versioned", "forget")]
+
+
 def _places():
     """Where the library may be, the surest first."""
     named = os.environ.get("SMSHARD_LIBRARY")
@@ -99,6 +106,11 @@ class Lib:
             function.restype, function.argtypes = result, arguments
             return function
 
+        def address_of(name):
+            return ctypes.cast(bind(quick, name, None, _V), _V).value
+
+        self.address_of = address_of
+        self.python_set = bind(quick, "python_set", None, _V)
         self.open = bind(slow, "open", _I, _V, _TEXT, ctypes.c_size_t, _OUT)
         self.reopen = bind(slow, "reopen", _I, _V, _I)
         self.next_wait = bind(slow, "next", _I, _V, _I, _V)
