@@ -113,7 +113,7 @@ $(sort $(ALL)):
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # ---- Tests and checks ------------------------------------------------------
-check: setup $(ALL) ## Build, then unit, conformance, corpus, integration tests
+check: setup $(ALL) $(LIBSMSHARD) ## Build, then unit, conformance, corpus, integration tests
 	$(Q)$(ENV) tests/run.sh check $(UNITS) $(if $(REPLAY),$(FUZZ)) $(SCRIPTS)
 unit: $(UNITS) $(TOOLS) ## Unit and conformance tests only
 	$(Q)$(ENV) tests/run.sh unit $(UNITS)

@@ -21,7 +21,8 @@ python=python3
 if ! python3 -c 'import numpy' 2>/dev/null && [ -x /usr/bin/python3 ]; then
     python=/usr/bin/python3
 fi
-make -s "$OUT/libsmshard.so.0" "$OUT/tests/tools/ring_server" || exit 1
+out=${OUT#"$PWD"/} # As its rules have it.
+make -s "$out/libsmshard.so.0" "$out/tests/tools/ring_server" || exit 1
 FAKE_CUDA=$(mktemp -d)/libcuda.so.1
 export FAKE_CUDA
 trap 'rm -rf "$(dirname "$FAKE_CUDA")"' EXIT
