@@ -128,7 +128,12 @@ check "share, drop: exit code $code" test "$code" -eq 0
 audit one
 n=$(wc -l <"$T/l20.4.0")
 check "some are dropped: $n of 30 are left" test "$n" -le 27
-check "and the audit counts them" grep -q "^ *$n *$((30 - n)) .* train " "$T/std.out"
+# Who dies has given its first unit back before, if that came in a slot of its own.
+read -r got lost _ <<EOF
+$(grep ' train ' "$T/std.out")
+EOF
+check "and the audit counts them: $got and $lost" test "$got" -ge "$n" -a \
+    "$got" -le $((n + 3)) -a $((got + lost)) -eq 30
 drop 2
 check "more than may be: $(said)" grep -q "what it held is dropped" "$T/std.err"
 check "is an error: exit code $code" test "$code" -ne 0
