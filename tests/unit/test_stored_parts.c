@@ -115,7 +115,7 @@ TEST(pieces_of_one_size_go_into_the_parts)
 
 TEST(no_piece_is_too_small_and_none_goes_across)
 {
-    char text[32];
+    char text[32] = "";
 
     for (uint64_t part = 1; part < 5000; part++) {
         for (uint64_t count = 2; count < 200; count *= 3) {
