@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "tests/ring_kit.h"
@@ -23,6 +24,22 @@ void smshard_hook(enum smshard_point point)
         EXPECT_EQ(smshard_reopen(releasing, 0), SMSHARD_INVALID);
         refusals++;
     }
+}
+
+/* Who is at the other end of a socket; -1: whoever it is. */
+static int64_t peer_uid = -1;
+
+/* In the place of the C library's. */
+int getsockopt(int fd, int level, int name, void *restrict value,
+               socklen_t *restrict size)
+{
+    int result = (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+
+    if (result == 0 && level == SOL_SOCKET && name == SO_PEERCRED &&
+        peer_uid >= 0) {
+        ((struct ucred *)value)->uid = (uid_t)peer_uid;
+    }
+    return result;
 }
 
 /* ---- By hand. --------------------------------------------------------------
@@ -113,6 +130,84 @@ TEST(who_is_refused_hears_why)
     rk_end();
 }
 
+TEST(another_user_reads_nothing)
+{
+    struct ring_hello h = hello();
+    char why[RING_TEXT_MAX];
+    int fd;
+
+    rk_begin(RING_EXCLUSIVE, 1, 10);
+    rk_open_host();
+    peer_uid = (int64_t)geteuid() + 1;
+    snprintf(why, sizeof(why),
+             "user %lld may not read what user %u's worker delivers",
+             (long long)peer_uid, geteuid());
+    expect_refused(&h, why);
+    EXPECT_EQ(ring_stats(rk.ring).connected, 0);
+    for (int i = 0; i < 2; i++) { /* Root, and ourselves. */
+        peer_uid = i == 0 ? 0 : (int64_t)geteuid();
+        fd = dial();
+        EXPECT_EQ(ask(fd, &h, sizeof(h)).answer, RING_WELCOME);
+        close(fd);
+        settle();
+    }
+    peer_uid = -1;
+    rk_end();
+}
+
+TEST(who_wants_few_slots_gets_no_more)
+{
+    static const uint32_t rows[][2] = {
+        {0, RK_SLOTS}, {1, 1}, {3, 3}, {RK_SLOTS, RK_SLOTS}, {99, RK_SLOTS}};
+
+    rk_begin(RING_EXCLUSIVE, 1, 10);
+    rk_open_host();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ring_hello h = hello();
+        int fd = dial();
+
+        h.want = rows[i][0];
+        EXPECT_EQ(ask(fd, &h, sizeof(h)).hold_max, rows[i][1]);
+        close(fd);
+        settle();
+    }
+    rk_end();
+}
+
+/* Of a consumer that comes anew to the ring that it had, the worker knows more
+ * than it says. */
+TEST(where_one_was_counts_when_it_had_another_worker)
+{
+    struct ring_hello h = hello();
+    struct ring_cursor cursor;
+    uint64_t here;
+    int fd;
+
+    rk_begin(RING_EXCLUSIVE, 1, 10);
+    rk_open_host();
+    fd = dial();
+    here = ask(fd, &h, sizeof(h)).incarnation;
+    close(fd);
+    settle();
+    h.epoch = 1;
+    h.position = 7;
+    for (int i = 0; i < 4; i++) {
+        const uint64_t from[] = {0, here, here + 1, here + 1};
+
+        h.incarnation = from[i];
+        h.released = i == 2 ? 0 : 9;
+        fd = dial();
+        EXPECT_EQ(ask(fd, &h, sizeof(h)).answer, RING_WELCOME);
+        EXPECT_EQ(ring_take_cursor(rk.ring, &cursor), i == 3);
+        close(fd);
+        settle();
+    }
+    EXPECT_EQ(cursor.incarnation, here + 1);
+    EXPECT(cursor.epoch == 1 && cursor.position == 7 && cursor.released == 9);
+    EXPECT(!ring_take_cursor(rk.ring, &cursor)); /* Once. */
+    rk_end();
+}
+
 TEST(packets_of_any_size_do_no_harm)
 {
     uint8_t bytes[4096];
@@ -195,6 +290,25 @@ TEST(who_can_not_be_taken_waits)
     rk_end();
 }
 
+TEST(what_is_made_is_ours_alone)
+{
+    struct ring_host *host = NULL;
+    struct stat about;
+    struct fault why;
+    char folder[] = "/tmp/smshard-test-XXXXXX";
+    char path[64];
+
+    EXPECT(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof(path), "%s/own", folder);
+    umask(0);
+    EXPECT(ring_host_open(path, &why, &host) == STATUS_OK);
+    EXPECT(stat(path, &about) == 0 && (about.st_mode & 07777) == 0700);
+    EXPECT(stat(ring_host_path(host), &about) == 0);
+    EXPECT(S_ISSOCK(about.st_mode) && (about.st_mode & 07777) == 0600);
+    ring_host_close(&host);
+    EXPECT(rmdir(path) == 0 && rmdir(folder) == 0);
+}
+
 TEST(a_folder_that_others_reach_is_refused)
 {
     struct ring_host *host = NULL;
@@ -204,6 +318,8 @@ TEST(a_folder_that_others_reach_is_refused)
 
     EXPECT(mkdtemp(folder) != NULL);
     EXPECT(chmod(folder, 0755) == 0);
+    EXPECT(ring_host_open(folder, &why, &host) == STATUS_CONFLICT);
+    EXPECT(chmod(folder, 0710) == 0);
     EXPECT(ring_host_open(folder, &why, &host) == STATUS_CONFLICT);
     EXPECT(chmod(folder, 0700) == 0);
     EXPECT(ring_host_open(folder, &why, &host) == STATUS_OK);
