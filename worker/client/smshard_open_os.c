@@ -164,6 +164,7 @@ static int smshard_hear(struct smshard *s, uint64_t until_ns,
         struct cmsghdr head;
     } extra;
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    bool has_fds;
     ssize_t got;
 
     do {
@@ -180,6 +181,7 @@ static int smshard_hear(struct smshard *s, uint64_t until_ns,
         return smshard_fail(s, SMSHARD_RESET, "%s: the worker has gone",
                             s->socket);
     }
+    has_fds = got > 0 && smshard_take_fds(s, &m); /* Whoever sent them. */
     if (got != (ssize_t)sizeof(*reply) || reply->magic != RING_MAGIC ||
         reply->abi != RING_ABI) {
         return smshard_fail(s, SMSHARD_REFUSED,
@@ -194,7 +196,7 @@ static int smshard_hear(struct smshard *s, uint64_t until_ns,
             s, reply->answer == RING_BUSY ? SMSHARD_TIMEOUT : SMSHARD_REFUSED,
             "%s", reply->text);
     }
-    return smshard_take_fds(s, &m)
+    return has_fds
                ? SMSHARD_OK
                : smshard_fail(s, SMSHARD_SYSTEM,
                               "%s: the memory's descriptors did not come: are "
