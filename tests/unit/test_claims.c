@@ -3,6 +3,8 @@
  * that has ended, and what goes wrong. */
 #include "cli/claims.h"
 
+#include <time.h>
+
 #include "base/buf.h"
 #include "store/store_mem.h"
 #include "store/store_sync.h"
@@ -174,6 +176,42 @@ TEST(a_race_that_is_lost_is_run_again)
 TEST(a_claim_that_has_changed_is_looked_at_again)
 {
     lose_race(4, STATUS_CHANGED);
+}
+
+/* Between a look at the lease and the next: the other job ends, and another
+ * host is faster than we. In the place of the C library's. */
+static bool is_raced;
+
+int nanosleep(const struct timespec *pause, struct timespec *left)
+{
+    struct buf body = {0};
+
+    (void)pause;
+    (void)left;
+    EXPECT(!is_raced);
+    is_raced = true;
+    put_their_lease(THEIRS, true);
+    claim_write(&(struct claim){.job = "job",
+                                .run = OURS,
+                                .host = "h9",
+                                .state_uri = "mem://ours/state/",
+                                .attempt = 1,
+                                .term = 1,
+                                .wall_ms = 1},
+                &body);
+    put(FOLDER, "claims/h2", buf_bytes(&body));
+    buf_fini(&body);
+    return 0;
+}
+
+TEST(what_another_took_over_meanwhile_stays_its_own)
+{
+    put_theirs();
+    put_their_lease(THEIRS, false);
+    EXPECT_EQ(take(1), STATUS_CLAIMED);
+    EXPECT(is_raced);
+    EXPECT(strstr(why.text, "host h9 of this very job") != NULL);
+    EXPECT_STR(claim_at("claims/h2").host, "h9");
 }
 
 TEST(a_store_that_refuses_is_named)

@@ -343,19 +343,26 @@ static char *note_name(void)
 /* Torn by a full disk, or somebody else's. */
 TEST(bad_notes_are_none)
 {
-    static const char *const texts[] = {
-        "",
-        "smshard-upload 1",
-        "smshard-upload 1 1 2 3 4\n",
-        "smshard-upload 1 1 2 3 4\ns3://b/\nk\n",
-        "smshard-upload 1 1 2 3 4\ns3://b/\nk\n\n",
-        "smshard-upload 1 1 2 3 4\ns3://b/\nk\n%zz\n",
-        "smshard-upload 2 1 2 3 4\ns3://b/\nk\nid\n",
-        "smshard-upload 1 1 2 3 4\ns3://b/\nk\nid\n"};
+    static char too_long[64 + STORE_UPLOAD_MAX] =
+        "smshard-upload 1 1 2 3 4\ns3://b/\nk\n";
+    const char *const texts[] = {"",
+                                 "smshard-upload 1",
+                                 "smshard-upload 1 1 2 3 4\n",
+                                 "smshard-upload 1 1 2 3 4\ns3://b/\nk\n",
+                                 "smshard-upload 1 1 2 3 4\ns3://b/\nk\n\n",
+                                 "smshard-upload 1 1 2 3 4\ns3://b/\nk\n%zz\n",
+                                 "smshard-upload 2 1 2 3 4\ns3://b/\nk\nid\n",
+                                 "smshard-upload 1 1 2 3 4\ns3://b/\nl\nid\n",
+                                 "smshard-upload 1 1 2 3 4\ns3://c/\nk\nid\n",
+                                 too_long,
+                                 "smshard-upload 1 1 2 3 4\ns3://b/\nk\nid\n"};
     struct save_note note = {.upload = "id"};
+    size_t head = strlen(too_long);
     struct fault why;
     char *name;
 
+    memset(too_long + head, 'x', STORE_UPLOAD_MAX); /* No room for its end. */
+    too_long[head + STORE_UPLOAD_MAX] = '\n';
     EXPECT(mkdtemp(folder) != NULL);
     save_note_write(folder, "s3://b/", BYTES("k"), &note);
     name = note_name();
@@ -364,7 +371,8 @@ TEST(bad_notes_are_none)
 
         EXPECT(file != NULL && fputs(texts[i], file) >= 0);
         fclose(file);
-        EXPECT_EQ(save_note_read(folder, "s3://b/", BYTES("k"), &note), i == 7);
+        EXPECT_EQ(save_note_read(folder, "s3://b/", BYTES("k"), &note),
+                  i == 10);
     }
     free(name);
     EXPECT_EQ(file_remove_tree(folder, &why), STATUS_OK);

@@ -70,6 +70,9 @@ TEST(who_asked_in_vain_is_woken)
     slots_give(s, 0);
     EXPECT_EQ(poll(&fd, 1, 0), 1);
     EXPECT(read(fd.fd, &count, sizeof(count)) == sizeof(count));
+    EXPECT_EQ(slots_take(s), 0);
+    slots_give(s, 0);
+    EXPECT_EQ(poll(&fd, 1, 0), 0); /* It has been told. */
     slots_destroy(&s);
 }
 
@@ -90,6 +93,7 @@ TEST(the_memory_is_sealed)
     EXPECT(ftruncate(fd, 4096) != 0 && errno == EPERM);
     EXPECT(ftruncate(fd, 5 * 4096) != 0 && errno == EPERM);
     EXPECT(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) != 0);
+    EXPECT((fcntl(fd, F_GET_SEALS) & F_SEAL_SEAL) != 0);
     at = mmap(NULL, 3 * 4096, PROT_READ, MAP_SHARED, fd, 0);
     EXPECT(at != MAP_FAILED);
     EXPECT(mprotect(at, 4096, PROT_READ | PROT_WRITE) != 0);
