@@ -105,8 +105,8 @@ static void run_fini(struct run *r)
     free(r->state_uri);
 }
 
-/* Write the cursor of a run that has committed this. */
-static void run_end(struct run *r, const struct ranges *committed)
+/* Write the cursor of a run that stands there. */
+static void run_end_at(struct run *r, const struct cursor_progress *progress)
 {
     static struct wire_share_all shares[HOSTS_SOME];
     struct dealt dealt = {.host_count = r->hosts.count,
@@ -114,18 +114,24 @@ static void run_end(struct run *r, const struct ranges *committed)
                           .weights = r->weights,
                           .shares = shares,
                           .channel_count = 1};
-    struct ranges *skipped = ranges_new();
-    struct cursor_progress progress = {0, committed, skipped};
     struct buf text = {0};
 
     for (uint32_t i = 0; i < r->hosts.count; i++) {
         shares[i].share_count = 1;
     }
     dealing_fill(&r->dealings.channels[0], &r->options, &dealt.channels[0]);
-    cursor_write("j", &dealt, &progress, &text);
+    cursor_write("j", &dealt, progress, &text);
     put_text("cursor", buf_bytes(&text));
-    ranges_destroy(&skipped);
     buf_fini(&text);
+}
+
+/* And has committed this of its first epoch. */
+static void run_end(struct run *r, const struct ranges *committed)
+{
+    struct ranges *skipped = ranges_new();
+
+    run_end_at(r, &(struct cursor_progress){0, committed, skipped});
+    ranges_destroy(&skipped);
 }
 
 /* ---- What each has read. */
@@ -426,6 +432,102 @@ TEST(a_rank_s_part_is_without_padding)
         }
     }
     EXPECT(c.bounds[0] == 0 && c.bounds[rank] == OBJECTS);
+    run_fini(&r);
+    clean();
+}
+
+/* Resume from a cursor in epoch 1, with some committed and some skipped, in a
+ * job of @fields. */
+static enum status resume_in_epoch_1(struct run *r, const char *fields,
+                                     struct fault *why)
+{
+    struct ranges *committed = ranges_new();
+    struct ranges *skipped = ranges_new();
+    struct prng p;
+
+    prng_init(&p, 16);
+    EXPECT_EQ(run_begin(r, &p, "deal=dynamic,epochs=3", NULL, why), STATUS_OK);
+    ranges_add(committed, (struct range){0, 4});
+    ranges_add(committed, (struct range){55, OBJECTS});
+    ranges_add(skipped, (struct range){7, 9});
+    run_end_at(r, &(struct cursor_progress){1, committed, skipped});
+    run_fini(r);
+    ranges_destroy(&committed);
+    ranges_destroy(&skipped);
+    return run_begin(r, &p, fields, "cursor", why);
+}
+
+TEST(the_epochs_that_are_left_are_dealt)
+{
+    struct run r;
+    struct fault why = {""};
+    struct dealt_channel c;
+
+    setup();
+    for (uint64_t epochs = 2; epochs <= 4; epochs += 2) {
+        const struct dealing *d = &r.dealings.channels[0];
+
+        EXPECT_EQ(resume_in_epoch_1(&r,
+                                    epochs == 2 ? "deal=dynamic,epochs=2"
+                                                : "deal=dynamic,epochs=4",
+                                    &why),
+                  STATUS_OK);
+        EXPECT(d->first_epoch == 1 && d->tried_again == 2);
+        EXPECT_EQ(dealing_epochs(d), epochs - 1);
+        dealing_fill(&r.dealings.channels[0], &r.options, &c);
+        EXPECT(c.epochs == epochs - 1 && c.first_epoch == 1 && !c.is_single);
+        run_fini(&r);
+    }
+    EXPECT_EQ(resume_in_epoch_1(&r, "deal=dynamic,epochs=1", &why),
+              STATUS_INVALID);
+    EXPECT_STR(why.text, "channel train: cursor stands in epoch 1 (from 0), "
+                         "but Epochs is 1; raise it");
+    run_fini(&r);
+    clean();
+}
+
+/* Those that the new steps leave out count neither as done nor as left. */
+TEST(what_is_dropped_now_was_not_committed)
+{
+    struct run r;
+    struct fault why = {""};
+    const struct dealing *d = &r.dealings.channels[0];
+
+    setup();
+    EXPECT_EQ(resume_in_epoch_1(
+                  &r, "deal=dynamic,epochs=3,step-units=7,even=drop", &why),
+              STATUS_OK);
+    EXPECT(d->positions == 56 && d->dropped == 4);
+    EXPECT_EQ(ranges_size(d->base), 4 + 1);
+    EXPECT(ranges_has(d->base, 55) && !ranges_has(d->base, 56));
+    EXPECT(!dealing_is_done(d));
+    run_fini(&r);
+    clean();
+}
+
+TEST(a_pipe_has_one_reader_a_host)
+{
+    struct prng p;
+    struct run r;
+    struct fault why = {""};
+    struct dealt_channel c;
+    uint32_t ranks = 0;
+    uint32_t rank = 0;
+
+    prng_init(&p, 15);
+    setup();
+    EXPECT_EQ(run_begin(&r, &p, "mode=Pipe,deal=balanced", NULL, &why),
+              STATUS_OK);
+    dealing_fill(&r.dealings.channels[0], &r.options, &c);
+    EXPECT(c.is_single && c.positions == OBJECTS);
+    EXPECT_EQ(deal_rank_count(r.dealings.channels[0].deal), r.hosts.count);
+    for (uint32_t i = 0; i < r.hosts.count; i++) {
+        EXPECT(c.bounds[rank + 1] > c.bounds[rank]);
+        EXPECT_EQ(c.bounds[rank + r.ranks[i]], c.bounds[rank + 1]);
+        rank += r.ranks[i];
+        ranks += r.ranks[i] > 1;
+    }
+    EXPECT(ranks > 0 && c.bounds[rank] == OBJECTS);
     run_fini(&r);
     clean();
 }
