@@ -110,17 +110,14 @@ static inline bool fk_is_idle(void)
     return true;
 }
 
-static inline void fk_coordinate(void)
+/* Answer what was heard. */
+static inline void fk_grant(const struct work *w)
 {
-    static struct work w;
     static struct grant g;
 
-    if (fk.is_mute || !holder_work(fk.holder, fk.now_ms, &w)) {
-        return;
-    }
     g = (struct grant){
-        .channel = 0, .seq = w.seq, .acked_seq = w.seq, .gate = UINT64_MAX};
-    fk_take_work(&w, &g);
+        .channel = 0, .seq = w->seq, .acked_seq = w->seq, .gate = UINT64_MAX};
+    fk_take_work(w, &g);
     if (fk.epoch < fk.epochs &&
         (fk.committed == fk.units || (fk.is_stopping && fk_is_idle()))) {
         fk.epoch++;
@@ -142,6 +139,15 @@ static inline void fk_coordinate(void)
     }
     holder_take(fk.holder, &g);
     holder_check(fk.holder);
+}
+
+static inline void fk_coordinate(void)
+{
+    static struct work w;
+
+    if (!fk.is_mute && holder_work(fk.holder, fk.now_ms, &w)) {
+        fk_grant(&w);
+    }
 }
 
 static inline void fk_start_lanes(void)

@@ -5,6 +5,7 @@
 
 #include "tests/feed_kit_client.h"
 #include "worker/feed_line.h"
+#include "worker/feed_state.h"
 
 /* Step until the file has gone. */
 static void fk_await_gone(const char *path)
@@ -346,6 +347,127 @@ TEST(where_that_is_allowed_it_is_skipped)
     EXPECT_EQ(fk.skipped, 3);
     EXPECT_EQ(fk.failures, 0);
     EXPECT_EQ(feed_stats(fk.feed).failed, 2);
+    alarm(60);
+    while (feed_fetch_count(fk.feed->fetch) > 0) { /* Nothing is kept. */
+        fk_step();
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    close(fd);
+    fk_end();
+}
+
+/* The coordinator has forgotten the leases: what was not committed is leased
+ * anew. */
+static void fk_lose_leases(void)
+{
+    fk.refuses = true;
+    fk_settle();
+    fk.refuses = false;
+    for (uint64_t n = 1; n <= fk.top; n++) {
+        fk.leases[n].left = 0;
+    }
+    fk.next = 0;
+}
+
+TEST(what_is_said_is_of_the_newest_lease)
+{
+    int fd;
+
+    fk_start(2, 1, 1);
+    fd = fk_connect();
+    EXPECT_EQ(fk_next(fd, NULL), 0);
+    EXPECT_EQ(fk_next(fd, NULL), 1);
+    fk_lose_leases();
+    EXPECT_EQ(fk_next(fd, NULL), 0);
+    EXPECT_EQ(fk_next(fd, NULL), 1);
+    EXPECT_STR(fk_say(fd, "commit", 1), "ok");
+    EXPECT_STR(fk_say(fd, "commit", 1), "refused"); /* The older one. */
+    EXPECT_STR(fk_say(fd, "commit", 0), "ok");
+    close(fd);
+    fk_end();
+}
+
+/* Two processes of a rank may be an epoch apart: what the slower one has is
+ * known so long. */
+TEST(units_are_forgotten_an_epoch_later)
+{
+    int a;
+    int b;
+
+    fk_start(4, 3, 1);
+    a = fk_connect();
+    b = fk_connect();
+    for (uint64_t i = 0; i < 4; i++) {
+        EXPECT_EQ(fk_next(a, NULL), i);
+    }
+    fk_lose_leases();
+    for (uint64_t epoch = 0; epoch < 2; epoch++) {
+        for (uint64_t i = 0; i < 4; i++) {
+            EXPECT_EQ(fk_next(b, NULL), i);
+            EXPECT_STR(fk_say(b, "commit", i), "ok");
+        }
+        EXPECT_STR(fk_ask(b, "next train"), epoch == 0 ? "end 0" : "end 1");
+        EXPECT_STR(fk_ask(b, "next train now"), "empty"); /* It has begun. */
+        fk_settle();
+        EXPECT_STR(fk_say(a, "done", epoch + 2),
+                   epoch == 0 ? "refused"
+                              : "error this position was not handed to this "
+                                "rank, or was done before");
+    }
+    close(a);
+    close(b);
+    fk_end();
+}
+
+/* Said while the answer to the one before is on its way. */
+TEST(a_commit_waits_for_its_own_outcome)
+{
+    static struct work w;
+    char byte;
+    int a;
+    int b;
+
+    fk_start(4, 1, 1);
+    a = fk_connect();
+    b = fk_connect();
+    EXPECT_EQ(fk_next(a, NULL), 0);
+    EXPECT_EQ(fk_next(b, NULL), 1);
+    fk_settle();
+    fk.is_mute = true;
+    fk_write(a, "commit train 0\n");
+    fk_settle();
+    while (!holder_work(fk.holder, fk.now_ms, &w) || w.done_count == 0) {
+        fk_step();
+    }
+    fk_write(b, "commit train 1\n");
+    fk_settle();
+    fk_grant(&w);
+    fk_settle();
+    EXPECT_STR(fk_read(a), "ok");
+    EXPECT(recv(b, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+    fk.is_mute = false;
+    EXPECT_STR(fk_read(b), "ok");
+    close(a);
+    close(b);
+    fk_end();
+}
+
+TEST(the_next_unit_is_fetched_whatever_its_size)
+{
+    int fd;
+
+    fk_start(8, 1, 1);
+    fk.run = 8;
+    fk.channel.ahead_bytes = 0;
+    alarm(60); /* It would be waited for for ever. */
+    fd = fk_connect();
+    EXPECT_EQ(fk_next(fd, NULL), 0);
+    while (feed_stats(fk.feed).fetched < 2) {
+        fk_step();
+        EXPECT(poll(NULL, 0, 1) == 0);
+    }
+    fk_settle();
+    EXPECT_EQ(feed_fetch_count(fk.feed->fetch), 2);
     close(fd);
     fk_end();
 }
