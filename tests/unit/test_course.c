@@ -398,6 +398,27 @@ TEST(the_last_epoch_may_be_cut)
     }
 }
 
+/* Who stops early has no padding to read either. */
+TEST(the_end_comes_next_when_a_rank_has_stopped)
+{
+    struct kit_reader *r = kit_reader(0, 0);
+
+    open_kit((struct kit){.units = 24, .is_static = true, .padding = 3});
+    read_and_stop(0, 2);
+    r->is_early = false; /* Look at what comes. */
+    while (!r->is_at_end) {
+        while (kit_take(0, 0) && !r->is_at_end) {
+            EXPECT(!r->queue[0].is_repeat);
+            kit_tell(0, 0, SUPPLY_BACK);
+        }
+        pass(KIT_STEP_MS);
+    }
+    kit_begin(0, 0);
+    read_for(1000);
+    expect_over(0);
+    close_kit();
+}
+
 /* What was dealt to the others is theirs still; and nobody waits. */
 TEST(who_stops_early_does_not_wait_for_what_was_dealt_to_others)
 {
