@@ -2,6 +2,8 @@
 /* `smshard take` against a real feed. Each call of it is a process that is
  * forked before the feed has threads, and waits to be told the socket. */
 
+#include <signal.h>
+
 #include "cli/commands.h"
 #include "cli/take_link.h"
 #include "tests/feed_kit_client.h"
@@ -15,6 +17,7 @@ struct taker {
     char text[TAKER_OUT_MAX]; /* What it printed, both ways. */
 };
 
+static const char *local_rank; /* Of those that are made from now on. */
 static struct taker takers[TAKERS_MAX];
 static unsigned taker_count;
 
@@ -26,6 +29,7 @@ static void taker_be(int go, int out, char **argv)
     EXPECT(read(go, path, sizeof(path) - 1) > 0);
     EXPECT(setenv("SMSHARD_SOCKET", path, 1) == 0);
     unsetenv("LOCAL_RANK");
+    EXPECT(local_rank == NULL || setenv("LOCAL_RANK", local_rank, 1) == 0);
     EXPECT(dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0);
     while (argv[argc] != NULL) {
         argc++;
@@ -176,6 +180,35 @@ TEST(a_command_that_fails_ends_it_and_the_unit_is_handed_out_anew)
     EXPECT_EQ(taker_run(gone), 127);
     EXPECT_EQ(taker_run(again), 0);
     expect_said(again, "/u 0\n");
+    fk_end();
+}
+
+TEST(a_signal_that_ends_the_command_is_told_as_shells_do)
+{
+    struct taker *t = TAKER("train", "--each", "sh", "-c", "kill -USR1 $$");
+
+    fk_start(3, 1, 1);
+    EXPECT_EQ(taker_run(t), 128 + SIGUSR1);
+    fk_end();
+}
+
+TEST(the_rank_is_that_of_the_launcher_unless_given)
+{
+    struct taker *of_0 = TAKER("train");
+    struct taker *given;
+    struct taker *of_1;
+
+    local_rank = "1";
+    of_1 = TAKER("train");
+    given = TAKER("--rank", "0", "train");
+    fk_start(16, 1, 2);
+    fk.run = 8;
+    EXPECT_EQ(taker_run(of_0), 0);
+    expect_said(of_0, "/u 0\n");
+    EXPECT_EQ(taker_run(of_1), 0);
+    expect_said(of_1, "/u 8\n");
+    EXPECT_EQ(taker_run(given), 0);
+    expect_said(given, "/u 1\n");
     fk_end();
 }
 
