@@ -208,6 +208,95 @@ TEST(where_one_was_counts_when_it_had_another_worker)
     rk_end();
 }
 
+/* What a greeting gave: the control memory and the bell of its own. */
+struct guest {
+    int fd;
+    int fds[RING_FDS];
+    size_t size;
+    void *control;
+    struct ring_slot *slot;
+    uint32_t consumer;
+};
+
+static struct guest enter(void)
+{
+    struct ring_hello h = hello();
+    struct ring_reply reply;
+    struct iovec part = {&reply, sizeof(reply)};
+    union {
+        char bytes[CMSG_SPACE(RING_FDS * sizeof(int))];
+        struct cmsghdr head;
+    } extra = {{0}};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = extra.bytes,
+                       .msg_controllen = sizeof(extra.bytes)};
+    struct guest g = {.fd = dial()};
+    struct ring_layout layout;
+    struct fault why;
+
+    EXPECT(send(g.fd, &h, sizeof(h), MSG_NOSIGNAL) == (ssize_t)sizeof(h));
+    for (int i = 0; i < 3; i++) {
+        EXPECT(ring_host_step(rk.host, &why) == STATUS_OK);
+    }
+    EXPECT(recvmsg(g.fd, &m, MSG_DONTWAIT) == (ssize_t)sizeof(reply));
+    EXPECT_EQ(reply.answer, RING_WELCOME);
+    memcpy(g.fds, CMSG_DATA(&extra.head), sizeof(g.fds));
+    EXPECT(ring_layout_make(&reply.shape, &layout));
+    g.control = mmap(NULL, layout.control_size, PROT_READ | PROT_WRITE,
+                     MAP_SHARED, g.fds[RING_FD_CONTROL], 0);
+    EXPECT(g.control != MAP_FAILED);
+    g.size = layout.control_size;
+    g.consumer = reply.consumer;
+    g.slot = ring_slot_at(g.control, &layout, 0);
+    atomic_store(&ring_consumer_at(g.control, &layout, g.consumer)->is_armed,
+                 1);
+    return g;
+}
+
+static void leave(const struct guest *g)
+{
+    munmap(g->control, g->size);
+    for (int i = 0; i < RING_FDS; i++) {
+        close(g->fds[i]);
+    }
+    close(g->fd);
+}
+
+static bool was_rung(const struct guest *g)
+{
+    struct pollfd p = {g->fds[RING_FD_NEWS], POLLIN, 0};
+
+    return poll(&p, 1, 0) == 1;
+}
+
+/* One that was turned out and has not gone is not rung in the place of the one
+ * that has its seat now. */
+TEST(news_are_for_who_is_there_now)
+{
+    struct guest old;
+    struct guest now;
+    struct fault why;
+
+    rk_begin(RING_SHARE, 2, 10);
+    rk_open_host();
+    rk_publish();
+    old = enter();
+    atomic_store(&old.slot->word, 0x5555);
+    ring_doubt(rk.ring);
+    EXPECT(ring_host_step(rk.host, &why) == STATUS_OK);
+    EXPECT_EQ(ring_stats(rk.ring).kicked, 1);
+    now = enter();
+    EXPECT_EQ(now.consumer, old.consumer);
+    EXPECT(!was_rung(&now));
+    ring_ask_back(rk.ring);
+    EXPECT(was_rung(&now) && !was_rung(&old));
+    leave(&old);
+    leave(&now);
+    settle();
+    rk_end();
+}
+
 TEST(packets_of_any_size_do_no_harm)
 {
     uint8_t bytes[4096];
