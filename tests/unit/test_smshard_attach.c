@@ -80,7 +80,7 @@ static int memory(size_t size, int seals)
     return fd;
 }
 
-static void replace(enum ring_fd which, int fd)
+static void replace(int which, int fd)
 {
     close(fake.fds[which]);
     fake.fds[which] = fd;
