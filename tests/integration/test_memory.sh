@@ -21,12 +21,17 @@ export AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
 export AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE http_proxy https_proxy all_proxy
 
-# fill FOLDER MIB: large objects and small ones, of holes: they cost no disk.
+# fill FOLDER MIB: large objects and small ones, of holes: they cost no disk. In
+# FOLDER-take the small ones are fewer: each is committed before the next.
 fill() {
-    mkdir -p "$1"
-    for i in $(seq 8); do truncate -s "$(($2 / 9))M" "$1/large$i"; done
-    for i in $(seq "$(($2 * 16 / 9))"); do : >"$1/small$i"; done
-    find "$1" -name 'small*' -exec truncate -s 64K {} +
+    for folder in "$1" "$1-take"; do
+        small=64
+        [ "$folder" = "$1" ] || small=1024
+        mkdir -p "$folder"
+        for i in $(seq 8); do truncate -s "$(($2 / 9))M" "$folder/large$i"; done
+        for i in $(seq "$(($2 * 1024 / small / 9))"); do : >"$folder/small$i"; done
+        find "$folder" -name 'small*' -exec truncate -s "${small}K" {} +
+    done
 }
 
 # What the parent had at most, once all has been read.
@@ -45,15 +50,16 @@ READ_Ring='mkfifo "$0.0"; wc -c <"$0.0" >"$0.read" & exec 3>"$0.0"
 peak() {
     out=$T/$1.$2.$4
     mode=$4
+    uri=$5/
     case $4 in
     File) code=$READ_File ;;
-    Take) code=$READ_Take mode=File,deal=dynamic ;;
+    Take) code=$READ_Take mode=File,deal=dynamic uri=$5-take/ ;;
     Pipe) code=$READ_Pipe ;;
     FastFile) code=$READ_FastFile ;;
     Ring) code=$READ_Ring ;;
     esac
     run "$SMSHARD" run --base "$T/base" --memory "$2MiB" ${6:-} --job-name one \
-        --output "$T/out" --channel "train=$5,mode=$mode" -- sh -c "$code; $LOOK" "$out"
+        --output "$T/out" --channel "train=$uri,mode=$mode" -- sh -c "$code; $LOOK" "$out"
     check "$1, $2 MiB, $4: exit code $code, $(said)" test "$code" -eq 0
     check "all is read: $(cat "$out.read")" test "$(cat "$out.read")" = "$3"
     got=$(awk '{print $2}' "$out.peak")
@@ -78,10 +84,10 @@ for cap in 64 256; do
     mib=$((mib / 9 * 9))
     fill "$T/data$cap" "$mib"
     for mode in $modes; do
-        peak folder "$cap" $((mib * 1048576)) "$mode" "$T/data$cap/"
+        peak folder "$cap" $((mib * 1048576)) "$mode" "$T/data$cap"
     done
 done
-peak folder 64 $((252 * 1048576)) Ring "$T/data64/" --hugepages=try
+peak folder 64 $((252 * 1048576)) Ring "$T/data64" --hugepages=try
 
 # --- S3 -------------------------------------------------------------------------
 # Requests have buffers of their own, and some are made twice.
@@ -90,9 +96,11 @@ start server "$TOOLS/s3_server"
 until_true test -s "$T/server.out"
 AWS_ENDPOINT_URL_S3=$(head -n 1 "$T/server.out")
 export AWS_ENDPOINT_URL_S3
-run "$TOOLS/store_copy" put "$T/up" s3://bucket/up/
-check "the data is there: $(tail -n 1 "$T/std.err")" test "$code" -eq 0
+for folder in up up-take; do
+    run "$TOOLS/store_copy" put "$T/$folder" "s3://bucket/$folder/"
+    check "the data is there: $(tail -n 1 "$T/std.err")" test "$code" -eq 0
+done
 for mode in $modes; do
-    peak s3 64 $((252 * 1048576)) "$mode" s3://bucket/up/
+    peak s3 64 $((252 * 1048576)) "$mode" s3://bucket/up
 done
 finish
