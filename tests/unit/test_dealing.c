@@ -465,13 +465,14 @@ TEST(the_epochs_that_are_left_are_dealt)
 
     setup();
     for (uint64_t epochs = 2; epochs <= 4; epochs += 2) {
-        const struct dealing *d = &r.dealings.channels[0];
+        const struct dealing *d;
 
         EXPECT_EQ(resume_in_epoch_1(&r,
                                     epochs == 2 ? "deal=dynamic,epochs=2"
                                                 : "deal=dynamic,epochs=4",
                                     &why),
                   STATUS_OK);
+        d = &r.dealings.channels[0];
         EXPECT(d->first_epoch == 1 && d->tried_again == 2);
         EXPECT_EQ(dealing_epochs(d), epochs - 1);
         dealing_fill(&r.dealings.channels[0], &r.options, &c);
@@ -491,12 +492,13 @@ TEST(what_is_dropped_now_was_not_committed)
 {
     struct run r;
     struct fault why = {""};
-    const struct dealing *d = &r.dealings.channels[0];
+    const struct dealing *d;
 
     setup();
     EXPECT_EQ(resume_in_epoch_1(
                   &r, "deal=dynamic,epochs=3,step-units=7,even=drop", &why),
               STATUS_OK);
+    d = &r.dealings.channels[0];
     EXPECT(d->positions == 56 && d->dropped == 4);
     EXPECT_EQ(ranges_size(d->base), 4 + 1);
     EXPECT(ranges_has(d->base, 55) && !ranges_has(d->base, 56));

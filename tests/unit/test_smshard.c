@@ -30,14 +30,14 @@ void smshard_hook(enum smshard_point point)
 static int64_t peer_uid = -1;
 
 /* In the place of the C library's. */
-int getsockopt(int fd, int level, int name, void *restrict value,
-               socklen_t *restrict size)
+int getsockopt(int fd, int level, int name, void *restrict val,
+               socklen_t *restrict len)
 {
-    int result = (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+    int result = (int)syscall(SYS_getsockopt, fd, level, name, val, len);
 
     if (result == 0 && level == SOL_SOCKET && name == SO_PEERCRED &&
         peer_uid >= 0) {
-        ((struct ucred *)value)->uid = (uid_t)peer_uid;
+        ((struct ucred *)val)->uid = (uid_t)peer_uid;
     }
     return result;
 }
