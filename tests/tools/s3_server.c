@@ -84,6 +84,20 @@ static int command_tell(const struct command *c, const struct s3server *s)
     return 0;
 }
 
+/* How many of the objects were asked for at all. */
+static long command_asked(const struct command *c, struct s3server *s)
+{
+    long count = 0;
+
+    for (long i = 0; i < c->objects; i++) {
+        char key[64];
+
+        snprintf(key, sizeof(key), "objects/%08ld", i);
+        count += s3server_requests(s, "GET", key) > 0;
+    }
+    return count;
+}
+
 static int command_run(struct command *c)
 {
     sigset_t ends;
@@ -103,10 +117,12 @@ static int command_run(struct command *c)
     rc = rc != 0 ? rc : command_tell(c, s);
     if (rc == 0) {
         sigwait(&ends, &got);
-        printf("%llu requests, %llu uploads left, %llu reads of objects/\n",
+        printf("%llu requests, %llu uploads left, %llu reads of objects/, %ld "
+               "asked for\n",
                (unsigned long long)s3server_requests(s, NULL, NULL),
                (unsigned long long)s3server_uploads(s),
-               (unsigned long long)s3server_requests(s, "GET", "/objects/"));
+               (unsigned long long)s3server_requests(s, "GET", "/objects/"),
+               command_asked(c, s));
     }
     s3server_stop(&s);
     return rc;
